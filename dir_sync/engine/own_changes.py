@@ -27,6 +27,7 @@ from dir_sync.core.mode import (
 from dir_sync.core.model import Kind, Record, beats, leq, same_body, unstamped
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Refuse, decide
+from dir_sync.core.taking import Taking
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import PLAN_MAX
 from dir_sync.engine.mode_rules import ModeRules
@@ -38,7 +39,6 @@ from dir_sync.index import Row
 __all__ = ["Difference", "OwnChanges"]
 
 _MOST = "largest file"  # index note: the limit of the last run, in bytes
-_ROWS_MAX = 10**9  # of one query
 
 
 class Difference(NamedTuple):
@@ -191,7 +191,15 @@ class OwnChanges:
                 self._share_again(row)
         if taking is None or not most:
             return
-        for row in index.rows_after(0, _ROWS_MAX):
+        after, last = 0, index.sequence  # what is written here gets a later one
+        while after < last and (rows := index.rows_after(after, PLAN_MAX)):
+            after = rows[-1].seq
+            self._keep_large(taking, rows)
+
+    def _keep_large(self, taking: Taking, rows: list[Row]) -> None:
+        """What is too large by now stays here."""
+        index = self._board.index
+        for row in rows:
             if taking.is_too_large(row.record) and not is_own(row.record):
                 counter = index.next_sequence()
                 self._rows.put(large_change(row.record, row.record.stamp.ns, counter), row.fp)

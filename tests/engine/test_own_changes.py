@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dir_sync.core import notes
 from dir_sync.core.mode import OURS, THEIRS, Mode, is_own, own_change, own_first_scan
 from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Offer
+from dir_sync.core.taking import Taking
+from dir_sync.engine.constants import PLAN_MAX
 from dir_sync.engine.own_changes import Difference, OwnChanges
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.stamps import Stamps
+from dir_sync.index import Row
 from tests.engine.kit import PEER, Alone, fp_of, later, record
 
 
@@ -135,3 +140,25 @@ def test_another_mode_announces_what_was_kept_here() -> None:
     assert not any(is_own(each.record) for each in kit.index.rows_after(0, 100))
     assert kit.index.offers(b"a") == []
     assert [note for note in kit.told() if isinstance(note, notes.Adopted)] == [notes.Adopted(3)]
+
+
+def test_a_lower_limit_is_followed_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    kit = alone(Mode.TWO_WAY)
+    large = [b"%03d" % number for number in range(PLAN_MAX + 100)]
+    for path in large:
+        kit.has(record(path, b"large"))
+    kit.has(record(b"small", b"s"))
+    kit.board.taking = Taking(most=4, large="too large")
+    pages: list[int] = []
+    rows_after = kit.index.rows_after
+
+    def paged(after: int, most: int) -> list[Row]:
+        found = rows_after(after, most)
+        pages.append(len(found))
+        return found
+
+    monkeypatch.setattr(kit.index, "rows_after", paged)
+    kit.it.adopt()
+    assert pages[0] == max(pages) == PLAN_MAX
+    assert kit.it.too_large() == large
+    assert [note.path for note in kit.told() if isinstance(note, notes.Skipped)] == large, "each is said once"
