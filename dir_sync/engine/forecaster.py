@@ -67,7 +67,7 @@ class Forecaster:
         ]
         mode = self._mode_rules.mode
         if mode is not Mode.MIRROR:
-            mode = self._mode_rules.mode_at(path)  # a mirror will have met the mesh when it decides
+            mode = self._mode_rules.mode_at(path, row)  # a mirror will have met the mesh when it decides
         decision = decide(mine, offers, self._stamps.outdone.get(path, ()), mode)
         match decision:
             case Take(record, conflict):

@@ -29,13 +29,12 @@ class ModeRules:
         self.knows_mesh = board.index.noted(_MESH_KNOWN) is not None
         self.reverting: set[bytes] = set()
 
-    def mode_at(self, path: bytes) -> Mode:
-        """By which rule a path is decided."""
+    def mode_at(self, path: bytes, row: Row | None) -> Mode:
+        """By which rule a path is decided. `row`: ours there."""
         taking = self._board.taking
-        if taking is not None and taking.most and self.mode.announces:
-            row = self._index.get(path)
-            if row is not None and is_own_large(row.record):
-                return Mode.APART
+        is_limited = taking is not None and taking.most > 0 and self.mode.announces
+        if is_limited and row is not None and is_own_large(row.record):
+            return Mode.APART
         if self.mode is Mode.TWO_WAY:
             return self.mode
         if path in self.reverting:
@@ -44,7 +43,7 @@ class ModeRules:
 
     def decision_at(self, path: bytes, row: Row | None) -> Decision:
         """What `core.reconcile` says about a path. `row`: ours there."""
-        return decide(None if row is None else row.record, self._index.offers(path), (), self.mode_at(path))
+        return decide(None if row is None else row.record, self._index.offers(path), (), self.mode_at(path, row))
 
     @property
     def keeps_own(self) -> bool:

@@ -161,7 +161,7 @@ class Planner:
             return
         row = self._board.index.get(path)
         spent = self._stamps.outdone.get(path, ())
-        mode = self._mode_rules.mode_at(path)
+        mode = self._mode_rules.mode_at(path, row)
         decision = decide(None if row is None else row.record, offers, spent, mode)
         if isinstance(decision, Take) and row is not None and is_own(row.record):
             offers = self._own_changes.ask_holders(decision.record)

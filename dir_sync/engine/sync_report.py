@@ -204,7 +204,7 @@ class SyncReport:
         """True if a peer announced a newer version there that is no tombstone."""
         offers = self._board.index.offers(path)
         row = self._board.index.get(path) if offers else None
-        decision = decide(None if row is None else row.record, offers, (), self._mode_rules.mode_at(path))
+        decision = decide(None if row is None else row.record, offers, (), self._mode_rules.mode_at(path, row))
         return isinstance(decision, Take) and (decision.record.kind != Kind.ABSENT or row is not None)
 
     def undecided(self) -> list[bytes]:

@@ -88,7 +88,8 @@ def test_revert_plans_each_path_by_the_rule_for_that() -> None:
     kit.planned()
     assert kit.it.revert() == 2
     assert kit.planned() == [b"a", b"b"]
-    assert kit.mode_rules.mode_at(b"a") is kit.mode_rules.mode_at(b"b") is Mode.REVERT
+    modes = [kit.mode_rules.mode_at(path, kit.index.get(path)) for path in (b"a", b"b")]
+    assert modes == [Mode.REVERT, Mode.REVERT]
     assert kit.index.offer(b"b", THEIRS) is not None
 
 
@@ -106,10 +107,10 @@ def test_a_mirror_waits_for_the_state_of_a_peer() -> None:
     kit = alone(Mode.MIRROR)
     peer = kit.connects()
     kit.it.run_timers()
-    assert kit.mode_rules.mode_at(b"a") is Mode.RECEIVE_ONLY
+    assert kit.mode_rules.mode_at(b"a", kit.index.get(b"a")) is Mode.RECEIVE_ONLY
     peer.synced = True
     kit.it.run_timers()
-    assert kit.mode_rules.mode_at(b"a") is Mode.MIRROR
+    assert kit.mode_rules.mode_at(b"a", kit.index.get(b"a")) is Mode.MIRROR
 
 
 def test_the_mesh_has_another_version_now() -> None:

@@ -198,7 +198,7 @@ class AtRest:
         win later, over a change that knows nothing of it."""
         engine, index = node.engine, node.index
         row = index.get(path)
-        take = decide(None if row is None else row.record, index.offers(path), (), engine.mode_rules.mode_at(path))
+        take = decide(None if row is None else row.record, index.offers(path), (), engine.mode_rules.mode_at(path, row))
         if not isinstance(take, Take) or take.record.kind != Kind.FILE or not index.by_content(take.record.content):
             return
         if (
