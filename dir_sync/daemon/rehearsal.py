@@ -130,11 +130,11 @@ class Rehearsal:
                 self._is_ending.set()
                 for waiting in out:
                     waiting.cancel()
-        self._records = {record.path: record for record in _pages(self._page)}
+        after, is_last = 0, False
+        while not is_last:
+            records, after, is_last = engine.forecaster.rows(after, _PAGE, with_own=True)
+            self._records |= {record.path: record for record in records}
         return True
-
-    def _page(self, after: int) -> tuple[list[Record], int, bool]:
-        return self._engine.forecaster.rows(after, _PAGE, with_own=True)
 
     def _take(self, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -177,20 +177,18 @@ class Asked:
         return self._records
 
     def scan(self, is_over: Callable[[], bool]) -> bool:
-        """Ask what is here. False if `is_over` came first."""
+        """Ask what is here, page by page. False if `is_over` came first."""
+        after = 0
         while True:
-            self._last = self._ask({"command": "rows", "after": 0})
-            if self._last["ready"]:
-                break
+            answer = self._last = self._ask({"command": "rows", "after": after})
+            self._records |= {record.path: record for record in map(from_json, answer["records"])}
+            after = answer["sequence"]
+            if answer["ready"] and answer["last"]:
+                return True
             if is_over():
                 return False
-            time.sleep(_SLEEP_S[1])
-        self._records = {record.path: record for record in _pages(self._page)}
-        return True
-
-    def _page(self, after: int) -> tuple[list[Record], int, bool]:
-        answer = self._ask({"command": "rows", "after": after})
-        return [from_json(row) for row in answer["records"]], answer["sequence"], answer["last"]
+            if not answer["ready"]:
+                time.sleep(_SLEEP_S[1])
 
     def outcomes(self, told: Sequence[tuple[bytes, Sequence[Told]]]) -> list[Outcome]:
         found: list[Outcome] = []
@@ -212,13 +210,6 @@ class Asked:
             Outcome(Fate(fate), None if row is None else from_json(row), reason)
             for fate, row, reason in answer["outcomes"]
         ]
-
-
-def _pages(page: Callable[[int], tuple[list[Record], int, bool]]) -> Iterable[Record]:
-    after, is_last = 0, False
-    while not is_last:
-        records, after, is_last = page(after)
-        yield from records
 
 
 def _now() -> Now:

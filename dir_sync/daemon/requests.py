@@ -30,7 +30,7 @@ from dir_sync.core.events import (
 )
 from dir_sync.core.forecast import from_json, to_json
 from dir_sync.core.messages import HaveRequest, HistoryRequest
-from dir_sync.core.model import Kind, show, show_text
+from dir_sync.core.model import Kind, Record, show, show_text
 from dir_sync.daemon.inbox import For, Post
 from dir_sync.daemon.mesh import COMMANDS as MESH_COMMANDS
 from dir_sync.daemon.mesh import MeshRequests
@@ -182,9 +182,12 @@ class Requests:
         return {"mode": mode, "count": len(found), "paths": paths}
 
     def _rows(self, question: Answer) -> Answer:
-        """What is here, page by page: for a dry run."""
-        forecaster = self._engine.forecaster
-        records, sequence, is_last = forecaster.rows(int(question.get("after", 0)), _ROWS_MAX, with_own=True)
+        """What is here, page by page: for a dry run. Nothing while it is not known: it is asked again in a moment."""
+        forecaster, after = self._engine.forecaster, int(question.get("after", 0))
+        page: tuple[list[Record], int, bool] = ([], after, False)
+        if forecaster.is_ready:
+            page = forecaster.rows(after, _ROWS_MAX, with_own=True)
+        records, sequence, is_last = page
         return {
             "ready": forecaster.is_ready,
             "replica": self._index.replica,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -123,24 +123,52 @@ def test_it_ends_when_it_has_to(side: Rehearsal) -> None:
     assert not side.scan(lambda: True)
 
 
-def test_a_node_that_runs_says_the_same(side: Rehearsal) -> None:
-    """The two forms in which this machine's side is asked agree. Long questions come in pieces."""
+def node_of(side: Rehearsal) -> tuple[Callable[[dict[str, Any]], dict[str, Any]], list[dict[str, Any]]]:
+    """A node that runs on the same folder, and what it is asked."""
     from dir_sync.daemon.requests import Requests
 
-    side.scan(lambda: False)
     requests = Requests.__new__(Requests)
     requests._engine, requests._index = side._engine, side._index
-    questions: list[str] = []
+    questions: list[dict[str, Any]] = []
 
     def ask(question: dict[str, Any]) -> dict[str, Any]:
-        questions.append(question["command"])
+        questions.append(question)
         return requests._rows(question) if question["command"] == "rows" else requests._forecast(question)
 
+    return ask, questions
+
+
+def test_a_node_that_runs_says_the_same(side: Rehearsal) -> None:
+    """The two forms in which this machine's side is asked agree. Long questions come in pieces."""
+    side.scan(lambda: False)
+    ask, questions = node_of(side)
     asked = Asked(ask)
     assert asked.scan(lambda: False)
+    assert questions == [{"command": "rows", "after": 0}]  # the answer that says that it is known is the first page
     assert asked.records == side.records
     assert (asked.replica, asked.mode) == (side.replica, side.mode)
     told = [(b"%d" % number, (("cd", NEW._replace(path=b"%d" % number)),)) for number in range(500)]
     assert asked.outcomes(told) == side.outcomes(told)
-    assert questions.count("forecast") > 1
+    assert [one["command"] for one in questions].count("forecast") > 1
     assert asked.outcomes([]) == []
+
+
+def test_a_node_that_scans_says_nothing_and_is_asked_again(side: Rehearsal) -> None:
+    side.scan(lambda: False)
+    ask, questions = node_of(side)
+    side._engine.board.begin_scan()
+    answers: list[dict[str, Any]] = []
+
+    def ask_twice(question: dict[str, Any]) -> dict[str, Any]:
+        if answers:
+            side._engine.board.scanning = False
+        answers.append(ask(question))
+        return answers[-1]
+
+    asked = Asked(ask_twice)
+    assert asked.scan(lambda: False)
+    assert asked.records == side.records
+    assert [(one["ready"], len(one["records"])) for one in answers] == [(False, 0), (True, len(side.records))]
+    assert [one["after"] for one in questions] == [0, 0]
+    side._engine.board.begin_scan()
+    assert not Asked(ask).scan(lambda: True)
