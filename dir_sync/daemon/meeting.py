@@ -20,6 +20,7 @@ from dir_sync.core.forecast import Outcome, Told
 from dir_sync.core.messages import PROTOCOL, Forecast, ForecastRequest, Hello, Message, Rows, RowsRequest
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Record, show_text
+from dir_sync.core.peers.announce import pages
 from dir_sync.core.peers.beacon import Beacon, OpenPresence, folder_tags
 from dir_sync.core.peers.roster import NOTHING_IN_COMMON
 from dir_sync.daemon.opening import NodeError, bind_address, port_trouble
@@ -40,7 +41,7 @@ _DIAL_AGAIN_MS = 1_000
 _ASK_AGAIN_MS = 200
 _ANSWER_MS = 60_000
 _TICK_S = 0.1
-_FORECASTS = 500  # records of one question
+_FORECASTS = 500  # records of one question; fewer, if they are large
 
 
 class Gone(Exception):
@@ -78,16 +79,17 @@ class Peer:
     def outcomes(self, told: Sequence[tuple[bytes, Sequence[Told]]]) -> list[Outcome]:
         """Raises Gone."""
         found: list[Outcome] = []
+        records = [versions[0][1] for _, versions in told]
         for at in range(0, len(told), _FORECASTS):
-            some = [versions[0] for _, versions in told[at : at + _FORECASTS]]
-            records = tuple(record for _, record in some)
-            answer = self._ask(self.node, ForecastRequest(self._folder, some[0][0], records))
-            if len(answer.outcomes) != len(records):
-                raise Gone
-            found += [
-                Outcome(fate, self._records.get(record.path), reason)
-                for record, (fate, reason) in zip(records, answer.outcomes, strict=True)
-            ]
+            replica = told[at][1][0][0]  # the same everywhere: this machine's
+            for page in pages(records[at : at + _FORECASTS]):
+                answer = self._ask(self.node, ForecastRequest(self._folder, replica, page))
+                if len(answer.outcomes) != len(page):
+                    raise Gone
+                found += [
+                    Outcome(fate, self._records.get(record.path), reason)
+                    for record, (fate, reason) in zip(page, answer.outcomes, strict=True)
+                ]
         return found
 
 

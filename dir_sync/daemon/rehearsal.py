@@ -40,7 +40,7 @@ __all__ = ["Asked", "Rehearsal"]
 _PAGE = 2_000
 _WORKERS = 4
 _SLEEP_S = (0.002, 0.05)  # between two looks at what is not known yet
-_QUESTION_BYTES = 40_000  # of one question to a running node
+_QUESTION_BYTES = 40_000  # of one question to a running node, unless it is about one path
 
 
 class Rehearsal:

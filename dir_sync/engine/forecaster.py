@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dir_sync.core import limits
 from dir_sync.core.forecast import Fate, Outcome, Told
+from dir_sync.core.messages import page_size
 from dir_sync.core.mode import Mode, is_own
 from dir_sync.core.model import Kind, Record, parent_of, same_body, same_content, show
 from dir_sync.core.reconcile import Answer, Join, Offer, Refuse, Take, answer, decide
@@ -43,11 +45,16 @@ class Forecaster:
         return not self._board.scanning
 
     def rows(self, after: int, most: int, with_own: bool = False) -> tuple[list[Record], int, bool]:
-        """What is here behind that sequence, at most so much: the records, the sequence up to which they reach, and whether
-        these are all. `with_own`: also what stays on this node because of its mode."""
-        index = self._board.index
+        """What is here behind that sequence, at most `most` records and as much as one message takes: the records, the sequence
+        up to which they reach, and whether these are all. `with_own`: also what stays on this node because of its mode."""
+        index, size = self._board.index, 0
         rows = index.rows_after(after, most)
         is_last = len(rows) < most
+        for at, row in enumerate(rows):
+            size += page_size(row.record)
+            if at and size > limits.PAGE_BYTES_MAX:
+                rows, is_last = rows[:at], False
+                break
         records = [row.record for row in rows if with_own or not is_own(row.record)]
         return records, rows[-1].seq if rows else max(after, index.sequence), is_last
 

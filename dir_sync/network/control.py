@@ -24,7 +24,7 @@ __all__ = ["Answer", "ControlServer", "NoDaemon", "ask"]
 Answer = dict[str, Any]
 
 _NAME = "control"
-_LINE_BYTES_MAX = 64 * 1024  # a question
+_LINE_BYTES_MAX = 16 * 1024 * 1024  # a question: a dry run's about one path has the records of all peers there
 _ANSWER_BYTES_MAX = 64 * 1024 * 1024
 _PATIENCE_S = 2.0  # for the question, once connected
 _ANSWER_WITHIN_S = 60.0

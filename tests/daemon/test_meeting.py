@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core import limits
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.forecast import Fate
 from dir_sync.core.messages import Forecast, ForecastRequest, Rows
 from dir_sync.core.mode import Mode
-from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.model import Kind, Record, Stamp, show
 from dir_sync.daemon import meeting
 from dir_sync.daemon.meeting import Gone, Meeting, Peer
+from dir_sync.node import Node
 from dir_sync.node_manager import HelloReceived, LinkClosed, MessageReceived
 from tests.daemon.standins import FOLDER, Link, Manager, config, hello
 
@@ -82,6 +85,27 @@ def test_a_late_answer_is_none_to_the_next_question(bench: Bench) -> None:
     new, again = bench.comes(1, "anna")
     bench.says(new, forecast(Fate.TAKE))
     assert [one.fate for one in again.outcomes(TOLD)] == [Fate.TAKE]
+
+
+def test_a_question_fits_one_message() -> None:
+    """Attributes can make few records large."""
+    large = Attributes(xattrs=((b"user.x", bytes(limits.XATTRS_BYTES_MAX)),))
+    told = [
+        (b"%04d" % at, (("ab", RECORD._replace(path=b"%04d" % at, attributes=large if at < 200 else None)),))
+        for at in range(1_200)
+    ]
+    asked: list[Record] = []
+
+    def ask(node: Node, question: ForecastRequest) -> Forecast:
+        question.encode()
+        assert question.replica == "ab"
+        asked.extend(question.records)
+        return Forecast(FOLDER, ((Fate.BLOCKED, show(question.records[0].path)),) * len(question.records))
+
+    found = Peer(Link(1, "10.0.0.1").node, hello("ab"), ask).outcomes(told)
+    assert asked == [record for _, ((_, record),) in told]
+    assert [one.reason for one in found] == sorted(one.reason for one in found)
+    assert len(found) == len(told)
 
 
 def test_nobody_waits_for_an_answer_when_it_is_over(bench: Bench) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from dir_sync.core import limits
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.forecast import Fate
 from dir_sync.core.ignore import Rules
+from dir_sync.core.messages import Rows, page_size
 from dir_sync.core.mode import Mode, own_change
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.taking import Taking
@@ -14,7 +17,7 @@ from dir_sync.engine.forecaster import Forecaster
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.scope import Scope
 from dir_sync.index import PeerSeen
-from tests.engine.kit import PEER, WALL_NS, Alone, later, record, tombstone
+from tests.engine.kit import FOLDER, PEER, WALL_NS, Alone, later, record, tombstone
 
 
 def alone() -> Alone[Forecaster]:
@@ -42,6 +45,33 @@ def test_what_is_here_page_by_page() -> None:
     assert ([one.path for one in records], is_last) == ([b"c"], True)  # what stays on this node is nobody's
     assert sequence == kit.index.sequence
     assert [one.path for one in kit.it.rows(0, 9, with_own=True)[0]] == [b"a", b"b", b"c", b"mine"]
+
+
+def test_a_page_fits_one_message() -> None:
+    """Attributes can make few records large."""
+    kit = alone()
+    large = Attributes(xattrs=((b"user.x", bytes(limits.XATTRS_BYTES_MAX)),))
+    for number in range(200):
+        kit.has(record(b"%03d" % number, b"x")._replace(attributes=large))
+    after, is_last = 0, False
+    found: list[bytes] = []
+    while not is_last:
+        records, after, is_last = kit.it.rows(after, 1_000)
+        found += [one.path for one in records]
+        assert 0 < sum(map(page_size, records)) <= limits.PAGE_BYTES_MAX
+        Rows(FOLDER, "ab", Mode.TWO_WAY, True, after, is_last, tuple(records)).encode()
+    assert found == [b"%03d" % number for number in range(200)]
+
+
+def test_a_record_that_is_larger_than_a_page_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PAGE_BYTES_MAX", 10)
+    kit = alone()
+    for name in (b"a", b"b"):
+        kit.has(record(name, name))
+    records, sequence, is_last = kit.it.rows(0, 9)
+    assert ([one.path for one in records], is_last) == ([b"a"], False)
+    records, sequence, is_last = kit.it.rows(sequence, 9)
+    assert ([one.path for one in records], is_last) == ([b"b"], True)
 
 
 def test_during_the_first_scan_nothing_is_known() -> None:

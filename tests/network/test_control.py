@@ -66,6 +66,15 @@ def test_each_folder_answers_its_own_questions_and_keeps_no_thread(node: Node) -
     assert threading.active_count() == before
 
 
+def test_a_long_question_is_answered(node: Node) -> None:
+    """A dry run asks about one path with the records that all peers have there, with their attributes."""
+    folder = str(node.folders[0])
+    assert ask(folder, {"command": "forecast", "told": "x" * 4_000_000}) == {"name": "one"}
+    with pytest.raises(OSError, match=r"Broken pipe|reset|cut off"):
+        ask(folder, {"command": "forecast", "told": "x" * 17_000_000})
+    assert ask(folder, {"command": "status"}) == {"name": "one"}
+
+
 def test_a_question_that_takes_long_keeps_no_other_folder_waiting(node: Node) -> None:
     one, two = map(str, node.folders)
     answers: list[Answer] = []
