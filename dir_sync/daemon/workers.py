@@ -186,11 +186,11 @@ class Pool:
             self._freed.notify_all()
 
     def wanted(self) -> int:
-        """How many workers there have to be: one for each place and for each job that takes long. With several folders one
+        """How many workers there have to be: one for each place, and for each job that keeps none. With several folders one
         more, which finds nothing to do: it notices that a job takes long."""
-        if len(self._folders) < 2:
-            return self._workers * len(self._folders)
-        return self._places() + 1 + len(self._running) - len(self._counted())
+        many = len(self._folders)
+        workers = self._workers * many if many < 2 else self._places() + 1
+        return workers + len(self._running) - len(self._counted())
 
     def _hire_missing(self) -> None:
         while True:
@@ -206,11 +206,12 @@ class Pool:
         return self._workers if len(self._folders) < 2 else self._workers + 1
 
     def _counted(self) -> list[Task]:
-        """The running jobs that keep a place."""
+        """The running jobs that keep a place: none of a folder that was closed, whose disk may hang for good."""
+        ours = [task for task in self._running if task.jobs in self._folders]
         if len(self._folders) < 2:
-            return list(self._running)
+            return ours
         since = self._clock() - _LONG_S
-        return [task for task in self._running if task.began > since]
+        return [task for task in ours if task.began > since]
 
     def _take(self) -> Task | None:
         """The next job: of the folder that got least, in it of the address that got least."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from dir_sync.core.events import Event
 from dir_sync.core.jobs import DeltaDone, DeltaJob, ReadDone, ReadItem, ReadJob, Signed, SignJob, SweepJob
 from dir_sync.core.overload.fairness import Flow
@@ -24,10 +26,10 @@ class Nobody:
 class Bench:
     """A pool, its folders, and how many workers it has. The test does what the workers do, and moves the time."""
 
-    def __init__(self, folders: int) -> None:
+    def __init__(self, folders: int, workers: int = 3) -> None:
         self.time = 100.0
         self.hired = 0
-        self.pool = Pool(3, clock=lambda: self.time)
+        self.pool = Pool(workers, clock=lambda: self.time)
         self.folders = [self.pool.open(Nobody()) for _ in range(folders)]
         self.pool.start(self._hire)
 
@@ -221,7 +223,7 @@ def test_a_folder_that_is_closed_gets_no_worker_and_is_waited_for() -> None:
     assert task is not None
     waited = threading.Thread(target=bench.pool.close, args=(bench.folders[0], 30.0))
     waited.start()
-    while bench.pool.wanted() > 3:
+    while bench.pool.wanted() > 3 + 1:
         waited.join(0.01)
     assert bench.take() is None
     assert waited.is_alive()
@@ -229,6 +231,25 @@ def test_a_folder_that_is_closed_gets_no_worker_and_is_waited_for() -> None:
     waited.join(10)
     assert not waited.is_alive()
     assert bench.pool.get() is None, "one folder is left, and needs no more than three workers"
+
+
+@pytest.mark.parametrize(("folders", "workers"), [(2, 1), (2, 3), (3, 1), (3, 3)])
+def test_the_disk_of_a_folder_that_was_closed_keeps_no_place_from_those_that_are_left(
+    folders: int, workers: int
+) -> None:
+    """Its job may never end."""
+    bench = Bench(folders, workers)
+    for flow in (HERE, FLOOD, HONEST):
+        bench.put(0, flow, 2)
+    hung = bench.take_all()
+    assert hung == [0] * workers
+    bench.pool.close(bench.folders[0], 0.0)
+    for folder in range(1, folders):
+        for flow in (HERE, FLOOD, HONEST):
+            bench.put(folder, flow, 2)
+    spare = folders > 2  # one more place beside several folders, and a worker that finds nothing to do
+    assert len(bench.take_all()) == workers + spare
+    assert bench.pool._hired >= bench.pool.wanted() == workers + 2 * spare + len(hung), "each is replaced"
 
 
 def test_a_worker_that_waits_is_woken_and_ended() -> None:
