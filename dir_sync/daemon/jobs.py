@@ -69,18 +69,17 @@ class DiskWorkers:
 
     @staticmethod
     def _work_once(pool: Pool) -> bool:
-        """False at the end. What a job and its answer hold is not kept while the worker waits for the next one: these are the
-        names of thousands of files."""
+        """False at the end. A job is over when its answer is posted: who waits for the end of a job finds the answer. What both
+        hold is not kept while the worker waits for the next one: these are the names of thousands of files."""
         task = pool.get()
         if task is None:
             return False
         try:
-            event = task.jobs.doer.perform(task)
+            task.jobs.doer.answer(task, task.jobs.doer.perform(task))
         except Stopped:
-            return True
+            pass
         finally:
             pool.done(task)
-        task.jobs.doer.answer(task, event)
         return True
 
 

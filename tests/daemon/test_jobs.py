@@ -17,6 +17,7 @@ from dir_sync.daemon import jobs
 from dir_sync.daemon.inbox import HERE, Inbox
 from dir_sync.daemon.jobs import DiskWorkers, FolderJobs
 from dir_sync.daemon.threads import DiskHangs, Threads
+from dir_sync.daemon.workers import Task
 from dir_sync.network.throttle import Throttle
 
 BOB = Flow("10.0.0.2", "bb")
@@ -206,6 +207,24 @@ def test_what_is_waited_for_at_the_end_is_done_without_a_worker() -> None:
     done: list[int] = []
     bench.jobs.wait_for(lambda: done.append(1))
     assert done == [1]
+
+
+def test_who_waits_for_the_end_of_a_job_finds_its_answer() -> None:
+    """At a clean stop the index takes in what is on the disk."""
+    bench = Bench(Pruned((b"v",)))
+    pool = bench.workers.bulk
+    pool.start(lambda: None)
+    bench.workers.searches = bench.budget
+    done, posted = pool.done, list[int]()
+
+    def note(task: Task) -> None:
+        posted.append(bench.inbox.qsize())
+        done(task)
+
+    pool.done = note  # type: ignore[method-assign]
+    bench.jobs.put(BOB, PruneJob((b"v",)))
+    assert DiskWorkers._work_once(pool)
+    assert posted == [1]
 
 
 def test_a_fault_of_a_folder_that_is_being_closed_ends_nothing() -> None:
