@@ -83,7 +83,7 @@ class Loop:
     def _scan_in_turn(self) -> None:
         """Let the first scans go on, one after the other."""
         scanning = [folder for folder in self._folders if folder.is_scanning]
-        if scanning:
+        if scanning or self._turns:
             going = self._turns.now(scanning, time.monotonic())
             for folder in scanning:
                 folder.let_scan(folder in going)

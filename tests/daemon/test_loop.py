@@ -138,6 +138,22 @@ def test_first_scans_take_turns() -> None:
     assert around.music.folder.due_s(5.0) == 5.0, "it takes a turn at once"
 
 
+def test_a_folder_that_is_gone_waits_for_no_turn_to_scan() -> None:
+    """Else the next turn would be due in the past for good, and the folder kept in memory."""
+    around = Neighbours()
+    for folder in around.folders:
+        folder.share.engine.board.scanning = True
+    links: Any = SimpleNamespace(forget=lambda folder, now: None, folders_changed=lambda now: None)
+    loop = Loop(around.inbox, around.folders, links)
+    loop._scan_in_turn()
+    assert loop._turns.due_s() is not None
+    for name in (FOLDER, MUSIC):
+        loop._handle(Detached(name), NOW)
+    loop._scan_in_turn()
+    assert loop._turns.due_s() is None
+    assert not loop._turns, "it knows none of them"
+
+
 def test_while_a_disk_does_not_answer_nothing_is_written_and_nothing_is_lost() -> None:
     around = Neighbours()
     music = around.music
