@@ -60,8 +60,11 @@ class Readable:
         os.write(self._wake, b"!")
 
     def close(self) -> None:
-        """After the end of the thread."""
-        self._epoll.close()
+        """After the end of the thread. Everything counts as removed: who asks a disk that answers late may remove later."""
+        with self._lock:
+            self._ready.clear()
+            self._resting.clear()
+            self._epoll.close()
         os.close(self._woken)
         os.close(self._wake)
 

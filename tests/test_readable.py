@@ -105,3 +105,15 @@ def test_one_that_was_removed_is_not_called(readable: Readable, pipe: Callable[.
     other.say(b"x")
     other.until([b"x"])
     assert gone.came == []
+
+
+def test_what_is_removed_after_the_end_can_be_closed() -> None:
+    """A thread that waited for a slow disk may come this late."""
+    it = Readable()
+    late, resting = Pipe(it), Pipe(it, lambda: math.inf)
+    resting.say(b"a")
+    it._call(resting.out)
+    it.close()
+    it.resume(resting.out)
+    late.close()
+    resting.close()

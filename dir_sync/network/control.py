@@ -28,6 +28,7 @@ _LINE_BYTES_MAX = 16 * 1024 * 1024  # a question: a dry run's about one path has
 _ANSWER_BYTES_MAX = 64 * 1024 * 1024
 _PATIENCE_S = 2.0  # for the question, once connected
 _ANSWER_WITHIN_S = 60.0
+_NO_ROOM_S = 0.1  # a connection that cannot be accepted, for want of descriptors or memory, is tried again after this
 
 
 class NoDaemon(Exception):
@@ -88,8 +89,10 @@ class ControlServer:
         """Somebody connects: begin to serve it. The next one waits until that is over."""
         try:
             link, _ = self._socket.accept()
-        except OSError:
+        except (BlockingIOError, ConnectionAbortedError):
             return 0.0  # it has gone already
+        except OSError:
+            return _NO_ROOM_S  # it still waits, and this thread watches all folders
         self._asked = threading.Thread(target=self._serve, args=(link,), name="control", daemon=True)
         self._asked.start()
         return math.inf

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -105,3 +108,28 @@ def test_after_the_end_nobody_answers(node: Node) -> None:
     with pytest.raises(NoDaemon):
         ask(str(node.folders[0]), {"command": "status"})
     assert ask(str(node.folders[1]), {"command": "status"}) == {"name": "two"}
+
+
+@pytest.mark.parametrize(
+    ("number", "pauses"),
+    [
+        (errno.EAGAIN, False),
+        (errno.ECONNABORTED, False),
+        (errno.EMFILE, True),
+        (errno.ENFILE, True),
+        (errno.ENOMEM, True),
+    ],
+)
+def test_who_cannot_be_accepted_now_does_not_keep_the_thread_busy(node: Node, number: int, pauses: bool) -> None:
+    server, error = node.servers[0], OSError(number, "no")
+
+    def accept() -> None:
+        raise error
+
+    whole, server._socket = server._socket, cast(Any, SimpleNamespace(accept=accept))
+    try:
+        assert 0 <= (pause := server._called()) < 1
+    finally:
+        server._socket = whole
+    assert (pause > 0) == pauses
+    assert ask(str(node.folders[0]), {"command": "status"}) == {"name": "one"}
