@@ -86,26 +86,26 @@ def merge_by(client: HistoryClient, entry: Entry, tool: str) -> None:
     if now is None or now[0].kind is not Kind.FILE or version.kind is not Kind.FILE:
         raise ConfigError(f"{show(version.path)}: only two files can be merged; use 'restore' or 'keep'")
     data = now[1]
+    contents = {"BASE": client.common(entry) or b"", "LOCAL": data, "REMOTE": client.content(entry), "MERGED": data}
     folder = tempfile.mkdtemp(prefix="dir_sync-merge-")
     ending = os.path.splitext(os.fsdecode(version.path.rpartition(b"/")[2]))[1]
     files = {name: os.path.join(folder, name + ending) for name in NAMES}
-    contents = {"BASE": client.common(entry) or b"", "LOCAL": data, "REMOTE": client.content(entry), "MERGED": data}
-    for name, content in contents.items():
-        with open(files[name], "xb") as file:
-            file.write(content)
-    keep = False
+    keep = False  # the tool has made something, and it is not installed
     try:
+        for name, content in contents.items():
+            with open(files[name], "xb") as file:
+                file.write(content)
         code = _run(tool, files)
         with open(files["MERGED"], "rb") as file:
             result = file.read()
+        keep = result != data
         if code:
             raise ConfigError(f"the merge tool ended with {code}: nothing was changed")
-        if result == data:
+        if not keep:
             raise ConfigError(
                 "the merge tool has not changed the file $MERGED: nothing was changed"
                 f" ('keep {entry.id}' keeps the winner)"
             )
-        keep = True
         client.install(entry, data, result, now[0].mode)
         keep = False
     except FileNotFoundError:

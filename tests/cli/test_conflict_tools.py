@@ -1,0 +1,95 @@
+"""Merging a conflict by a tool of the user: what becomes of its result, and of the folder with the files that it gets."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from dir_sync.cli.conflict_tools import merge_by
+from dir_sync.config import ConfigError
+from dir_sync.core.model import Kind
+from dir_sync.history.choice import Entry
+
+ENTRY = cast(Entry, SimpleNamespace(id="1a", version=SimpleNamespace(path=b"d/notes.txt", kind=Kind.FILE)))
+
+
+class Client:
+    """A history with one conflict. `refuses`: the call that raises ConfigError."""
+
+    def __init__(self, refuses: str = "") -> None:
+        self.refuses = refuses
+        self.installed: list[bytes] = []
+
+    def now(self, path: bytes) -> tuple[Any, bytes]:
+        return SimpleNamespace(kind=Kind.FILE, mode=0o644), b"now"
+
+    def common(self, entry: Entry) -> bytes | None:
+        self._may("common")
+        return None
+
+    def content(self, entry: Entry) -> bytes:
+        self._may("content")
+        return b"lost"
+
+    def install(self, entry: Entry, expected: bytes, data: bytes, mode: int) -> None:
+        self._may("install")
+        self.installed.append(data)
+
+    def _may(self, call: str) -> None:
+        if call == self.refuses:
+            raise ConfigError(f"no {call}")
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def merge(client: Client, tool: str) -> str:
+    """The error; "": none."""
+    try:
+        merge_by(cast(Any, client), ENTRY, tool)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def test_what_the_tool_made_is_installed_and_nothing_is_left(there: Path) -> None:
+    client = Client()
+    assert not merge(client, 'cat "$LOCAL" "$REMOTE" > "$MERGED"')
+    assert client.installed == [b"nowlost"]
+    assert not list(there.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("refuses", "end", "words"), [("", "exit 3", "ended with 3"), ("install", "true", "no install")]
+)
+def test_what_the_tool_made_is_kept_if_it_is_not_installed(there: Path, refuses: str, end: str, words: str) -> None:
+    client = Client(refuses)
+    said = merge(client, f'printf "an hour of work" > "$MERGED"; {end}')
+    (merged,) = there.glob("*/MERGED.txt")
+    assert merged.read_bytes() == b"an hour of work"
+    assert words in said
+    assert str(merged) in said
+    assert not client.installed
+
+
+@pytest.mark.parametrize(
+    ("tool", "words"),
+    [('exit 3; "$MERGED"', "ended with 3"), ('test "$MERGED"', "not changed"), ('rm "$MERGED"', "has removed")],
+)
+def test_a_tool_that_made_nothing_leaves_nothing(there: Path, tool: str, words: str) -> None:
+    assert words in merge(Client(), tool)
+    assert not list(there.iterdir())
+
+
+@pytest.mark.parametrize("missing", ["common", "content"])
+def test_a_version_that_cannot_be_had_leaves_no_folder(there: Path, missing: str) -> None:
+    assert merge(Client(missing), 'rm "$MERGED"') == f"no {missing}"
+    assert not list(there.iterdir())
