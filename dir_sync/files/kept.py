@@ -49,6 +49,17 @@ class Keeper:
         if target.attributes is not None and self._disk.keeps:
             self._disk.set_attributes(path, target.attributes)
 
+    def replaced(self, path: bytes, target: Record) -> Attributes | None:
+        """What `give` would replace of the attributes of an entry; None: nothing. Raises DiskError."""
+        if target.attributes is None or not self._disk.keeps:
+            return None
+        found = self._disk.read_attributes(path, None)
+        if found is None:
+            return None
+        return Attributes(*[  # type: ignore[arg-type]
+            None if said is None else here for here, said in zip(found, target.attributes, strict=True)
+        ])  # fmt: skip
+
     def says_more(self, path: bytes, target: Record) -> bool:
         """True if the entry has attributes that its version does not say, so that a look has to find them."""
         if not self._disk.keeps:

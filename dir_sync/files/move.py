@@ -8,6 +8,7 @@ Used by: `batches`.
 
 from __future__ import annotations
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stat, fingerprint
 from dir_sync.core.names import HISTORY, SWAP
@@ -74,12 +75,6 @@ class Mover:
         if moved is None or not self._replacer.is_as_known(path, moved, moving, target.content):
             self._put_back.undo_rename(path, source)
             raise Unexpected
-        if self._keeper.is_on and not is_others:
-            self._keeper.give(path, target)
-            given = self._disk.stat(path)
-            if given is None or not fingerprints.is_same(given, moved):
-                return ApplyResult(path, Result.CHANGED)
-            moved = given
         if is_others:
             return self._meta.put_ours(item._replace(expect=fingerprint(moved), known=target.content), path)
         if not is_meant:
@@ -96,6 +91,12 @@ class Mover:
                 return ApplyResult(path, Result.CHANGED)
         else:
             moved = moved._replace(mode=moving.mode)  # if a user has changed the mode since, the next look sees that
+        if self._keeper.is_on:
+            self._keeper.give(path, target)  # last: nothing that fails after it has to take that back
+            given = self._disk.stat(path)
+            if given is None or not fingerprints.is_same(given, moved):
+                return ApplyResult(path, Result.CHANGED)
+            moved = given._replace(mode=moved.mode)
         return ApplyResult(path, Result.DONE, self._fingerprint(path, moved, target))
 
     def _move_over(self, item: ApplyItem, source: bytes, moving: Stat, there: Stat, is_meant: bool) -> ApplyResult:
@@ -104,7 +105,7 @@ class Mover:
         path, target = item.path, item.target
         swap = self._staging.new_name(SWAP)
         self._disk.rename(source, swap)
-        is_exchanged, mtimes = False, {moving.mtime, target.mtime}
+        is_exchanged, mtimes, had = False, {moving.mtime, target.mtime}, None
         try:
             came = self._disk.stat(swap)
             if came is None or not self._replacer.is_as_known(swap, came, moving, target.content):
@@ -117,15 +118,15 @@ class Mover:
                 if not self._meta.verify_meta(came, target.mode, target.mtime):
                     raise Unexpected
                 mtimes.add(came.mtime)
-            if self._keeper.is_on:
-                self._keeper.give(swap, target)
+            had = self._keeper.replaced(swap, target)
+            self._keeper.give(swap, target)
             self._replacer.exchange(path, swap, there)
             is_exchanged = True
             version = self._replacer.take_out(item, swap, there, came)
         except (DiskError, Unexpected):
             if not is_exchanged or self._is_at(swap, moving.inode):
-                if not is_meant:
-                    self._as_before(swap, moving, mtimes)
+                if not is_meant or had is not None:
+                    self._as_before(swap, moving, mtimes, had)
                 self._put_back.undo_rename(swap, source)
             raise
         moved = self._disk.stat(path)
@@ -149,14 +150,16 @@ class Mover:
             return out is not None and out.inode == inode
         return False
 
-    def _as_before(self, name: bytes, moving: Stat, ours: set[int]) -> None:
-        """Give the file its mode and mtime back, unless its mtime is none of `ours`: then a program wrote into it. A
-        passing error is retried at once."""
+    def _as_before(self, name: bytes, moving: Stat, ours: set[int], had: Attributes | None) -> None:
+        """Give the file its mode and mtime back, and the attributes that it `had`, unless its mtime is none of `ours`: then
+        a program wrote into it. A passing error is retried at once."""
         for _ in range(_TRIES):
             try:
                 out = self._disk.stat(name)
                 if out is None or (out.inode, out.size) != (moving.inode, moving.size) or out.mtime not in ours:
                     return
+                if had is not None:
+                    self._disk.set_attributes(name, had)
                 if (out.mode, out.mtime) != (moving.mode, moving.mtime):
                     self._disk.set_meta(name, moving.mode, moving.mtime)
             except DiskError:

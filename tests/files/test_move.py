@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dir_sync.core.attributes import Attributes, Owner
 from dir_sync.core.jobs import Result
 from dir_sync.core.names import STAGING
+from dir_sync.core.preserve import ON_ENTRIES
 from dir_sync.engine.values import got_meta
 from dir_sync.ports import Trouble
 from tests.files.tools import MTIME, apply, change, file_sync, kept, move, watched
@@ -151,6 +153,38 @@ def test_what_should_take_the_place_of_a_file_goes_back_as_it_was_after_any_fail
         assert there.mtime not in (source.mtime, MTIME), "the next look has to see that"
     else:
         assert there._replace(ctime=0) == source._replace(ctime=0)
+
+
+@pytest.mark.parametrize(("there", "is_dated"), [(b"before", True), (b"before", False), (None, True)])
+def test_what_does_not_move_has_its_attributes_as_before(disk: MemoryDisk, there: bytes | None, is_dated: bool) -> None:
+    """Else they would look like a change of a user. `is_dated`: the move also sets another time."""
+    disk.kept_parts = ON_ENTRIES
+    if there is not None:
+        disk.write(b"file", there)
+    disk.write(b"source", b"moved", None if is_dated else MTIME)
+    had = Attributes(Owner("anna", 1, "anna", 1), ((), ()), ((b"user.a", b"1"),))
+    disk.change_attributes(b"source", **had._asdict())
+    sync = file_sync(disk)
+    source = disk.stat(b"source")
+    assert source is not None
+    verb = "exchange" if there is not None else "set_meta"
+    failed = []
+
+    def fail(made: str, path: bytes) -> Trouble | None:
+        if (made, path) != (verb, b"file"):
+            return None
+        failed.append(made)
+        return Trouble.IO
+
+    item = move(disk, b"file", b"moved", b"source", source)
+    wanted = Attributes(Owner("ben", 2, "ben", 2), None, ((b"user.b", b"2"),))
+    disk.fail = fail
+    (moved,) = apply(sync, item._replace(target=item.target._replace(attributes=wanted)))
+    disk.fail = None
+    assert failed
+    assert moved.result is Result.PROBLEM
+    assert disk.content(b"file") == there
+    assert disk.read_attributes(b"source", None) == had
 
 
 def test_what_takes_the_place_of_a_file_has_its_mode_and_time_before_it_has_the_name() -> None:
