@@ -13,6 +13,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.frozen import field, mutable
 from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
 from dir_sync.core.messages import Chunks, Pull, PullItem, Refuse
+from dir_sync.core.mode import is_own_large
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, PeerError, size_of
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.transfers.connection import Connection
@@ -135,7 +136,8 @@ class Uploader:
         for pull in pulls:
             source = self._source_of(pull)
             if source is None:
-                is_known = pull.base is not None or self._board.index.get(pull.path) is not None
+                row = self._board.index.get(pull.path)  # too large to be shared: the peer drops what was announced once
+                is_known = pull.base is not None or (row is not None and not is_own_large(row.record))
                 refused.append((pull.id, "gone" if is_known else "forgotten"))
                 served.answered(pull.length)
                 self._vain.add(peer.replica)
@@ -218,8 +220,8 @@ class Uploader:
                 return pull.path, row.fp, None, begins
         missing = self._brakes.own.holds
         is_it = row is not None and row.record.kind == Kind.FILE and row.record.content == pull.digest and row.fp
-        if not is_it or missing(pull.path):
-            rows = self._board.index.by_content(pull.digest)
+        if row is None or not is_it or missing(pull.path) or is_own_large(row.record):
+            rows = [other for other in self._board.index.by_content(pull.digest) if not is_own_large(other.record)]
             row = next((other for other in rows if other.fp and not missing(other.record.path)), None)
         if row is not None:
             return row.record.path, row.fp, None, row.record.size

@@ -10,6 +10,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.jobs import ApplyItem, Cause, ReadDone, ReadItem, ReadJob, TreeOp, Version
 from dir_sync.core.looks import MadeDelta
 from dir_sync.core.messages import Chunks, Piece, Pull, PullItem, Refuse
+from dir_sync.core.mode import large_change
 from dir_sync.core.model import Kind, PeerError, Record
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.engine.brakes import Brakes
@@ -83,6 +84,15 @@ def test_what_is_not_here_is_refused(known: bool, reason: str) -> None:
     assert refused(kit) == [(1, reason)]
     assert read(kit) == []
     assert kit.asked("vain.add") == [(PEER,)]
+
+
+def test_a_file_that_is_too_large_to_be_shared_by_now_is_not_read() -> None:
+    kit = alone()
+    mine = kit.has(large_change(record(b"a", b"content"), WALL_NS, 1)).record
+    pull(kit, b"a", mine.content, 7)
+    pull(kit, b"copy", mine.content, 7)
+    assert refused(kit) == [(1, "forgotten")] * 2
+    assert read(kit) == []
 
 
 def test_what_is_missing_and_held_is_not_read() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.events import Touched, Urgency
+from dir_sync.core.events import RoomMeasured, Touched, Urgency
 from dir_sync.core.taking import Taking
 from tests.pair import OneNode, Pair
 
@@ -139,3 +139,19 @@ def test_a_lower_limit_deletes_nothing_and_sends_no_more() -> None:
     assert pair.one.engine.own_changes.too_large() == [b"a", b"b"]
     limit(pair, 0)
     assert has(pair.two, b"a") == LARGER
+
+
+def test_a_lower_limit_holds_for_what_a_peer_has_been_told_of_and_has_not_fetched() -> None:
+    pair = started(0)
+    pair.two.engine.board.taking = taking = Taking(room=0, full="no room")
+    save(pair, pair.one, b"a", LARGE)
+    save(pair, pair.one, b"b", SMALL)
+    assert taking.waiting
+    limit(pair, MOST)
+    pair.two.inbox.append(RoomMeasured(10_000))
+    pair.run()
+    assert (has(pair.two, b"a"), has(pair.two, b"b")) == (None, SMALL)
+    assert pair.two.index.offer(b"a", pair.one.index.replica) is None, "it is not asked for again and again"
+    assert not pair.two.engine.sync_report.troubled()
+    limit(pair, 0)
+    assert has(pair.two, b"a") == LARGE
