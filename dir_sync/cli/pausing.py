@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import time
 
 from dir_sync import config
-from dir_sync.cli.dialogue import ask_node
+from dir_sync.cli.dialogue import answer_of, ask_node
 from dir_sync.cli.parser import add_json, checked, command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.pausing import NO_END, judge
-from dir_sync.folder import pauses, state
+from dir_sync.folder import pauses
+from dir_sync.history.source import index_unless_a_node_runs
+from dir_sync.index import Index
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import moment
@@ -27,7 +28,6 @@ from dir_sync.reporting.output import say
 __all__ = ["pause", "resume"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_LOCK_WAIT_S = 2.0  # a node that starts or ends has the lock for a moment
 
 
 def pause(argv: list[str]) -> int:
@@ -90,19 +90,14 @@ def _done(text: str, question: Answer) -> tuple[Answer, bool]:
         return answer, True
     if not os.path.exists(os.path.join(folder, ".dir_sync", "index.db")):
         raise ConfigError(f"{show(os.fsencode(folder))} was never shared from here")
-    return _noted(folder, question), False
+    with index_unless_a_node_runs(folder) as index:
+        if index is not None:
+            return _noted(index, question), False
+    return answer_of(folder, question), True  # one has started meanwhile
 
 
-def _noted(folder: str, question: Answer) -> Answer:
+def _noted(index: Index, question: Answer) -> Answer:
     """What the node will find when it starts."""
-    root, now_s = os.fsencode(folder), time.time()
-    handle = state.lock(root, wait_s=_LOCK_WAIT_S)
-    try:
-        index = state.open_index(root, random.Random())
-        try:
-            was = judge(pauses.noted(index), None, now_s)
-            return pauses.answer_of(was, judge(pauses.asked(index, question, now_s), None, now_s))
-        finally:
-            index.close()
-    finally:
-        os.close(handle)
+    now_s = time.time()
+    was = judge(pauses.noted(index), None, now_s)
+    return pauses.answer_of(was, judge(pauses.asked(index, question, now_s), None, now_s))

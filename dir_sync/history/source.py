@@ -1,4 +1,4 @@
-"""Where a command gets its answers about a folder's history: the running node, or the index, opened here.
+"""Where a command gets its answers about a folder, mostly its history: the running node, or the index, opened here.
 
 In:   a folder, questions. Out: answers, the same from both.
 Rule: while the index is open here, its lock prevents any node from starting.
@@ -19,7 +19,7 @@ from dir_sync.history.answers import common, keep, listed, path_asked, settle
 from dir_sync.index import Index
 from dir_sync.network.control import Answer, NoDaemon, ask
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "index_unless_a_node_runs", "open_source"]
 
 _STARTS_WITHIN_S = 2.0  # as long as a node that starts waits for a command
 _POLL_S = 0.05
@@ -68,14 +68,21 @@ def open_source(folder: str) -> Iterator[Source]:
     """ConfigError if the folder was never shared, or if its node does not answer."""
     if not os.path.isdir(os.path.join(folder, ".dir_sync", "versions")):
         raise ConfigError(f"{show(os.fsencode(folder))} has no history: it was never shared from here")
+    with index_unless_a_node_runs(folder) as index:
+        yield Source(folder, index)
+
+
+@contextmanager
+def index_unless_a_node_runs(folder: str) -> Iterator[Index | None]:
+    """The index of a folder, opened here; None if a node runs, which can be asked. ConfigError if neither is possible."""
     handle = _lock_unless_a_node_runs(folder)
     if handle is None:
-        yield Source(folder, None)
+        yield None
         return
     index: Index | None = None
     try:
         index = state.open_index(os.fsencode(folder), random.Random())
-        yield Source(folder, index)
+        yield index
     finally:
         if index is not None:
             index.close()

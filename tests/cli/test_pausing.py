@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,8 +13,9 @@ import pytest
 from dir_sync import cli
 from dir_sync.cli import pausing
 from dir_sync.core.pausing import NO_END
-from dir_sync.folder import pauses
+from dir_sync.folder import pauses, state
 from dir_sync.index import Index
+from dir_sync.network.control import NoDaemon
 
 
 @pytest.fixture
@@ -59,6 +61,30 @@ def test_without_a_node_the_note_waits_for_one(capsys: pytest.CaptureFixture[str
     index = Index(path, Random(1))
     assert pauses.noted(index) is None
     index.close()
+
+
+def test_a_node_that_starts_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shared: Path
+) -> None:
+    """It has the lock a moment before it answers."""
+    Index(str(shared / ".dir_sync" / "index.db"), Random(1)).close()
+    lock = state.lock(os.fsencode(shared))
+    asked: list[str] = []
+
+    def ask(folder: str, question: dict[str, Any]) -> dict[str, Any]:
+        asked.append(question["command"])
+        if len(asked) < 4:
+            raise NoDaemon
+        return {"was_paused": False, "paused": True, "until_s": NO_END}
+
+    monkeypatch.setattr("dir_sync.cli.dialogue.ask", ask)
+    monkeypatch.setattr("dir_sync.history.source.ask", ask)
+    try:
+        assert cli.main(["pause", str(shared)]) == 0
+    finally:
+        os.close(lock)
+    assert capsys.readouterr().out.startswith("paused until you resume it; to go on: ")
+    assert asked == ["pause", "status", "status", "status", "pause"]
 
 
 def test_a_folder_that_was_never_shared_is_not_touched(

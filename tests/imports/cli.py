@@ -74,7 +74,7 @@ CLI: dict[str, set[str]] = {
         *("reporting.log", "reporting.output", "reporting.shell"),
     },
     "cli.pausing": {
-        *("cli.dialogue", "cli.parser", "config", "folder.pauses", "folder.state", "network.control"),
+        *("cli.dialogue", "cli.parser", "config", "folder.pauses", "history.source", "index", "network.control"),
         *("reporting.log", "reporting.output", "reporting.shell"),
     },
     "cli.status_words": {"config", "network.control", "reporting.log", "reporting.shell"},
