@@ -58,6 +58,7 @@ __all__ = [
     "existing",
     "host_name",
     "is_shared",
+    "seconds_of",
 ]
 
 BROADCAST_PORT = 5000
@@ -84,6 +85,8 @@ TIMEOUT = 3  # under way, but not finished in time
 UNFINISHED = 4  # something is held, in conflict, or not in sync
 
 PORT_MAX = 65535
+_UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DIGITS_MAX = 8  # of a typed time
 RATE_MIN = 10_000  # bytes a second: a chunk takes some seconds then
 
 
@@ -219,11 +222,20 @@ def checked_merge(text: str) -> str:
 
 def checked_interval(text: str) -> int:
     """Seconds: 0, 10s, 2m, 1h."""
-    number, unit = (text[:-1], text[-1]) if text and not text[-1].isdigit() else (text, "s")
-    factor = {"s": 1, "m": 60, "h": 3_600}.get(unit)
-    if factor and number.isascii() and number.isdigit() and len(number) <= 6 and int(number) * factor <= 86_400:
-        return int(number) * factor
-    raise ConfigError(f"'{_shown(text)}' is not a time: 10s, 2m, 1h (at most a day)", USAGE)
+    seconds = seconds_of(f"{text}s" if text[-1:].isdigit() else text, 0, 86_400)
+    if seconds is None:
+        raise ConfigError(f"'{_shown(text)}' is not a time: 10s, 2m, 1h (at most a day)", USAGE)
+    return seconds
+
+
+def seconds_of(text: str, least: int, most: int, units: str = "smh") -> int | None:
+    """The seconds of a typed time such as 30s, 10m, 1h or 2d; None if it is no time, or not from `least` to `most` seconds.
+    `units`: those that may be typed, of s, m, h and d."""
+    number, unit = text[:-1], text[-1:]
+    if not unit or unit not in units or not (number.isascii() and number.isdigit()) or len(number) > _DIGITS_MAX:
+        return None
+    seconds = int(number) * _UNITS_S[unit]
+    return seconds if least <= seconds <= most else None
 
 
 def checked_name(text: str) -> str:

@@ -44,7 +44,6 @@ __all__ = [
 
 RESTART_S = 30.0  # until a node that goes over to another key answers again
 _AGAIN_S = 0.1
-_UNITS = {"s": 1, "m": 60, "h": 3_600}
 
 
 def add_yes(parser: Parser) -> None:
@@ -166,12 +165,10 @@ def line_of_person(prompt: str) -> str:
 
 
 def duration(text: str) -> int:
-    number, unit = text[:-1], text[-1:]
-    if unit in _UNITS and number.isascii() and number.isdigit() and len(number) <= 6:
-        seconds = int(number) * _UNITS[unit]
-        if 10 <= seconds <= 24 * 3_600:
-            return seconds
-    raise ConfigError("a time from 10s to 24h, like 10m", config.USAGE)
+    seconds = config.seconds_of(text, 10, 24 * 3_600)
+    if seconds is None:
+        raise ConfigError("a time from 10s to 24h, like 10m", config.USAGE)
+    return seconds
 
 
 def time_words(seconds: int) -> str:

@@ -27,8 +27,6 @@ from dir_sync.reporting.output import say
 
 __all__ = ["pause", "resume"]
 
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
 
 def pause(argv: list[str]) -> int:
     """``pause DIR``: nothing of the folder is sent or taken until it is resumed."""
@@ -74,12 +72,10 @@ def _say(as_json: bool, answer: Answer, line: str) -> None:
 
 
 def _duration(text: str) -> int:
-    number, unit = text[:-1], text[-1:]
-    if unit in _UNITS and number.isascii() and number.isdigit() and len(number) <= 8:
-        seconds = int(number) * _UNITS[unit]
-        if 0 < seconds <= pauses.FOR_S_MAX:
-            return seconds
-    raise ConfigError("a time from 1s to a year, such as 10m, 1h or 2d", config.USAGE)
+    seconds = config.seconds_of(text, 1, pauses.FOR_S_MAX, "smhd")
+    if seconds is None:
+        raise ConfigError("a time from 1s to a year, such as 10m, 1h or 2d", config.USAGE)
+    return seconds
 
 
 def _done(text: str, question: Answer) -> tuple[Answer, bool]:

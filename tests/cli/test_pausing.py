@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dir_sync import cli
+from dir_sync import cli, config
 from dir_sync.cli import pausing
 from dir_sync.core.pausing import NO_END
 from dir_sync.folder import pauses, state
@@ -102,3 +102,26 @@ def test_a_time_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str], sha
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert "such as 10m, 1h or 2d" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1m", None),
+        ("2m", 120),
+        ("1h", 3_600),
+        ("00000120", None),
+        ("2", None),
+        ("2d", None),
+        ("2h", None),
+        ("m", None),
+    ],
+)
+def test_a_typed_time_has_a_unit_and_limits(text: str, seconds: int | None) -> None:
+    assert config.seconds_of(text, 61, 3_600) == seconds
+
+
+def test_days_only_where_they_may_be_typed() -> None:
+    assert config.seconds_of("1d", 1, 86_400) is None
+    assert config.seconds_of("1d", 1, 86_400, "smhd") == 86_400
+    assert config.seconds_of("000000001s", 1, 86_400) is None
