@@ -113,11 +113,10 @@ class Restorer:
                 raise ConfigError(f"{show(path)} is not a file now")
             if there.size > _TEXT_BYTES_MAX:
                 raise ConfigError(f"{show(path)} is too large for that")
-            reader = self.disk.open(path)
-            try:
-                return there, reader.read(0, there.size)
-            finally:
-                reader.close()
+            found = self.disk.read_small(path, _TEXT_BYTES_MAX)
+            if found is None:
+                raise ConfigError(f"{show(path)} is being changed by another program: try again")
+            return found
         except DiskError as error:
             raise ConfigError(f"{show(path)} cannot be read: {error}") from None
 
@@ -126,8 +125,8 @@ class Restorer:
         found = self.now(path)
         if found is not None and found[1] == expected:
             now = Before(path, Kind.FILE, len(data), blake3(data).digest(), time.time_ns(), mode, 0, "")
-            item = _item(now, found[0])._replace(data=data)
-            if self._put(item, node, blake3(expected).digest(), "changed"):
+            was = blake3(expected).digest()
+            if self._put(_item(now, found[0])._replace(data=data, known=was), node, was, "changed"):
                 return
         raise ConfigError(f"{show(path)} was changed meanwhile: try again")
 

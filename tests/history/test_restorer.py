@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
@@ -11,8 +12,9 @@ from blake3 import blake3
 
 from dir_sync.config import ConfigError
 from dir_sync.core.jobs import Before, Cause, Version
-from dir_sync.core.model import Kind
+from dir_sync.core.model import Kind, Stat
 from dir_sync.file_sync import FileSync
+from dir_sync.files.replace import Replacer
 from dir_sync.folder import state
 from dir_sync.history.restorer import Restorer
 from dir_sync.history.source import Source, open_source
@@ -90,3 +92,44 @@ def test_a_folder_with_something_in_it_is_not_replaced(folder: Path, how: str) -
     with open_source(str(folder)) as source, pytest.raises(ConfigError):
         put(source, how)
     assert (folder / "file" / "pipe").read_bytes() == b"a user's"
+
+
+def test_what_is_as_large_and_as_old_as_what_was_merged_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """cp -p between the look and the exchange."""
+    file = folder / "file"
+    exchange = Replacer.exchange
+
+    def written(self: Replacer, path: bytes, swap: bytes, there: Stat) -> None:
+        file.write_bytes(b"own")
+        os.utime(file, ns=(there.mtime, there.mtime))
+        exchange(self, path, swap, there)
+
+    with open_source(str(folder)) as source, closing(Restorer(source)) as restorer:
+        monkeypatch.setattr(Replacer, "exchange", written)
+        with pytest.raises(ConfigError, match="was changed meanwhile"):
+            restorer.install(b"file", b"now", b"merged", 0o644, "aa")
+        assert file.read_bytes() == b"own"
+        monkeypatch.undo()
+        restorer.install(b"file", b"own", b"merged", 0o644, "aa")
+        assert file.read_bytes() == b"merged"
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken_for_what_was_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = os.read
+
+    def grown(fd: int, count: int) -> bytes:
+        data = read(fd, count)
+        with open(folder / "file", "ab") as file:
+            file.write(b" and more")
+        return data
+
+    with open_source(str(folder)) as source, closing(Restorer(source)) as restorer:
+        monkeypatch.setattr(os, "read", grown)
+        with pytest.raises(ConfigError, match="is being changed by another program: try again"):
+            restorer.now(b"file")
+        monkeypatch.undo()
+        found = restorer.now(b"file")
+        assert found is not None
+        assert found[1] == b"now and more"
