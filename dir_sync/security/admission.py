@@ -45,48 +45,56 @@ class Mesh:
 
 def admit(folder: str, key_file: str | None) -> Mesh | None:
     """The mesh of that folder; what is new is kept. ConfigError if it must not run."""
-    marker = files.marker_of(folder)
-    kept = store.load(folder)
-    given = None if key_file is None else key_in(key_file)
-    if kept is None and given is None:
-        if marker is None:
-            return None
-        raise ConfigError(_lost(folder, marker))
-    before = kept
+    before, kept = _decided(folder, key_file)
     if kept is None:
-        assert given is not None
-        assert key_file is not None
-        if marker is not None and marker != given.fingerprint:
-            raise ConfigError(_differs(folder, marker, key_file, given))
-        kept = store.begin(given, "")
-    elif given is not None and given.id != kept.key.id:
-        assert key_file is not None
-        kept = _later(folder, kept, given, key_file)
+        return None
     static = kept.static or store.identity()
     kept = store.with_identity(kept, static)
     if kept != before:
+        if key_file is not None and before is not None and kept.key != before.key:
+            logger.warning(
+                "%s has a later key, %s, generation %d: it takes the place of %s, generation %d",
+                show_text(key_file), kept.key.fingerprint, kept.key.generation,
+                before.key.fingerprint, before.key.generation,
+            )  # fmt: skip
         store.save(folder, kept)  # before the mark: a folder that is marked has a key
     files.write_marker(folder, kept.key.fingerprint)
-    older = tuple((gate.key, Gate(gate.secret)) for gate in kept.membership.older)
-    return Mesh(Credentials(kept.key, static, kept.membership.charter.removed, older), kept.membership)
+    return _mesh(kept, static)
 
 
 def looked_up(folder: str, key_file: str | None) -> Mesh | None:
     """The mesh with which `admit` would let the folder run, if it is known already: nothing is kept. ConfigError if it is
     not known, or the folder must not run."""
-    marker = files.marker_of(folder)
-    kept = store.load(folder)
-    given = None if key_file is None else key_in(key_file)
-    if kept is None and given is None and marker is None:
+    before, kept = _decided(folder, key_file)
+    if kept is None:
         return None
-    if kept is None and given is None:
-        raise ConfigError(_lost(folder, marker or ""))
-    if kept is None or (given is not None and given.id != kept.key.id):
+    static = kept.static or store.known_identity()
+    if before is None or kept.key != before.key or static is None:
         raise ConfigError(
             f"{show_text(folder)} does not belong to that closed mesh yet, and a dry run does not change that: start it"
             " without --dry-run"
         )
-    static = kept.static or store.identity()
+    return _mesh(store.with_identity(kept, static), static)
+
+
+def _decided(folder: str, key_file: str | None) -> tuple[store.Kept | None, store.Kept | None]:
+    """What is kept for that folder, and what is to be kept from now on (None: it is open). ConfigError if it must not
+    run."""
+    marker = files.marker_of(folder)
+    kept = store.load(folder)
+    if key_file is None:
+        if kept is None and marker is not None:
+            raise ConfigError(_lost(folder, marker))
+        return kept, kept
+    given = key_in(key_file)
+    if kept is None:
+        if marker is not None and marker != given.fingerprint:
+            raise ConfigError(_differs(folder, marker, key_file, given))
+        return None, store.begin(given, "")
+    return kept, kept if given.id == kept.key.id else _later(folder, kept, given, key_file)
+
+
+def _mesh(kept: store.Kept, static: bytes) -> Mesh:
     older = tuple((gate.key, Gate(gate.secret)) for gate in kept.membership.older)
     return Mesh(Credentials(kept.key, static, kept.membership.charter.removed, older), kept.membership)
 
@@ -112,10 +120,6 @@ def _later(folder: str, kept: store.Kept, given: MeshKey, key_file: str) -> stor
             show_text(key_file), given.fingerprint, given.generation, ours.fingerprint, ours.generation,
         )  # fmt: skip
         return kept
-    logger.warning(
-        "%s has a later key, %s, generation %d: it takes the place of %s, generation %d",
-        show_text(key_file), given.fingerprint, given.generation, ours.fingerprint, ours.generation,
-    )  # fmt: skip
     charter = Charter(given.generation, given.id, {}, kept.membership.charter.removed)
     membership = taken(kept.membership, charter, ours.gate.secret, ())
     return replace(kept, key=given, membership=replace(membership, role=given.role.value), removal=None)

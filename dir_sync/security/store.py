@@ -28,7 +28,7 @@ from dir_sync.core.noise import KEY_BYTES, public_of
 from dir_sync.folder import user_state
 from dir_sync.security import files
 
-__all__ = ["Kept", "Removal", "begin", "forget", "identity", "load", "save", "with_identity"]
+__all__ = ["Kept", "Removal", "begin", "forget", "identity", "known_identity", "load", "save", "with_identity"]
 
 _VERSION = 1
 
@@ -63,26 +63,32 @@ def begin(key: MeshKey, me: str) -> Kept:
 
 def identity() -> bytes:
     """The private key by which this machine is known in all its meshes; made if there is none. ConfigError."""
-    with files.keys_folder(create=True) as keys:
-        assert keys is not None
-        data = files.read_kept(keys, files.IDENTITY)
-        if data is None:
-            files.keep_first(
-                keys, files.IDENTITY, _dumped({"version": _VERSION, "static": os.urandom(KEY_BYTES).hex()})
-            )
-            data = files.read_kept(keys, files.IDENTITY)
+    found = known_identity()
+    if found is None:
+        with files.keys_folder(create=True) as keys:
+            assert keys is not None
+            made = {"version": _VERSION, "static": os.urandom(KEY_BYTES).hex()}
+            files.keep_first(keys, files.IDENTITY, _dumped(made))
+        found = known_identity()  # another process may have been first
+    if found is None:
+        raise ConfigError(_damaged_identity())
+    return found
+
+
+def known_identity() -> bytes | None:
+    """The same; None if there is none. ConfigError."""
+    with files.keys_folder() as keys:
+        data = None if keys is None else files.read_kept(keys, files.IDENTITY)
+    if data is None:
+        return None
     try:
-        assert data is not None
         fields = json.loads(data)
         static = bytes.fromhex(fields["static"])
         if fields["version"] == _VERSION and len(static) == KEY_BYTES:
             return static
-    except (ValueError, KeyError, TypeError, AssertionError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
-    path = user_state.state_path(f"keys/{files.IDENTITY}")
-    raise ConfigError(
-        f"{_shown(path)}, by which this machine is known, is damaged: restore it, or remove it to begin anew"
-    )
+    raise ConfigError(_damaged_identity())
 
 
 def load(folder: str) -> Kept | None:
@@ -174,6 +180,11 @@ def _removal(value: object) -> Removal | None:
         raise TypeError
     by, at_s = value
     return Removal(by, at_s)
+
+
+def _damaged_identity() -> str:
+    path = user_state.state_path(f"keys/{files.IDENTITY}")
+    return f"{_shown(path)}, by which this machine is known, is damaged: restore it, or remove it to begin anew"
 
 
 def _dumped(fields: dict[str, object]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,56 @@ def test_every_combination(
         assert found.key == expected
         gates = [gate.secret for gate in found.membership.older]
         assert gates == ([OLD.gate.secret] if (kept, given) == (OLD, NEW) else [])
+
+
+def everything(*roots: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for root in roots for path in root.rglob("*") if path.is_file()}
+
+
+def outcome(
+    way: Callable[[str, str | None], admission.Mesh | None], folder: str, key_file: str | None
+) -> admission.Mesh | str | None:
+    """The mesh, or the text of the error."""
+    try:
+        return way(folder, key_file)
+    except ConfigError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(("kept", "mark", "given"), COMBINATIONS)
+def test_a_dry_run_is_let_in_as_a_run_unless_that_would_be_new(
+    state: Path, folder: str, tmp_path: Path, kept: MeshKey | None, mark: MeshKey | None, given: MeshKey | None
+) -> None:
+    if kept is not None:
+        store.save(folder, store.begin(kept, "0" * 32))
+        store.identity()
+    if mark is not None:
+        files.write_marker(folder, mark.fingerprint)
+    key_file = None if given is None else file_with(tmp_path, given)
+    before = everything(state, Path(folder))
+    is_new = given is not None and (kept is None or given.generation > kept.generation)
+    dry = outcome(admission.looked_up, folder, key_file)
+    assert everything(state, Path(folder)) == before, "a dry run keeps nothing"
+    run = outcome(admission.admit, folder, key_file)
+    if is_new and not isinstance(run, str):
+        assert isinstance(dry, str)
+        assert "without --dry-run" in dry
+    else:
+        assert dry == run
+
+
+def test_a_dry_run_makes_no_identity(state: Path, folder: str) -> None:
+    store.save(folder, store.begin(OLD, "0" * 32))
+    before = everything(state)
+    with pytest.raises(ConfigError, match="without --dry-run"):
+        admission.looked_up(folder, None)
+    assert everything(state) == before
+
+
+def test_a_dry_run_refuses_another_mesh_of_one_generation(state: Path, folder: str, tmp_path: Path) -> None:
+    admission.admit(folder, file_with(tmp_path, OLD))
+    with pytest.raises(ConfigError, match="holds the key of another one"):
+        admission.looked_up(folder, file_with(tmp_path, ALIEN))
 
 
 def test_an_old_file_is_said_to_be_old(
