@@ -50,14 +50,16 @@ class Linked:
             logger.info("%s does not share %s any more", show_text(self.hello.name), name)
 
     def note_pauses(self, folders: Folders) -> None:
-        """Note which folders the peer has paused, and tell people what is new of that."""
+        """Note which folders the peer has paused, and tell people what is new of that. One that it does not share any more goes
+        on nowhere."""
         paused = {one.name for one in self.hello.folders if one.paused}
+        going = {one.name for one in self.hello.folders if not one.paused}
         name = show_text(self.hello.name)
         for folder in folders:
             if folder.name in paused:
                 if folder.peers.has_paused(self.node, name):
                     logger.info("%s has paused %s: nothing is exchanged with it", name, folder.name)
-            elif folder.peers.goes_on(self.node):
+            elif folder.peers.goes_on(self.node) and folder.name in going:
                 logger.info("%s goes on with %s", name, folder.name)
 
 

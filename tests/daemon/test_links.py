@@ -446,6 +446,15 @@ def test_a_folder_that_the_peer_has_paused_is_said_to_be_so(caplog: pytest.LogCa
     assert caplog.messages[1:] == ["bob has paused music: nothing is exchanged with it", "bob goes on with music"]
 
 
+def test_a_folder_that_the_peer_paused_and_then_left_does_not_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(names=BOTH)
+    bob = greet(bench, both())
+    bench.links.on_folders(bob.node, FolderList(paused(both(), MUSIC), False))
+    bench.links.on_folders(bob.node, FolderList(hello(BOB).folders, False))
+    assert not bench.peers_of(MUSIC).pausing
+    assert caplog.messages[2:] == ["bob does not share music any more"]
+
+
 def test_a_pause_is_said_in_the_greeting() -> None:
     bench = Bench()
     said = hello(BOB)
