@@ -96,4 +96,6 @@ def _noted(index: Index, question: Answer) -> Answer:
     """What the node will find when it starts."""
     now_s = time.time()
     was = judge(pauses.noted(index), None, now_s)
-    return pauses.answer_of(was, judge(pauses.asked(index, question, now_s), None, now_s))
+    wish = pauses.asked(index, question, now_s)
+    index.commit()
+    return pauses.answer_of(was, judge(wish, None, now_s))

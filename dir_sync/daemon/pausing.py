@@ -28,11 +28,19 @@ class Pausing:
     """Engine thread only."""
 
     def __init__(
-        self, index: Index, log: _Log, changed: Callable[[], None], timetable: Timetable, now_s: float
+        self,
+        index: Index,
+        log: _Log,
+        commit: Callable[[], None],
+        changed: Callable[[], None],
+        timetable: Timetable,
+        now_s: float,
     ) -> None:
-        """`changed` is called when the folder is paused from now on, or goes on."""
+        """`commit` puts the index on the disk, which may hang. `changed` is called when the folder is paused from now on, or
+        goes on."""
         self._index = index
         self._log = log
+        self._commit = commit
         self._changed = changed
         self._timetable = timetable
         self._wish = pauses.noted(index)
@@ -48,9 +56,10 @@ class Pausing:
             self._changed()
 
     def asked(self, question: Answer, now_s: float) -> Answer:
-        """Do what a command says. Raises ConfigError."""
+        """Do what a command says. Raises ConfigError, and what `commit` raises."""
         was = self.pause
         self._wish = pauses.asked(self._index, question, now_s, self._timetable.off_until_s)
+        self._commit()
         self.look(now_s)
         return pauses.answer_of(was, self.pause)
 

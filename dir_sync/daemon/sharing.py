@@ -134,7 +134,14 @@ class Sharing:
         config, share, parts = self.config, self.share, self._parts
         peers = ConnectedPeers(config, share, manager, renewed)
         log = labelled(config.label)
-        pausing = Pausing(share.index, log, lambda: parts.inbox.put(PauseChanged()), parts.timetable, time.time())
+        pausing = Pausing(
+            share.index,
+            log,
+            lambda: performer.commit(),  # it is made below
+            lambda: parts.inbox.put(PauseChanged()),
+            parts.timetable,
+            time.time(),
+        )
 
         def status() -> Status:
             from dir_sync.daemon.status import (

@@ -1,7 +1,8 @@
 """What a person has said about a pause of a folder, kept as a note of its index.
 
 In:   the index, and the question of a command. Out: the wish that counts from now on.
-Rule: the same for a node that runs, and for a command that opens the index itself. It is on the disk before it is answered.
+Rule: the same for a node that runs, and for a command that opens the index itself. Each commits the note, in its own way,
+before it is answered.
 Used by: daemon.pausing, daemon.rehearsal, daemon.shot, cli.once, cli.pausing, cli.rehearsing.
 """
 
@@ -28,8 +29,8 @@ def noted(index: Index) -> Wish | None:
 
 
 def asked(index: Index, question: Answer, now_s: float, off_until_s: int | None = None) -> Wish | None:
-    """Note what a command says, and return it. `off_until_s`: when the schedule, which says `off` now, goes on: so long a
-    resume counts. Raises ConfigError."""
+    """Note what a command says, and return it; the caller commits. `off_until_s`: when the schedule, which says `off` now,
+    goes on: so long a resume counts. Raises ConfigError."""
     wish = None
     if question.get("command") == "pause":
         for_s = question.get("for_s")
@@ -39,7 +40,6 @@ def asked(index: Index, question: Answer, now_s: float, off_until_s: int | None 
     elif off_until_s is not None:
         wish = Wish(False, off_until_s)
     index.note(NOTE, "" if wish is None else wish.to_text())
-    index.commit()
     return wish
 
 

@@ -113,6 +113,7 @@ def test_a_resume_counts_more_than_the_schedule(folder: Path) -> None:
     (folder / ".dir_sync").mkdir()
     index = Index(str(folder / ".dir_sync" / "index.db"), Random(1))
     pauses.asked(index, {"command": "resume"}, time.time(), NO_END)
+    index.commit()
     index.close()
     (folder / ".dir_sync" / "lock").touch()
     side = Rehearsal(config(folder, schedule=(checked_rule("off"),)), 0.0)

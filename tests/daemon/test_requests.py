@@ -28,6 +28,7 @@ from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.news import Asked
 from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.requests import Requests, ask_engine
+from dir_sync.daemon.threads import DiskHangs
 from dir_sync.engine.own_changes import Difference
 from dir_sync.network.control import Answer
 from tests.daemon.standins import NOW, Folder
@@ -59,8 +60,14 @@ class Bench:
         status = SimpleNamespace(to_json=lambda: {"files": 3})
         self.timetable: Any = SimpleNamespace(look=lambda now_s: None, off_until_s=None)
         log = logging.getLogger("dir_sync")
+        self.commit = self.folder.index.commit
         pausing = Pausing(
-            self.folder.index, log, lambda: self.inbox.put("pause changed"), self.timetable, NOW.wall_ns / 1e9
+            self.folder.index,
+            log,
+            lambda: self.commit(),
+            lambda: self.inbox.put("pause changed"),
+            self.timetable,
+            NOW.wall_ns / 1e9,
         )
         self.requests = Requests(
             self.folder.share, cast(Any, peers), self.inbox, lambda: cast(Any, status), cast(Any, None), pausing
@@ -230,6 +237,21 @@ def test_a_pause_is_noted_at_once_and_news_for_the_loop() -> None:
     assert bench.inbox.get(0) == "pause changed"
     assert not bench.events, "the engine does not know of it"
     assert "error" in bench.answer("pause", for_s=-1)
+
+
+def test_a_pause_is_answered_only_when_it_is_on_the_disk(bench: Bench) -> None:
+    """The disk may hang: then the folder ends, and the other folders of the node go on."""
+
+    def hangs() -> None:
+        raise DiskHangs
+
+    bench.commit = hangs  # type: ignore[assignment]
+    asked = Asked({"command": "pause"})
+    with pytest.raises(DiskHangs):
+        bench.requests.on_asked(asked, NOW)
+    assert bench.folder.index.is_dirty, "nobody else has touched the disk"
+    assert asked.reply.empty()
+    assert bench.inbox.get(0) is None
 
 
 def test_a_resume_while_the_schedule_says_off_counts_until_the_schedule_changes() -> None:

@@ -25,10 +25,20 @@ def test_what_a_command_notes_is_there_after_a_restart(tmp_path: Path) -> None:
     ):
         index = Index(path, Random(1))
         assert pauses.asked(index, dict(question), NOW_S) == expected
+        index.commit()
         index.close()
         index = Index(path, Random(1))
         assert pauses.noted(index) == expected
         index.close()
+
+
+def test_who_asks_commits_in_its_own_way() -> None:
+    """A node keeps its engine from a disk that hangs."""
+    index = Index(":memory:", Random(1))
+    index.commit()
+    pauses.asked(index, {"command": "pause"}, NOW_S)
+    assert index.is_dirty
+    index.close()
 
 
 def test_a_resume_while_the_schedule_says_off_counts_until_it_changes() -> None:
