@@ -108,13 +108,11 @@ class Life:
     def failed(self, trouble: Exception) -> None:
         """Its index could not be used: wait until it probably can be written again. Then everything is as after a power cut:
         unrecorded changes are looked at and asked for again."""
-        now = time.monotonic()
-        self._pause_s = _PAUSE_S[0] if now - self._began_s > _LASTED_S else longer(self._pause_s, _PAUSE_S[1])
         reason = f"the index of {show(os.fsencode(self.config.folder))} cannot be written ({trouble})"
         logger.warning("paused: %s; will resume by itself once there is room", reason)
         root.say_paused(self.config.folder, reason)
         self._is_full = True
-        self._next_s = now + self._pause_s
+        self._wait()
 
     def hangs(self) -> None:
         """Its disk does not answer: wait until it does. Whatever asks it may wait for as long, so a thread does."""
@@ -123,6 +121,10 @@ class Life:
         root.say_paused(self.config.folder, reason)
         self._question = threading.Thread(target=self._ask_disk, name="question", daemon=True)
         self._question.start()
+        self._wait()
+
+    def _wait(self) -> None:
+        """Look again after a pause: the shortest if it ran long, else a longer one than the last."""
         now = time.monotonic()
         self._pause_s = _PAUSE_S[0] if now - self._began_s > _LASTED_S else longer(self._pause_s, _PAUSE_S[1])
         self._next_s = now + self._pause_s
