@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dir_sync.core.limits import MIB
 from dir_sync.core.model import Kind, Stat
 from dir_sync.disk.errors import NO_MODES, disk_error
-from dir_sync.disk.holes import BLOCK_BYTES, data_ranges, write_all, write_around, zero_runs
+from dir_sync.disk.holes import data_ranges, write_all, write_around, zero_runs
 from dir_sync.disk.linux import CREATE, READ_FILE, SAFELY, is_too_long_for_the_disk, lease, os_error, start_flush
 from dir_sync.disk.stats import stat_of
 from dir_sync.ports import DiskError, NewFile, Reader, Trouble
@@ -117,8 +117,9 @@ class OwnFile(File):
         """Copies inside the kernel if possible (shared extents on btrfs and xfs), otherwise through memory. When the
         kernel copies nothing more, a read decides whether that is the end: some file systems return 0 too early.
 
-        Holes of the source become holes, where this file has no bytes yet."""
-        if not self._makes_holes or source.fileno() < 0:
+        Holes of the source become holes, where this file has no bytes yet. A file to which we append gets them by
+        `write`: under its lock, and what follows a hole that was left out would go to the end."""
+        if not self._makes_holes or self._appends or source.fileno() < 0:
             return self._copy(source, source_offset, offset, length)
         ranges = data_ranges(source.fileno(), source_offset, length)
         begin, end = next(ranges, (-1, -1))
@@ -265,17 +266,8 @@ def create_whole(parent: int, file: NewFile, makes_holes: bool = False, sync: bo
     mode &= 0o777
     fd = os.open(name, CREATE, mode | 0o600, dir_fd=parent)
     try:
-        runs = zero_runs(0, data) if makes_holes and len(data) >= BLOCK_BYTES else []
-        written = 0
-        if runs:
-            write_around(fd, 0, data, runs)
-        elif data:
-            written = os.write(fd, data)
-        while not runs and written < len(data):
-            more = os.write(fd, memoryview(data)[written:])
-            if not more:
-                raise os_error(errno.EIO)
-            written += more
+        if data:
+            write_around(fd, 0, data, zero_runs(0, data) if makes_holes else [])
         try:
             os.utime(fd, ns=(mtime, mtime))
         except OverflowError:

@@ -157,6 +157,17 @@ def test_what_is_appended_to_a_users_file_has_holes(real: RealWorld, more: bytes
     assert room(real, b"file") <= BOUND
 
 
+def test_a_copy_that_is_appended_to_a_users_file_has_its_holes_where_they_belong(real: RealWorld) -> None:
+    content = sparse(real, b"source")
+    real.write(b"file", DATA)
+    reader, writer = real.disk.open(b"source"), real.disk.append(b"file")
+    assert writer.copy_from(reader, 0, len(DATA), len(content)) == len(content)
+    reader.close()
+    writer.close()
+    assert real.read(b"file") == DATA + content
+    assert room(real, b"file") <= BOUND + 3 * BLOCK_BYTES
+
+
 def test_what_another_program_appends_meanwhile_is_not_cut_off(real: RealWorld) -> None:
     """No hole is made while somebody else has the file open, nor if it has another length than was thought."""
     real.write(b"file", DATA)
