@@ -20,14 +20,14 @@ from dir_sync.disk.linux import inode_flags
 from dir_sync.disk.unlocked import Unlocked
 from dir_sync.ports import DiskError
 
-__all__ = ["Attributes", "with_mode"]
+__all__ = ["ACCESS", "DEFAULT", "ENTRY_BYTES", "VERSION", "Attributes", "with_mode"]
 
-_ACCESS, _DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
-_COPIED = (_ACCESS, "security.selinux")
+ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+_COPIED = (ACCESS, "security.selinux")
 
 # An ACL as the kernel returns it: version 2, then entries of eight bytes: tag, permissions, id.
-_VERSION = b"\2\0\0\0"
-_ENTRY_BYTES = 8
+VERSION = b"\2\0\0\0"
+ENTRY_BYTES = 8
 _IMMUTABLE_OR_APPEND_ONLY = 0x30
 _USER_OBJ, _GROUP_OBJ, _MASK, _OTHER = 0x01, 0x04, 0x10, 0x20
 
@@ -130,7 +130,7 @@ def _inherited_from(folder: int) -> _Inherited | None:
     except OSError:
         return None
     try:
-        acl = os.getxattr(b"/proc/self/fd/%d" % folder, _DEFAULT)
+        acl = os.getxattr(b"/proc/self/fd/%d" % folder, DEFAULT)
     except OSError:
         acl = b""
     return _Inherited(group, acl) if group >= 0 or acl else None
@@ -153,9 +153,9 @@ def _give(inherited: _Inherited, parent: int, leaf: bytes) -> None:
     path = b"/proc/self/fd/%d/%b" % (parent, leaf)  # these calls take no handle of a folder
     try:
         if acl:
-            os.setxattr(path, _ACCESS, with_mode(acl, found.st_mode), follow_symlinks=False)
+            os.setxattr(path, ACCESS, with_mode(acl, found.st_mode), follow_symlinks=False)
             if st.S_ISDIR(found.st_mode):
-                os.setxattr(path, _DEFAULT, acl, follow_symlinks=False)
+                os.setxattr(path, DEFAULT, acl, follow_symlinks=False)
         if group >= 0 and st.S_ISDIR(found.st_mode):
             os.chmod(path, st.S_IMODE(found.st_mode) | st.S_ISGID)
     except OSError:
@@ -164,7 +164,7 @@ def _give(inherited: _Inherited, parent: int, leaf: bytes) -> None:
 
 def _make_plain(folder: int) -> None:
     path = b"/proc/self/fd/%d" % folder
-    for name in (_DEFAULT, _ACCESS):
+    for name in (DEFAULT, ACCESS):
         try:
             os.removexattr(path, name)
         except OSError:
@@ -203,13 +203,13 @@ def _is_immutable(parent: int, leaf: bytes) -> bool:
 def with_mode(acl: bytes, mode: int) -> bytes:
     """The ACL with its entries for owner, group (or mask, which limits all groups and named users) and others set to
     these rwx bits, as after a chmod."""
-    if acl[:4] != _VERSION:
+    if acl[:4] != VERSION:
         return acl
-    entries = [acl[at : at + _ENTRY_BYTES] for at in range(len(_VERSION), len(acl), _ENTRY_BYTES)]
+    entries = [acl[at : at + ENTRY_BYTES] for at in range(len(VERSION), len(acl), ENTRY_BYTES)]
     tags = [int.from_bytes(entry[:2], "little") for entry in entries]
     bits = {_USER_OBJ: mode >> 6 & 7, _MASK if _MASK in tags else _GROUP_OBJ: mode >> 3 & 7, _OTHER: mode & 7}
     made = [
         entry[:2] + bits[tag].to_bytes(2, "little") + entry[4:] if tag in bits else entry
         for tag, entry in zip(tags, entries, strict=True)
     ]
-    return _VERSION + b"".join(made)
+    return VERSION + b"".join(made)

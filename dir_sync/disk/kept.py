@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dir_sync.core import limits
 from dir_sync.core.attributes import NAMED_TAGS, Acl, Attributes, Owner, is_kept_name
 from dir_sync.core.preserve import ON_ENTRIES, Part
-from dir_sync.disk.attributes import with_mode
+from dir_sync.disk.attributes import ACCESS, DEFAULT, ENTRY_BYTES, VERSION, with_mode
 from dir_sync.disk.errors import disk_error
 from dir_sync.disk.handles import Handles
 from dir_sync.disk.unlocked import Unlocked
@@ -30,9 +30,6 @@ from dir_sync.ports import DiskError
 
 __all__ = ["KeptAttributes"]
 
-_ACCESS, _DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
-_VERSION = b"\2\0\0\0"
-_ENTRY_BYTES = 8
 _NO_ID = 2**32 - 1  # of an entry that names nobody
 _NAMES_S = 60  # a name of a user is looked up again after that
 
@@ -106,9 +103,9 @@ class KeptAttributes:
         if Part.ACLS in self.parts and wanted.acls is not None:
             access, default = wanted.acls
             mode = self._unlocked.stat_at(parent, leaf).mode  # an ACL may change it; an unlocked folder has two
-            _give(at, _ACCESS, with_mode(_acl_bytes(access), found.st_mode) if access else b"")
+            _give(at, ACCESS, with_mode(_acl_bytes(access), found.st_mode) if access else b"")
             if st.S_ISDIR(found.st_mode):
-                _give(at, _DEFAULT, _acl_bytes(default) if default else b"")
+                _give(at, DEFAULT, _acl_bytes(default) if default else b"")
             self._unlocked.change_mode(parent, leaf, os.stat(leaf, dir_fd=parent, follow_symlinks=False), mode)
         if Part.XATTRS in self.parts and wanted.xattrs is not None:
             has = _all_xattrs(at, os.listxattr(at, follow_symlinks=False))
@@ -141,7 +138,7 @@ def _try(part: Part, parent: int, leaf: bytes) -> None:
             os.setxattr(at, "user.dir_sync", b"1", follow_symlinks=False)
         case Part.ACLS:
             entries = ((0x01, 6), (0x02, 4, 1), (0x04, 4), (0x10, 4), (0x20, 0))
-            os.setxattr(at, _ACCESS, _acl_bytes(tuple((e[0], e[1], "", e[2] if len(e) > 2 else 0) for e in entries)))
+            os.setxattr(at, ACCESS, _acl_bytes(tuple((e[0], e[1], "", e[2] if len(e) > 2 else 0) for e in entries)))
 
 
 # Owners
@@ -234,7 +231,7 @@ def _give(at: bytes, name: str, value: bytes) -> None:
 
 
 def _acls_read(at: bytes, names: list[str], mode: int, known: Attributes | None) -> tuple[Acl, Acl] | None:
-    raw = [os.getxattr(at, name, follow_symlinks=False) if name in names else b"" for name in (_ACCESS, _DEFAULT)]
+    raw = [os.getxattr(at, name, follow_symlinks=False) if name in names else b"" for name in (ACCESS, DEFAULT)]
     if known is not None and known.acls is None and not any(raw):
         return None
     if known is not None and known.acls is not None:
@@ -246,11 +243,11 @@ def _acls_read(at: bytes, names: list[str], mode: int, known: Attributes | None)
 
 
 def _acl_of(raw: bytes) -> Acl:
-    """The entries of an ACL as the kernel returns it: version 2, then eight bytes each: tag, permissions, id."""
-    if raw[:4] != _VERSION or len(raw) > len(_VERSION) + _ENTRY_BYTES * limits.ACL_ENTRIES_MAX:
+    """The entries of an ACL as the kernel returns it."""
+    if raw[:4] != VERSION or len(raw) > len(VERSION) + ENTRY_BYTES * limits.ACL_ENTRIES_MAX:
         return ()
     entries = []
-    for at in range(len(_VERSION), len(raw), _ENTRY_BYTES):
+    for at in range(len(VERSION), len(raw), ENTRY_BYTES):
         tag, bits = (int.from_bytes(raw[at + part : at + part + 2], "little") for part in (0, 2))
         number = int.from_bytes(raw[at + 4 : at + 8], "little")
         kind = NAMED_TAGS.get(tag)
@@ -264,7 +261,7 @@ def _acl_bytes(acl: Acl) -> bytes:
     for tag, bits, name, number in acl:
         kind = NAMED_TAGS.get(tag)
         entries.append((tag, _NO_ID if kind is None else _here(kind == "group", name, number), bits))
-    return _VERSION + b"".join(
+    return VERSION + b"".join(
         tag.to_bytes(2, "little") + bits.to_bytes(2, "little") + number.to_bytes(4, "little")
         for tag, number, bits in sorted(entries)
     )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
 from dir_sync.core.names import NEW, OLD, SWAP
-from dir_sync.files.fingerprints import RACY, Fingerprints
+from dir_sync.files.fingerprints import Fingerprints
 from dir_sync.files.hashing import digest_at
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.kept import Keeper
@@ -86,9 +86,7 @@ class Installer:
                 else:
                     self._disk.rename(swap, staged)
             raise
-        fp = self._fingerprints.after_rename(path, ready)
-        if len(fp) == FINGERPRINT_BYTES and self._keeper.says_more(path, target):
-            fp += RACY
+        fp = self._keeper.marked(path, target, self._fingerprints.after_rename(path, ready))
         return ApplyResult(path, Result.DONE, fp, version)
 
     def _of_new_folder(self, path: bytes, mode: int) -> bytes:

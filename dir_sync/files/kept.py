@@ -9,7 +9,8 @@ Used by: `scanner`, `install`, `metadata`, `move`, `batches`, `file_sync`.
 from __future__ import annotations
 
 from dir_sync.core.attributes import NOTHING, Attributes, merged
-from dir_sync.core.model import Kind, Record
+from dir_sync.core.looks import RACY
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
 from dir_sync.core.names import NEW
 from dir_sync.files.staging import Staging
 from dir_sync.ports import Disk, DiskError
@@ -72,6 +73,11 @@ class Keeper:
         return found is not None and any(
             here is not None for here, said in zip(found, known, strict=True) if said is None
         )
+
+    def marked(self, path: bytes, target: Record, fp: bytes) -> bytes:
+        """The fingerprint of an entry that was just installed; RACY if the entry brought attributes along that its version
+        does not say: a look has to find them."""
+        return fp + RACY if len(fp) == FINGERPRINT_BYTES and self.says_more(path, target) else fp
 
     def _as_stored(self, kind: Kind, known: Attributes) -> Attributes | None:
         """What this file system makes of attributes; None: unknown."""

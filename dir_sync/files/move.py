@@ -136,10 +136,8 @@ class Mover:
         return ApplyResult(path, Result.DONE, self._fingerprint(path, moved, target), version)
 
     def _fingerprint(self, path: bytes, moved: Stat, target: Record) -> bytes:
-        """If the file brought attributes along that its version does not say, a look has to find them."""
         fp = self._fingerprints.aged(moved)
-        is_more = moved.kind is Kind.FILE and len(fp) == FINGERPRINT_BYTES and self._keeper.says_more(path, target)
-        return fp + fingerprints.RACY if is_more else fp
+        return self._keeper.marked(path, target, fp) if moved.kind is Kind.FILE else fp
 
     def _is_at(self, name: bytes, inode: int) -> bool:
         for _ in range(_TRIES):

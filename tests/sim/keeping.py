@@ -60,8 +60,8 @@ class Keeping:
     def parts_of(self, node: Node) -> frozenset[Part]:
         return self.world.options.keeps[node.number] if self.world.options.keeps else frozenset()
 
-    def act(self, node: Node, wanted: bytes | None = None) -> tuple[bytes, str, Any] | None:
-        """A user changes an attribute that this node keeps: of any path, or of `wanted`. Returns what it is now."""
+    def act(self, node: Node) -> tuple[bytes, str, Any] | None:
+        """A user changes an attribute that this node keeps. Returns what it is now."""
         fields = sorted(FIELDS[part] for part in self.parts_of(node))
         tree = node.disk.tree()
         paths = [path for path, entry in tree.items() if entry[0] in (Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK)]
@@ -70,7 +70,7 @@ class Keeping:
             paths = [path for path in paths if tree[path][0] is not Kind.SYMLINK]
         if not fields or not paths:
             return None
-        path = self.rng.choice(paths) if wanted is None else wanted
+        path = self.rng.choice(paths)
         field = "owner" if tree[path][0] is Kind.SYMLINK else self.rng.choice(fields)
         if field not in fields:
             return None
