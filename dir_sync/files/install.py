@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result
 from dir_sync.core.model import Kind, Stat, fingerprint, parent_of
-from dir_sync.core.names import NEW, OLD, SWAP
+from dir_sync.core.names import OLD, SWAP
 from dir_sync.files.fingerprints import Fingerprints
 from dir_sync.files.hashing import digest_at
 from dir_sync.files.history_store import HistoryStore
@@ -98,12 +98,8 @@ class Installer:
         if stat.mode == mode:
             return fingerprint(stat)
         # Either a user changed the mode, or this file system cannot store it: a folder of ours shows which.
-        name = self._staging.new_name(NEW)
-        self._disk.make_directory(name, mode)
-        try:
+        with self._staging.trial(Kind.DIRECTORY, mode) as name:
             tried = self._disk.stat(name)
-        finally:
-            self._disk.remove_directory(name)
         is_changed = tried is not None and tried.mode == mode
         return fingerprint(stat._replace(mode=mode) if is_changed else stat)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dir_sync.core.attributes import NOTHING, Attributes, merged
 from dir_sync.core.looks import RACY
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
-from dir_sync.core.names import NEW
 from dir_sync.files.staging import Staging
 from dir_sync.ports import Disk, DiskError
 
@@ -81,18 +80,9 @@ class Keeper:
 
     def _as_stored(self, kind: Kind, known: Attributes) -> Attributes | None:
         """What this file system makes of attributes; None: unknown."""
-        name = self._staging.new_name(NEW)
         try:
-            if kind is Kind.DIRECTORY:
-                self._disk.make_directory(name, 0o700)
-            elif kind is Kind.SYMLINK:
-                self._disk.make_link(name, b"x")
-            else:
-                self._disk.create(name).close()
-            try:
+            with self._staging.trial(kind) as name:
                 self._disk.set_attributes(name, known)
                 return self._disk.read_attributes(name, known)
-            finally:
-                (self._disk.remove_directory if kind is Kind.DIRECTORY else self._disk.remove_file)(name)
         except DiskError:
             return None

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result, TreeOp
 from dir_sync.core.model import Kind, Stat, fingerprint
-from dir_sync.core.names import NEW
 from dir_sync.files import fingerprints
 from dir_sync.files.install import Installer
 from dir_sync.files.kept import Keeper
@@ -99,20 +98,7 @@ class Metadata:
 
         if is_as(mode, mtime):
             return True
-        name = self._staging.new_name(NEW)
-        match now.kind:
-            case Kind.FILE:
-                self._disk.create(name).close()
-            case Kind.DIRECTORY:
-                self._disk.make_directory(name, 0o700)
-            case _:
-                self._disk.make_link(name, b"x")
-        try:
+        with self._staging.trial(now.kind) as name:
             self._disk.set_meta(name, mode, mtime)
             tried = self._disk.stat(name)
-        finally:
-            if now.kind == Kind.DIRECTORY:
-                self._disk.remove_directory(name)
-            else:
-                self._disk.remove_file(name)
         return tried is not None and is_as(None if mode is None else tried.mode, None if mtime is None else tried.mtime)

@@ -8,10 +8,12 @@ Used by: `history_store`, `kept`, `prepare`, `install`, `metadata`, `move`, `bat
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Iterator
 
 from dir_sync.core.model import Kind
-from dir_sync.core.names import PART, STAGING, staging_name
+from dir_sync.core.names import NEW, PART, STAGING, staging_name
 from dir_sync.ports import Disk, DiskError
 
 __all__ = ["Staging"]
@@ -30,6 +32,26 @@ class Staging:
     def new_name(self, prefix: bytes) -> bytes:
         """A path that was not used before in this run."""
         return staging_name(prefix, self._tag, next(self._numbers))
+
+    @contextlib.contextmanager
+    def trial(self, kind: Kind, mode: int = 0o700) -> Iterator[bytes]:
+        """A new entry of ours, which shows what this file system makes of what is set on it. It is removed at the end.
+        `mode`: of a folder."""
+        name = self.new_name(NEW)
+        match kind:
+            case Kind.FILE:
+                self._disk.create(name).close()
+            case Kind.DIRECTORY:
+                self._disk.make_directory(name, mode)
+            case _:
+                self._disk.make_link(name, b"x")
+        try:
+            yield name
+        finally:
+            if kind is Kind.DIRECTORY:
+                self._disk.remove_directory(name)
+            else:
+                self._disk.remove_file(name)
 
     def last_parts(self, prefix: bytes, count: int) -> list[bytes]:
         """New names without the folder, for calls that name the folder once."""
