@@ -140,20 +140,20 @@ class Pair:
         self.run()
 
     def hello(self, node: OneNode) -> Hello:
-        folder = FolderIndex(FOLDER, node.index.replica, node.index.sequence)
+        folder = FolderIndex(FOLDER, node.index.identity.replica, node.index.sequences.last)
         return Hello(PROTOCOL, f"node {node.name}".encode().hex(), node.name, f"{node.starts}", 6000, (folder,))
 
     def link(self) -> None:
         self.linked = True
         for here, there in ((self.one, self.two), (self.two, self.one)):
-            here.inbox.append(PeerUp(there.index.replica, self.hello(there)))
+            here.inbox.append(PeerUp(there.index.identity.replica, self.hello(there)))
         self.run()
 
     def cut(self) -> None:
         self.linked = False
         for here, there in ((self.one, self.two), (self.two, self.one)):
             here.sends.clear()
-            here.inbox.append(PeerDown(there.index.replica, "lost"))
+            here.inbox.append(PeerDown(there.index.identity.replica, "lost"))
         self.run()
 
     def restart(self, node: OneNode) -> None:
@@ -171,8 +171,8 @@ class Pair:
             for send in here.sends:
                 if self.linked:
                     self.delivered += 1
-                    there.inbox.append(Received(here.index.replica, send.message))
-                    here.inbox.append(Drained(there.index.replica, send.size))
+                    there.inbox.append(Received(here.index.identity.replica, send.message))
+                    here.inbox.append(Drained(there.index.identity.replica, send.size))
             here.sends.clear()
         return busy
 

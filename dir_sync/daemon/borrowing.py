@@ -81,10 +81,10 @@ class Borrowing:
             return None
         for share in self._others():
             try:
-                row = next((row for row in share.index.by_content(pull.digest) if row.fp), None)
+                row = next((row for row in share.index.rows.by_content(pull.digest) if row.fp), None)
                 if row is not None:
                     return share, row.record.path, row.fp, None
-                version = share.index.version_with(pull.digest)
+                version = share.index.versions.with_content(pull.digest)
                 if version is not None:
                     return share, version.name, b"", (version.size, version.mtime)
             except sqlite3.Error:  # that folder is in trouble, and this one is not

@@ -150,7 +150,7 @@ class Performer:
             if isinstance(effect, Tell):
                 self._tell(effect.note)
         self._narrator.breathe(time.monotonic(), all_of_it=True)
-        self._share.index.note(state.AT_REST, int(not self._share.engine.has_jobs_out))
+        self._share.index.notes.put(state.AT_REST, int(not self._share.engine.has_jobs_out))
         self._share.index.commit()
 
 

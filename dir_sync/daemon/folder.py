@@ -107,7 +107,7 @@ class Folder:
     def index(self) -> FolderIndex:
         """What a HELLO says of it."""
         index = self.share.index
-        return FolderIndex(self.name, index.replica, index.sequence, self.is_paused)
+        return FolderIndex(self.name, index.identity.replica, index.sequences.last, self.is_paused)
 
     @property
     def is_paused(self) -> bool:
@@ -222,7 +222,7 @@ class Folder:
 
     def take_new_replica(self) -> None:
         """Another machine has a copy of this folder: from now on this one is another replica."""
-        self.share.index.take_new_id()
+        self.share.index.identity.take_new_id()
         self.peers.note_name()
         self.share.index.commit()
         logger.warning(

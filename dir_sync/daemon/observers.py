@@ -65,7 +65,7 @@ class Observers:
         if folder is None:
             return
         engine = folder.share.engine
-        mode, replica = engine.mode_rules.mode, folder.share.index.replica
+        mode, replica = engine.mode_rules.mode, folder.share.index.identity.replica
         if not engine.forecaster.is_ready:
             self._say(node, Rows(folder.name, replica, mode, False, message.after, False, ()))
             return

@@ -59,13 +59,13 @@ class ConnectedPeers:
 
     def name_of(self, replica: str) -> bytes:
         """The display name of the node with this replica, connected or not."""
-        if replica == self._share.index.replica:
+        if replica == self._share.index.identity.replica:
             return _raw(self._config.name)
-        return _raw(str(self._share.index.noted(f"name {replica}") or replica[:8]))
+        return _raw(str(self._share.index.notes.get(f"name {replica}") or replica[:8]))
 
     def was_here(self, replica: str) -> bool:
         """True for a replica that was a peer before."""
-        seen = self._share.index.peer(replica)
+        seen = self._share.index.peers.get(replica)
         return seen is not None and seen.first is not None
 
     def flow_of(self, peer: str) -> Flow:
@@ -140,8 +140,8 @@ class ConnectedPeers:
         index = self._share.index
         self._links[replica] = node
         self._replicas[node.link] = replica
-        if index.noted(f"name {replica}") != hello.name:
-            index.note(f"name {replica}", hello.name)  # for display, when the node is no longer connected
+        if index.notes.get(f"name {replica}") != hello.name:
+            index.notes.put(f"name {replica}", hello.name)  # for display, when the node is no longer connected
         up = PeerUp(replica, hello, node.address, may_write, connection=connection)
         return self._share.engine.handle(up, now)
 

@@ -79,7 +79,7 @@ class Rehearsal:
 
     @property
     def replica(self) -> str:
-        return self._index.replica
+        return self._index.identity.replica
 
     @property
     def mode(self) -> Mode:

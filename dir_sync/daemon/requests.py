@@ -146,7 +146,7 @@ class Requests:
         """Describe what a decision covers: files that vanished (here, or at peers, which decide at once), files that
         others changed, and files that this node changed. A node cannot approve what its own link brings: that is
         `elsewhere`."""
-        mine, brakes = self._index.replica, self._engine.brakes
+        mine, brakes = self._index.identity.replica, self._engine.brakes
         changed: dict[str, int] = {}
         missing = not_here = 0
         for at, one in [(mine, one) for one in brakes.held()] + [
@@ -190,7 +190,7 @@ class Requests:
         records, sequence, is_last = page
         return {
             "ready": forecaster.is_ready,
-            "replica": self._index.replica,
+            "replica": self._index.identity.replica,
             "mode": self._engine.mode_rules.mode.value,
             "sequence": sequence,
             "last": is_last,
@@ -231,7 +231,7 @@ class Requests:
         return self._ask_peers((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX, conflicts),), then, now)
 
     def _undo(self, asked: Asked, now: Now) -> list[Effect]:
-        wish = answers.wish_of(self._index, asked.question, now.wall_ns, self._index.noted(JOURNAL_SINCE))
+        wish = answers.wish_of(self._index, asked.question, now.wall_ns, self._index.notes.get(JOURNAL_SINCE))
         plan = undo_plan.plan(self._index, wish.since_ns, wish.by)
         questions = undo_plan.questions(undo_plan.missing(self._index, plan.wanted))
 

@@ -130,11 +130,11 @@ class Share:
     def _look_for_attributes(self) -> None:
         """Attributes that are kept from now on are looked for in all files, once."""
         parts = sorted(part.value for part in self._disk.keeps)
-        before = str(self.index.noted("keeps") or "").split()
+        before = str(self.index.notes.get("keeps") or "").split()
         if set(parts) - set(before):
-            self.index.doubt_all()
+            self.index.rows.doubt_all()
         if parts != before:
-            self.index.note("keeps", " ".join(parts))
+            self.index.notes.put("keeps", " ".join(parts))
 
     def _open_signatures(self) -> SignatureCache:
         signature_dir = self._config.signature_dir
@@ -193,22 +193,22 @@ class Share:
 
     def note_name(self, name: str) -> None:
         """Store the display name of this node, for the history: its replica made what is announced under this id."""
-        key = f"name {self.index.replica}"
-        if self.index.noted(key) != name:
-            self.index.note(key, name)
+        key = f"name {self.index.identity.replica}"
+        if self.index.notes.get(key) != name:
+            self.index.notes.put(key, name)
 
     def recover_history(self) -> list[Version]:
         """Record what the last run displaced and did not record. Returns it for the engine. Raises ConfigError."""
         index, sync = self.index, self._sync
         try:
             names = sync.prepare()
-            found = [] if index.noted(state.AT_REST) else sync.unlisted(index.has_version, index.path_with)
-            index.note(state.AT_REST, 0)
-            found = [*found, *sync.recover(names, index.version_with, index.path_with, index.content_at)]
+            found = [] if index.notes.get(state.AT_REST) else sync.unlisted(index.versions.has, index.path_with)
+            index.notes.put(state.AT_REST, 0)
+            found = [*found, *sync.recover(names, index.versions.with_content, index.path_with, index.content_at)]
         except DiskError as error:
             raise ConfigError(f"{show(error.path)} in {self._config.folder}: {error}", ENVIRONMENT) from error
         for version in found:
-            index.put_version(version)
+            index.versions.put(version)
         return found
 
     def check(self, warn_once: Callable[[str], None]) -> bool:

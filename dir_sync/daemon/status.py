@@ -49,7 +49,7 @@ def status_of(
     index, engine = share.index, share.engine
     unwatched = dict(share.watcher.unwatched)  # a copy, because the watcher's thread changes it
     in_sync = engine.sync_report.in_sync_with()
-    files, size = index.count_live()
+    files, size = index.rows.count_live()
     diverged = sum(1 for _ in engine.own_changes.differences())
     first = min(unwatched.items(), default=None)
     return Status(
@@ -57,7 +57,7 @@ def status_of(
         folder_name=config.folder_name,
         name=show_text(config.name),
         node=node,
-        replica=index.replica,
+        replica=index.identity.replica,
         mesh=mesh,
         port=port,
         broadcast_port=config.broadcast_port,
@@ -74,7 +74,7 @@ def status_of(
         busy=engine.is_busy,
         mode=engine.mode_rules.mode.value,
         diverged=diverged,
-        wanted=index.count_offers() - (diverged if engine.mode_rules.mode is Mode.SEND_ONLY else 0),
+        wanted=index.offers.count_paths() - (diverged if engine.mode_rules.mode is Mode.SEND_ONLY else 0),
         troubled=_troubled(share),
         too_large=tuple(show(path) for path in engine.own_changes.too_large()[:_TOO_LARGE_MAX]),
         restless=tuple(show(path) for path in engine.look_queue.restless()),
@@ -117,7 +117,7 @@ def _troubled(share: Share) -> tuple[Trouble, ...]:
 
 def _held(share: Share, peers: ConnectedPeers) -> tuple[HeldChange, ...]:
     """What is held here, then what is held at each peer."""
-    brakes, mine = share.engine.brakes, share.index.replica
+    brakes, mine = share.engine.brakes, share.index.identity.replica
     held = [("", one) for one in brakes.held()]
     held += [(node, one) for node, some in sorted(brakes.held_elsewhere.items()) for one in some]
     return tuple(

@@ -39,7 +39,7 @@ class Witness:
         if report.is_settled():
             peers = share.engine.board.peers
             agreed = frozenset(replica for replica in peers if report.is_agreed_with(replica))
-            parted = frozenset(one for one, at in self._left.items() if at == index.sequence)
+            parted = frozenset(one for one, at in self._left.items() if at == index.sequences.last)
         if Seen(agreed, parted) != self.seen:
             name_of = share.engine.board.name_of
             self.names = self.names | {replica: show_text(name_of(replica)) for replica in agreed | parted}
@@ -50,4 +50,4 @@ class Witness:
         """The link with that replica has ended; the engine does not know it yet."""
         self._left.pop(replica, None)
         if share.engine.sync_report.is_agreed_with(replica):
-            self._left[replica] = share.index.sequence
+            self._left[replica] = share.index.sequences.last

@@ -89,7 +89,7 @@ class Acquire:
                 self._vain.add_all(offers)
             if mine is None and self._peer_losses.count_hearsay(offers):
                 for offer in offers:
-                    self._board.index.drop_offer(path, offer.peer)
+                    self._board.index.offers.drop(path, offer.peer)
                 self._transfers.drop_wanted(path)
             elif mine is None or mine.kind == Kind.ABSENT:
                 self._rows.accept(target, there)
@@ -99,7 +99,7 @@ class Acquire:
             return
         parent = parent_of(path)
         if parent:
-            above = self._board.index.get(parent)
+            above = self._board.index.rows.get(parent)
             if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
                 self._work.folders.begin_wait(path, target.content)
                 if above is not None and is_own(above.record):
@@ -145,7 +145,7 @@ class Acquire:
         if self._work.attempts.awaits_listing(path):
             return False  # the folder was not empty: its next listing decides
         pending = False
-        for child in self._board.index.live_children(path, limits.LOOK_ITEMS_MAX):
+        for child in self._board.index.tree.live_children(path, limits.LOOK_ITEMS_MAX):
             name = child.record.path
             if self._brakes.peers.holds(name):
                 return False  # when that is decided, all offers are planned again
@@ -235,7 +235,9 @@ class Acquire:
             if avoid:
                 tries = self._work.holders.end_round(path)
                 self._board.plan_later(path, backoff(RETRY_MS, tries, _RETRY_MS_MAX))
-            elif any(self._work.is_at_work(row.record.path) for row in self._board.index.by_content(target.content)):
+            elif any(
+                self._work.is_at_work(row.record.path) for row in self._board.index.rows.by_content(target.content)
+            ):
                 self._board.plan_later(path, 100)  # the local source is being moved or looked at
             elif (wait := self._sources.avoided_ms(target.content)) is not None:
                 self._board.plan_later(path, wait + 1)  # the local copy failed, and no peer has the content
@@ -278,9 +280,9 @@ class Acquire:
 
     def copy_or_move(self, item: ApplyItem, take: Take) -> bool:
         target = take.record
-        rows = self._board.index.by_content(target.content)
+        rows = self._board.index.rows.by_content(target.content)
         origin = (
-            self._board.index.get(self._sources.origins.get(item.path, b""))
+            self._board.index.rows.get(self._sources.origins.get(item.path, b""))
             if item.path in self._sources.origins
             else None
         )
@@ -319,7 +321,7 @@ class Acquire:
             return True
         if is_at_work and self._incoming_moves.wait_a_moment(target):
             return True
-        version = self._board.index.version_with(target.content)
+        version = self._board.index.versions.with_content(target.content)
         if version is not None and not self._sources.is_avoided(version.name):
             self._transfers.cancel(item.path)
             self._applier.order_change(item._replace(copy_path=version.name), take)

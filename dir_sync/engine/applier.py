@@ -70,7 +70,7 @@ class Applier:
 
     def order_change(self, item: ApplyItem, take: Take | None) -> None:
         if item.expect:
-            there = self._board.index.get(item.path)
+            there = self._board.index.rows.get(item.path)
             if there is not None and there.record.kind is Kind.FILE and there.fp == item.expect:
                 item = item._replace(known=there.record.content)
         self._work.jobs.begin_apply(item, take)
@@ -79,7 +79,7 @@ class Applier:
         if take is not None:
             self.record_attempt(item.path, take.record.stamp)
         if item.act is TreeOp.MOVE and item.copy_path is not None and not _is_kept(item.copy_path):
-            source = self._board.index.get(item.copy_path)
+            source = self._board.index.rows.get(item.copy_path)
             if source is not None and (gone := self._rows.announced_gone(source.record)) is not None:
                 # We may have recorded the deletion of the old name already, whatever becomes of the new one.
                 self._work.attempts.record_attempt(item.copy_path, gone.stamp)
@@ -100,9 +100,9 @@ class Applier:
     def record_attempt(self, path: bytes, stamp: Stamp) -> None:
         """From now on, this version may be on the disk. A look would have found what earlier jobs left."""
         self._work.attempts.record_attempt(path, stamp)
-        earlier = self._board.index.offer(path, NOBODY)
+        earlier = self._board.index.offers.of_peer(path, NOBODY)
         if earlier is not None and earlier.record.stamp != stamp:
-            self._board.index.drop_offer(path, NOBODY)
+            self._board.index.offers.drop(path, NOBODY)
 
     def flush_jobs(self) -> None:
         for job in self._orders.take():
@@ -128,8 +128,8 @@ class Applier:
         if pushed is not None:  # the push failed: from now on it is an ordinary offer
             self.no_longer_intended(pushed.intent)
             self._work.attempts.record_attempt(path, pushed.item.target.stamp)
-            if self._board.index.offer(path, pushed.peer) is None:
-                self._board.index.put_offer(Offer(pushed.peer, pushed.item.target, False))
+            if self._board.index.offers.of_peer(path, pushed.peer) is None:
+                self._board.index.offers.put(Offer(pushed.peer, pushed.item.target, False))
         item, take = self._work.end_apply(path)
         if item.act is TreeOp.REMOVE:
             self._board.removal_ends()
@@ -142,20 +142,20 @@ class Applier:
         if take is None:
             self._board.plan_queue.add(path)
             if result.result == Result.DONE:
-                self._board.index.set_fp(path, result.fp)
+                self._board.index.rows.set_fp(path, result.fp)
                 if result.version is not None:
                     self._versions.rescued((result.version,))
                 if item.act is TreeOp.REMOVE:
                     self._board.tell(notes.Removed(path, self._board.name_of(item.target.stamp.maker)))
                     self.let_folder_go(path)
             return
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         if result.version is not None:
             self._keep(result.version, item, take, row)
             if (
                 result.version.size > limits.MIB
                 and self._board.pending_looks.is_closed(path)
-                and (kept := self._board.index.version(result.version.name)) is not None
+                and (kept := self._board.index.versions.get(result.version.name)) is not None
             ):
                 # A program wrote to the file while the job was out, maybe to the one that the job displaced. A small file
                 # was read again when it came out.
@@ -182,7 +182,7 @@ class Applier:
                     if item.copy_fp and not _is_kept(item.copy_path):
                         self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
                         self._sources.avoid_source(item.copy_path, item.copy_fp)
-                    elif (version := self._board.index.version(item.copy_path)) is not None:
+                    elif (version := self._board.index.versions.get(item.copy_path)) is not None:
                         self._versions.doubt(version)
                 self._board.plan_queue.add(path)
             case Result.PROBLEM:
@@ -245,17 +245,17 @@ class Applier:
         source = item.copy_path if item.act == TreeOp.MOVE else None
         maker = target.stamp.maker
         offers = [
-            one for one in self._board.index.offers(path) if one.peer != NOBODY and same_content(one.record, target)
+            one for one in self._board.index.offers.of(path) if one.peer != NOBODY and same_content(one.record, target)
         ]
-        default = "" if maker == self._board.index.replica or maker.startswith("=") else maker
+        default = "" if maker == self._board.index.identity.replica or maker.startswith("=") else maker
         peer = next((offer.peer for offer in offers), default)
         old_name = item.copy_path or b""
         if _is_kept(old_name):
-            version = self._board.index.version(old_name)
+            version = self._board.index.versions.get(old_name)
             old_name = path if version is None else version.path
         if row is None or not same_content(row.record, target):
             self._versions.note_since(path)
-        theirs = self._board.index.offer(path, THEIRS)
+        theirs = self._board.index.offers.of_peer(path, THEIRS)
         is_undone = theirs is not None and theirs.record.stamp == target.stamp
         self._rows.accept(target, result.fp)
         if len(result.fp) > FINGERPRINT_BYTES:
@@ -263,7 +263,7 @@ class Applier:
                 path, self._board.now.mono_ms + limits.DEBOUNCE_MS_MAX // 4, self._board.now.mono_ms
             )
         if source is not None and _is_kept(source):
-            self._board.index.drop_version(source)
+            self._board.index.versions.drop(source)
         elif source is not None:
             self._moved_away(source)
             if target.kind == Kind.DIRECTORY:
@@ -310,11 +310,11 @@ class Applier:
         follows."""
         now = self._board.now.mono_ms
         self._look_queue.on_touched(target, Urgency.FOLDER)
-        below = self._board.index.live_below(source, MOVE_ROWS_MAX)
+        below = self._board.index.tree.live_below(source, MOVE_ROWS_MAX)
         for row in sorted(below, key=lambda row: row.record.path):
             child = row.record
             path = target + child.path[len(source) :]
-            known = self._board.index.get(path)
+            known = self._board.index.rows.get(path)
             take = self._mode_rules.decision_at(path, known)
             gone = self._mode_rules.decision_at(child.path, row)
             if (
@@ -336,7 +336,7 @@ class Applier:
     def _moved_away(self, source: bytes) -> None:
         """A move took the file from its old name. Accept the tombstone that a peer announced for that name."""
         self._work.attempts.forget_attempt(source)
-        row = self._board.index.get(source)
+        row = self._board.index.rows.get(source)
         decision = self._mode_rules.decision_at(source, row)
         if isinstance(decision, Take) and decision.record.kind == Kind.ABSENT:
             self._rows.accept(decision.record, b"")
@@ -354,12 +354,12 @@ class Applier:
             self._intents[intent] = left
         else:
             del self._intents[intent]
-            self._board.index.drop_intent(intent)
+            self._board.index.intents.drop(intent)
 
     def let_folder_go(self, path: bytes) -> None:
         """Plan the parent folder again: what vanished at `path` may have been the last thing that kept it here."""
         parent = parent_of(path)
-        above = self._board.index.get(parent)
+        above = self._board.index.rows.get(parent)
         if above is not None and above.fp and (above.record.kind == Kind.ABSENT or self._work.obstacles.is_at(parent)):
             self._board.listings.add(parent)
 

@@ -76,7 +76,7 @@ class Board:
         self.removing = 0  # removals of files that are being carried out
         self._lost: list[tuple[Record, bytes]] | None = None  # see `note_losers`
         # false until the first peer's state is complete: what that brings is no change
-        self.journals = index.noted(JOURNAL_SINCE) is not None
+        self.journals = index.notes.get(JOURNAL_SINCE) is not None
 
     def name_of(self, replica: str) -> str:
         """The display name of a node, as it called itself when it was last connected."""
@@ -85,10 +85,10 @@ class Board:
         if replica in self.peers:
             return self.peers[replica].name
         if replica.startswith(OWN):
-            replica = self.index.replica
+            replica = self.index.identity.replica
         if replica.startswith("="):  # the maker of a record from a first scan is a content hash, not a node
             return FIRST_CONTACT
-        return str(self.index.noted("name " + replica) or replica[:8])
+        return str(self.index.notes.get("name " + replica) or replica[:8])
 
     def tell(self, note: Note) -> None:
         self.out.append(Tell(note))
@@ -202,7 +202,9 @@ class Board:
 
     def is_being_told(self, path: bytes) -> bool:
         """True while a peer that announced this path has not sent all of its state yet."""
-        return any(offer.peer in self.peers and not self.peers[offer.peer].synced for offer in self.index.offers(path))
+        return any(
+            offer.peer in self.peers and not self.peers[offer.peer].synced for offer in self.index.offers.of(path)
+        )
 
     def add_scanned(self, path: bytes) -> PendingLook:
         if self.scanning:

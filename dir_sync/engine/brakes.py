@@ -40,7 +40,7 @@ class Brakes:
         ]
         if self.own.held:
             first = next(iter(self.own.held))
-            held.append(Held(self._board.index.replica, self.own.counter, self.own.held_files, first))
+            held.append(Held(self._board.index.identity.replica, self.own.counter, self.own.held_files, first))
         return tuple(held[: limits.LINKS_MAX])
 
     def peer_gone(self, replica: str) -> None:

@@ -61,7 +61,7 @@ class BulkInstall:
         items: list[ApplyItem] = []
         here: dict[bytes, bool] = {}
         free = work.may_be_pushed(index.unknown([change.record.path for change in changes]))
-        new = work.expected.lacks(index.may_not_have([change.record.content for change in changes]))
+        new = work.expected.lacks(index.contents.may_not_have([change.record.content for change in changes]))
         for change in changes:
             _, record, _, _, _, content = change
             path, _, _, digest, *_ = record
@@ -90,7 +90,7 @@ class BulkInstall:
         if gifts:
             self._publisher.subscribers[peer.replica].seeding.note_announcement()
             self._look_queue.expect_echoes(gifts)
-            intent = index.put_intent(peer.replica, gifts.values())
+            intent = index.intents.put(peer.replica, gifts.values())
             self._applier.intend(intent, peer.replica, items)
             work.begin_pushed(intent, peer.replica, items)
         return others
@@ -118,8 +118,8 @@ class BulkInstall:
             paths = [record.path for record in records]
             self._look_queue.all_installed(paths)
             if self._board.journals:
-                self._board.index.journal_new(records, self._board.now.wall_ns)
-            rows = self._board.index.put_new(records, [done[path] for path in paths])
+                self._board.index.journal.write_new(records, self._board.now.wall_ns)
+            rows = self._board.index.rows.put_new(records, [done[path] for path in paths])
             self._versions.came(record.content for record in records)
             self._board.announcements.add_rows(rows)
             subscriber = self._publisher.subscribers.get(replica)

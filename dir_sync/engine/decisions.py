@@ -75,13 +75,13 @@ class Decisions:
         counts = not said_by or self._intake.is_member(said_by)
         if (
             counts
-            and maker == self._board.index.replica
+            and maker == self._board.index.identity.replica
             and self._brakes.own.held
             and counter == self._brakes.own.counter
         ):
             is_news = True
             self.decided_here(approve)
-        if counts and not approve and maker == self._board.index.replica and said_by:
+        if counts and not approve and maker == self._board.index.identity.replica and said_by:
             since_ns = self._board.now.wall_ns - _REVERT_MS * 1_000_000
             wanted = undo_plan.plan(self._board.index, since_ns, maker).wanted
             self._peer_losses.approvals.expect_reverts(
@@ -107,7 +107,7 @@ class Decisions:
             approval = self._peer_losses.approvals.approve(maker, counter, links)
             is_news |= approval is not None
             if approval is not None:
-                self._board.index.note(f"approved {maker}", str(approval))
+                self._board.index.notes.put(f"approved {maker}", str(approval))
         elif approve and counts:
             self._peer_losses.approvals.tell(maker, counter, said_by)
         if held:
@@ -123,7 +123,7 @@ class Decisions:
             self._board.tell(notes.Decided(held[0], self._board.name_of(maker), len(held), approve))
         if not approve:
             for path in held:
-                row = self._board.index.get(path)
+                row = self._board.index.rows.get(path)
                 decision = self._mode_rules.decision_at(path, row)
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
                     self._rows.reassert(row, decision.record, is_meant=True)
@@ -142,15 +142,15 @@ class Decisions:
             self._own_losses.release(paths)
             return
         for path in paths:
-            for lost in self._board.index.live_paths(path):
-                self._board.index.forget(lost)
-        self._board.index.ask_anew()
+            for lost in self._board.index.tree.live_paths(path):
+                self._board.index.rows.forget(lost)
+        self._board.index.peers.ask_anew()
         for replica in sorted(self._board.peers):
             self._intake.ask_again(self._board.peers[replica])
 
     def _bring_back(self, maker: str, link: str, rewrites: bool) -> None:
         """Undo what a maker changed within the minute before the brake held its link. The brake let that through."""
-        since = self._board.index.noted(BRAKED_AT + link)
+        since = self._board.index.notes.get(BRAKED_AT + link)
         if not isinstance(since, int):
             return
         since -= BRAKE_WINDOW_MS * 1_000_000

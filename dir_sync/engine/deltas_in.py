@@ -126,7 +126,7 @@ class DeltaRequests:
         if asked is None:
             return
         path = asked.path
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         decision = self._mode_rules.decision_at(path, row)
         base = self._sources.bases.get(path)
         if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:

@@ -50,7 +50,7 @@ class DeltasForPeers:
         size = made.size + sum(kept.size for kept, _ in self.deltas.values())
         while self.deltas and (len(self.deltas) >= _DELTAS_MAX or size > _DELTAS_BYTES_MAX):
             key = next(
-                (key for key in self.deltas if not self._board.index.by_content(key[1])), next(iter(self.deltas))
+                (key for key in self.deltas if not self._board.index.rows.by_content(key[1])), next(iter(self.deltas))
             )
             size -= self.deltas[key][0].size
             self._forget_delta(key)
@@ -76,7 +76,7 @@ class DeltasForPeers:
         return made
 
     def on_delta_request(self, peer: Contact, message: DeltaRequest, signature: bytes | None) -> None:
-        row = self._board.index.get(message.path)
+        row = self._board.index.rows.get(message.path)
         if row is None or row.record.kind != Kind.FILE or row.record.content != message.digest:
             self._board.send(peer.replica, Refuse(self._board.folder, ((message.id, "gone"),)), 50)
             return
@@ -128,7 +128,7 @@ class DeltasForPeers:
             self._board.send(peer.replica, NeedSignature(self._board.folder, event.id), 50)
             return
         path, digest, base = self._wanted[peer.replica].pop(event.id)
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         if event.grown is not None and row is not None and row.record.content == digest:
             self.growths.grew(path, base, event.grown.size, digest, row.record.size, event.grown.marks)
             known = self.growths.offer(path, base, digest)

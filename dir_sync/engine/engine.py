@@ -70,11 +70,11 @@ class Engine(Machines):
         self.board.begin_scan()
         self.own_losses.begin_to_look()
         self.board.listings.add(b"")
-        if self.board.index.any_offers():
+        if self.board.index.offers.any():
             self.board.plan_queue.add_all_offers()
         self.peer_losses.brake_again()
         self.recorder.find_not_noted(found)
-        for version in self.board.index.versions_since(now.wall_ns - RECHECK_MS[-1] * 1_000_000, RECHECK_MAX):
+        for version in self.board.index.versions.since(now.wall_ns - RECHECK_MS[-1] * 1_000_000, RECHECK_MAX):
             self.versions.recheck_later(version)
         return self.board.out + self.end_turn(now)
 
@@ -141,7 +141,7 @@ class Engine(Machines):
             case Looked(items):
                 self.look_queue.look_came_back(self.board.looking[items[0].path])
                 self.board.job_came_back()
-                self.board.index.fetch(seen.path for seen in items)
+                self.board.index.rows.fetch(seen.path for seen in items)
                 together = {seen.path for seen in items} if self.local_renames.renames else frozenset[bytes]()
                 is_soon = not self.board.listings.is_over
                 self.local_renames.expect_listing(
@@ -190,7 +190,7 @@ class Engine(Machines):
     def end_turn(self, now: Now) -> list[Effect]:
         """Do everything that is due: looks, plans, messages to the peers."""
         self.board.begin_turn(now)
-        self.brakes.peers.sample(self.board.index.files(), now.mono_ms)
+        self.brakes.peers.sample(self.board.index.rows.count_live()[0], now.mono_ms)
         self.look_queue.send_looks()
         self.scan.send_listings()
         self.planner.run_timers()

@@ -154,8 +154,8 @@ class Fetcher:
         if fetch.plan is not None and not self._work.is_at_work(path):
             row, offers, item, take = fetch.plan
             if (
-                self._board.index.get(path) is row
-                and self._board.index.offers(path) == offers
+                self._board.index.rows.get(path) is row
+                and self._board.index.offers.of(path) == offers
                 and self._work.is_unblocked(path)
             ):
                 self._applier.order_change(item._replace(data=data), take)  # nothing has changed since it was planned
@@ -244,9 +244,9 @@ class Fetcher:
             return
         path = fetch.target.path
         if reason == "forgotten":
-            self._board.index.drop_offer(path, peer.replica)
+            self._board.index.offers.drop(path, peer.replica)
         if reason != "later":
-            self._board.index.drop_offer(path, OURS + peer.replica)
+            self._board.index.offers.drop(path, OURS + peer.replica)
             if any(held.maker == peer.replica for held in self._brakes.held_elsewhere.get(peer.replica, ())):
                 self._sources.note_missing(peer.replica, fetch.target.content)  # until that peer announces it anew
         self._transfers.give_up(fetch, path)

@@ -56,7 +56,7 @@ class FolderTimes:
     def set_mtimes(self) -> None:
         items = []
         for path, mtime in sorted(self.mtimes_to_set.items(), reverse=True):
-            row = self._board.index.get(path)
+            row = self._board.index.rows.get(path)
             if self._work.jobs.is_at(path) or row is None or row.record.kind != Kind.DIRECTORY or not row.fp:
                 continue
             items.append(ApplyItem(path, TreeOp.META, row.record, row.fp, Cause.REPLACED, mtime=mtime))

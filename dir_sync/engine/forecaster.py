@@ -48,7 +48,7 @@ class Forecaster:
         """What is here behind that sequence, at most `most` records and as much as one message takes: the records, the sequence
         up to which they reach, and whether these are all. `with_own`: also what stays on this node because of its mode."""
         index, size = self._board.index, 0
-        rows = index.rows_after(after, most)
+        rows = index.rows.after(after, most)
         is_last = len(rows) < most
         for at, row in enumerate(rows):
             size += page_size(row.record)
@@ -56,18 +56,18 @@ class Forecaster:
                 rows, is_last = rows[:at], False
                 break
         records = [row.record for row in rows if with_own or not is_own(row.record)]
-        return records, rows[-1].seq if rows else max(after, index.sequence), is_last
+        return records, rows[-1].seq if rows else max(after, index.sequences.last), is_last
 
     def outcome(self, path: bytes, told: Sequence[Told]) -> Outcome:
         """What would happen at a path, if these replicas announced what they have there."""
         index = self._board.index
-        row = index.get(path)
+        row = index.rows.get(path)
         mine = None if row is None else row.record
         shared = [(replica, record) for replica, record in told if not self._scope.ignores_record(record)]
         if told and not shared:
             return Outcome(Fate.IGNORED, mine)
         news = {replica for replica, _ in shared}
-        offers = [offer for offer in index.offers(path) if offer.peer not in news]
+        offers = [offer for offer in index.offers.of(path) if offer.peer not in news]
         offers += [
             Offer(replica, record, self._intake.is_foreign(record, row, self._is_first(replica)))
             for replica, record in shared
@@ -81,8 +81,8 @@ class Forecaster:
                 return self._taken(mine, record, conflict)
             case Answer(top):
                 assert mine is not None
-                counter = index.sequence + 1
-                return Outcome(Fate.ANSWER, answer(mine, top, index.replica, counter, self._board.now.wall_ns))
+                counter = index.sequences.last + 1
+                return Outcome(Fate.ANSWER, answer(mine, top, index.identity.replica, counter, self._board.now.wall_ns))
             case Refuse():
                 return Outcome(Fate.REFUSE, mine)
             case Join(record):
@@ -115,5 +115,5 @@ class Forecaster:
         return None
 
     def _is_first(self, replica: str) -> bool:
-        known = self._board.index.peer(replica)
+        known = self._board.index.peers.get(replica)
         return known is None or known.first is None

@@ -96,5 +96,5 @@ class GrowthInstaller:
         _, _, item, take = fetch.plan
         self._work.attempts.forget_attempt(path)
         self._work.retries.end_trouble(path)
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         self._applier.installed(item, take, row, ApplyResult(path, Result.DONE, event.fp))

@@ -79,7 +79,7 @@ class IdleTasks:
             )  # the parent folder does not arrive: paths that wait for this content fetch it themselves
             self._board.run_once_more()
         if self._transfers.parts.must_sweep:
-            wanted = {part_name(content) for content in self._board.index.offered_contents()}
+            wanted = {part_name(content) for content in self._board.index.offers.contents()}
             self._transfers.parts.swept(bool(wanted))
             wanted |= self._work.arrivals.staged_names()
             self._board.emit(SweepJob(frozenset(wanted)))

@@ -64,17 +64,17 @@ class Ignoring:
         index = self._board.index
         texts = {
             bytes.fromhex(key.removeprefix(_TEXT)): bytes.fromhex(str(text))
-            for key, text in index.noted_below(_TEXT).items()
+            for key, text in index.notes.below(_TEXT).items()
             if text != "-"
         }
-        local = bytes.fromhex(str(index.noted(_LOCAL) or ""))
-        if texts or local or index.noted(_DEFAULTS):
-            self._scope.set_rules(Rules(texts, local, bool(index.noted(_DEFAULTS))))
-        if index.noted(_CHANGING):
+        local = bytes.fromhex(str(index.notes.get(_LOCAL) or ""))
+        if texts or local or index.notes.get(_DEFAULTS):
+            self._scope.set_rules(Rules(texts, local, bool(index.notes.get(_DEFAULTS))))
+        if index.notes.get(_CHANGING):
             self.is_changing = True
             self._scope.resume_change()
         if self._defaults != self._scope.rules.defaults:
-            index.note(_DEFAULTS, int(self._defaults))
+            index.notes.put(_DEFAULTS, int(self._defaults))
             self._follow(Rules(texts, local, self._defaults), b"")
 
     def reads(self, folder: bytes) -> bool:
@@ -87,11 +87,11 @@ class Ignoring:
         rules, index = self._scope.rules, self._board.index
         after = rules
         if found.own != rules.texts.get(folder):
-            index.note(_TEXT + folder.hex(), "-" if found.own is None else found.own.hex())
+            index.notes.put(_TEXT + folder.hex(), "-" if found.own is None else found.own.hex())
             after = after.changed(folder, found.own)
             self._tell_problems(after.file(folder).problems)
         if self.reads(folder) and found.local != rules.local:
-            index.note(_LOCAL, found.local.hex())
+            index.notes.put(_LOCAL, found.local.hex())
             after = after.with_local(found.local)
             self._tell_problems(after.files()[-1].problems)
         if after is rules:
@@ -108,10 +108,10 @@ class Ignoring:
         if not self.is_changing:
             self.is_changing, self._ignored = True, 0
         self._since_ms = self._board.now.mono_ms
-        self._board.index.note(_CHANGING, 1)
+        self._board.index.notes.put(_CHANGING, 1)
         self._scope.set_rules(after)
         index = self._board.index
-        rows = index.live_below(folder, _ROWS_MAX) if folder else index.rows_after(0, _ROWS_MAX)
+        rows = index.tree.live_below(folder, _ROWS_MAX) if folder else index.rows.after(0, _ROWS_MAX)
         found = [row.record for row in rows if row.record.kind != Kind.ABSENT]
         gone = [record.path for record in found if after.ignores(record.path, record.kind is Kind.DIRECTORY)]
         self._ignored += len(gone)
@@ -120,10 +120,10 @@ class Ignoring:
         )
         self._forget(gone)
         at: bytes | None = None
-        while paths := index.offered_paths(at, PLAN_MAX):
+        while paths := index.offers.paths(at, PLAN_MAX):
             at = paths[-1]
             for path in paths:
-                if any(self._scope.ignores_record(offer.record) for offer in index.offers(path)):
+                if any(self._scope.ignores_record(offer.record) for offer in index.offers.of(path)):
                     self._drop_offers(path)
         self._board.listings.add(folder)
 
@@ -133,12 +133,12 @@ class Ignoring:
         for path in paths:
             self._own_losses.no_longer_held(path)
             self._drop_offers(path)
-        self._board.index.forget_all([path for path in paths if path not in self.leaving])
+        self._board.index.rows.forget_all([path for path in paths if path not in self.leaving])
 
     def _drop_offers(self, path: bytes) -> None:
         """Nothing that peers announced is wanted at this path."""
-        for offer in self._board.index.offers(path):
-            self._board.index.drop_offer(path, offer.peer)
+        for offer in self._board.index.offers.of(path):
+            self._board.index.offers.drop(path, offer.peer)
         self._transfers.drop_wanted(path)
         self._transfers.forget_attempts(path)
         self._board.plan_queue.add(path)  # the end of a job there has to find that nothing is wanted
@@ -157,15 +157,15 @@ class Ignoring:
             return  # what a look is still to find may be newly shared
         shared = len(self._scope.newly_shared)
         self.is_changing = False
-        board.index.note(_CHANGING, 0)
+        board.index.notes.put(_CHANGING, 0)
         self._scope.change_is_over()
         if self._ignored or shared:
             board.tell(notes.RulesChanged(self._ignored, shared))
-        board.index.ask_anew()
+        board.index.peers.ask_anew()
         for replica in sorted(board.peers):
             self._intake.ask_again(board.peers[replica])
 
     def _is_here(self, path: bytes) -> bool:
         """True if there is a row at this path, and the path is still ignored."""
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         return row is not None and self._scope.ignores_record(row.record)

@@ -51,12 +51,12 @@ class IncomingMoves:
 
     def _moves_whole(self, source: bytes, target: bytes) -> bool:
         """True if everything that the index knows below `source` is wanted below `target` and nowhere else."""
-        below = self._board.index.live_below(source, MOVE_ROWS_MAX)
+        below = self._board.index.tree.live_below(source, MOVE_ROWS_MAX)
         if len(below) == MOVE_ROWS_MAX or self._work.jobs.is_below(source):
             return False
         for child in below:
             path = target + child.record.path[len(source) :]
-            known = self._board.index.get(path)
+            known = self._board.index.rows.get(path)
             take = self._mode_rules.decision_at(path, known)
             is_wanted = isinstance(take, Take) and same_content(take.record, child.record)
             if not is_wanted or self._rows.announced_gone(child.record) is None:
@@ -71,7 +71,7 @@ class IncomingMoves:
             return False
         if kept.node != take.record.stamp.maker or self._board.now.mono_ms - kept.when_ms > _DISPLACED_MS:
             return False
-        version = self._board.index.version(kept.version)
+        version = self._board.index.versions.get(kept.version)
         if version is None or version.why is Cause.CONFLICT or self._sources.is_avoided(version.name):
             return False
         self._transfers.cancel(item.path)
@@ -86,7 +86,7 @@ class IncomingMoves:
     def renamed_there(self, record: Record, source: bytes) -> None:
         """A peer renamed a file and maybe changed it: the file under the old name here is a good base for a delta."""
         self._sources.came_from(record.path, source)
-        row = self._board.index.get(source)
+        row = self._board.index.rows.get(source)
         if row is None or row.record.kind != Kind.FILE or row.record.content == record.content:
             return
         if min(row.record.size, record.size) >= limits.DELTA_FILE_BYTES_MIN:
@@ -94,14 +94,14 @@ class IncomingMoves:
 
     def was_renamed_there(self, record: Record, source: bytes) -> None:
         """Like `renamed_there`, for an older rename: `source` is one of several earlier names of the file."""
-        row = self._board.index.get(source)
+        row = self._board.index.rows.get(source)
         if row is not None and row.record.kind == Kind.FILE:
             self.renamed_there(record, source)
 
     def respell(self, source: bytes) -> bool:
         """True if a name that should go differs from a wanted name only in case or Unicode form. The name is then
         changed by a rename, not by a removal and a new file."""
-        row = self._board.index.get(source)
+        row = self._board.index.rows.get(source)
         if row is None or not row.fp or self._work.is_at_work(source) or self._brakes.peers.holds(source):
             return False
         mine = row.record
@@ -111,7 +111,7 @@ class IncomingMoves:
         if not isinstance(gone, Take) or gone.record.kind != Kind.ABSENT:
             return False
         for path in self._work.unable.behind(source):
-            known = self._board.index.get(path)
+            known = self._board.index.rows.get(path)
             take = self._mode_rules.decision_at(path, known)
             is_here = (
                 self._work.is_unblocked(path) and not self._work.is_at_work(path) and (known is None or not known.fp)

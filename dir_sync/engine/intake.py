@@ -96,20 +96,20 @@ class Intake:
         if all(folder.name != self._board.folder for folder in hello.folders):
             self._board.emit(Drop(event.peer, "no-common-folder", f"no folder named {self._board.folder} there"))
             return None
-        known = self._board.index.peer(event.peer)
+        known = self._board.index.peers.get(event.peer)
         if known is None:
             known = PeerSeen(0, None)
-            self._board.index.set_peer(event.peer, known)
-        if event.may_write == bool(self._board.index.noted(READER + event.peer)):
-            self._board.index.note(READER + event.peer, int(not event.may_write))
+            self._board.index.peers.put(event.peer, known)
+        if event.may_write == bool(self._board.index.notes.get(READER + event.peer)):
+            self._board.index.notes.put(READER + event.peer, int(not event.may_write))
             if event.may_write:  # what was ignored while it was read-only counts now
                 known = known._replace(seen=0)
-                self._board.index.set_peer(event.peer, known)
+                self._board.index.peers.put(event.peer, known)
         self._links += 1
         self._peer_losses.forget_strangers()
         peer = Contact(event.peer, hello.name, event.connection or Connection(self._links), event.may_write)
         self._contacts.came(peer, event.address)
-        is_member = bool(self._board.index.noted(MEMBER + peer.replica))
+        is_member = bool(self._board.index.notes.get(MEMBER + peer.replica))
         self._announcers[peer.replica] = _Announcer(known.first is None, is_member)
         if not self._board.scanning:
             self.ask_state(peer)
@@ -118,12 +118,12 @@ class Intake:
     def peer_gone(self, replica: str) -> None:
         announcer = self._announcers.pop(replica)
         self._declined.pop(replica, None)
-        known = self._board.index.peer(replica)
+        known = self._board.index.peers.get(replica)
         if announcer.is_member or known is None:
             return
-        if self._board.index.count_offers_of(replica) > limits.OFFERS_LEFT_MAX:
-            self._board.index.forget_offers(replica)
-            self._board.index.set_peer(
+        if self._board.index.offers.count_by(replica) > limits.OFFERS_LEFT_MAX:
+            self._board.index.offers.forget(replica)
+            self._board.index.peers.put(
                 replica, known._replace(seen=0)
             )  # at its next connection it sends its whole state
 
@@ -137,18 +137,18 @@ class Intake:
         end of it."""
         if not peer.was_asked:
             peer.was_asked = True
-            known = self._board.index.peer(peer.replica)
+            known = self._board.index.peers.get(peer.replica)
             after = 0 if known is None else known.seen
-            sequence = self._board.index.sequence
-            summary = b"" if after or not sequence else self._board.index.summary()
+            sequence = self._board.index.sequences.last
+            summary = b"" if after or not sequence else self._board.index.rows.summary()
             pulls = peer.connection.window.has_limits
             request = StateRequest(self._board.folder, peer.replica, after, sequence, summary, pulls)
             self._board.send(peer.replica, request, 100)
 
     def on_state_request(self, peer: Contact, message: StateRequest) -> None:
         after = message.after
-        is_known = message.replica == self._board.index.replica
-        if is_known and after > self._board.index.sequence:
+        is_known = message.replica == self._board.index.identity.replica
+        if is_known and after > self._board.index.sequences.last:
             if not self._stamps.take_new_id():
                 raise PeerError("claims to have seen more of this index than there is")
             self._board.tell(notes.IdentityChanged("a peer has seen changes of ours that we have lost"))
@@ -172,7 +172,7 @@ class Intake:
             subscriber.pushes.acked_ms = self._board.now.mono_ms
         if message.sequence <= limits.PAGE_RECORDS_MAX:
             self.ask_state(peer)  # a peer may acknowledge only what it asked for
-        if self._board.index.any_offers():
+        if self._board.index.offers.any():
             self._board.plan_queue.add_all_offers()  # from now on the peer may be asked for contents
 
     def acknowledge_declined(self, peer: Contact) -> None:
@@ -188,17 +188,17 @@ class Intake:
     def advance_received(self, peer: Contact, sequence: int) -> None:
         announcer = self._announcers[peer.replica]
         shared = self._publisher.subscribers[peer.replica].shared
-        if not announcer.is_member and 0 < self._board.index.files() <= 2 * shared:
+        if not announcer.is_member and 0 < self._board.index.rows.count_live()[0] <= 2 * shared:
             announcer.is_member = True
-            self._board.index.note(MEMBER + peer.replica, 1)
-        known = self._board.index.peer(peer.replica)
+            self._board.index.notes.put(MEMBER + peer.replica, 1)
+        known = self._board.index.peers.get(peer.replica)
         if known is not None and sequence > known.seen:
-            self._board.index.set_peer(peer.replica, known._replace(seen=sequence))
+            self._board.index.peers.put(peer.replica, known._replace(seen=sequence))
 
     def on_last_state(self, peer: Contact, sequence: int) -> None:
-        known = self._board.index.peer(peer.replica)
+        known = self._board.index.peers.get(peer.replica)
         if known is not None and known.first is None:
-            self._board.index.set_peer(peer.replica, known._replace(first=sequence))
+            self._board.index.peers.put(peer.replica, known._replace(first=sequence))
         self._announcers[peer.replica].is_first_contact = False
         if not peer.synced:
             peer.synced = True
@@ -207,7 +207,7 @@ class Intake:
 
     def _take_back(self, path: bytes, replica: str) -> None:
         """Drop a peer's offer, and plan the path again: maybe nothing is wanted there now."""
-        if self._board.index.drop_offer(path, replica):
+        if self._board.index.offers.drop(path, replica):
             self._board.plan_queue.add(path)
 
     def _keep_offer(self, path: bytes, replica: str, stamp: Stamp) -> None:
@@ -215,22 +215,24 @@ class Intake:
         that version on the disk: because it is being installed, or a failed job or a job of the last run may have
         installed it."""
         pushed = self._work.jobs.pushed(path)
-        if pushed is not None and self._board.index.offer(path, NOBODY) is None:
-            self._board.index.put_offer(Offer(NOBODY, pushed.item.target, False))
+        if pushed is not None and self._board.index.offers.of_peer(path, NOBODY) is None:
+            self._board.index.offers.put(Offer(NOBODY, pushed.item.target, False))
         tried = self._work.attempts.attempted(path)
         if tried is not None:
             offer = next(
-                (offer for offer in self._board.index.offers(path) if offer.record.stamp == tried != stamp), None
+                (offer for offer in self._board.index.offers.of(path) if offer.record.stamp == tried != stamp), None
             )
         else:
             unseen = self._board.scanning or bool(self._board.listings.failed)  # not every folder has been listed yet
             if not unseen and not self._work.is_at_work(path):
                 return
-            offer = self._board.index.offer(path, replica)
-            if self._board.index.offer(path, NOBODY) is not None or (offer is not None and offer.record.stamp == stamp):
+            offer = self._board.index.offers.of_peer(path, replica)
+            if self._board.index.offers.of_peer(path, NOBODY) is not None or (
+                offer is not None and offer.record.stamp == stamp
+            ):
                 return
         if offer is not None:
-            self._board.index.put_offer(Offer(NOBODY, offer.record, offer.foreign))
+            self._board.index.offers.put(Offer(NOBODY, offer.record, offer.foreign))
 
     def is_foreign(self, record: Record, row: Row | None, is_first_contact: bool) -> bool:
         """True for a deletion whose maker did not know what is here (`row`): it is from the first contact with a peer, or the
@@ -242,7 +244,7 @@ class Intake:
     def _knew_us(self, record: Record) -> bool:
         """True if a record was made by a node after our first contact with it."""
         for replica, counter in record.vector:
-            known = self._board.index.peer(replica)
+            known = self._board.index.peers.get(replica)
             if known is not None and known.first is not None and counter > known.first:
                 return True
         return False
@@ -256,15 +258,15 @@ class Intake:
         paths = [path for path, _ in held]
         subscriber.pushes.all_acknowledged(paths)
         uploads = self._uploader.active.of(peer.replica)
-        unoffered = index.without_offers(set(paths))
+        unoffered = index.offers.without(set(paths))
         for path, stamp in held:
-            row = index.get(path)
+            row = index.rows.get(path)
             is_ours = row is not None and row.record.stamp == stamp
             subscriber.shared += is_ours
             if uploads and (upload := self._uploader.active.acknowledged(peer.replica, path)) is not None and is_ours:
                 self._tell_of_upload(peer, path, upload)
             if path not in unoffered:
-                for offer in index.offers(path):
+                for offer in index.offers.of(path):
                     if offer.peer == peer.replica and offer.record.stamp != stamp:
                         self._keep_offer(path, peer.replica, stamp)
                         self._take_back(path, peer.replica)  # the peer has a newer version there
@@ -275,7 +277,7 @@ class Intake:
             # A version that a larger stamp replaced before our stamp went back is known, too.
             was_lowered = any(stamp <= larger for larger in self._stamps.lowered.get(path, ()))
             is_unheard_of = row is None or (row.record.stamp < stamp and not was_lowered)
-            if is_unheard_of and all(offer.record.stamp != stamp for offer in index.offers(path)):
+            if is_unheard_of and all(offer.record.stamp != stamp for offer in index.offers.of(path)):
                 # This version came from us, but our index is older than it (restored from a backup, or a power cut).
                 self._vain.add(peer.replica)
                 self._announcers[peer.replica].ask_again = True
@@ -290,9 +292,9 @@ class Intake:
 
     def ask_again(self, peer: Contact) -> None:
         """Ask a peer for its whole state, as at the first contact."""
-        known = self._board.index.peer(peer.replica)
+        known = self._board.index.peers.get(peer.replica)
         if known is not None:
-            self._board.index.set_peer(peer.replica, known._replace(seen=0))
+            self._board.index.peers.put(peer.replica, known._replace(seen=0))
         self._vain.begin_anew(peer.replica)
         peer.standing.listen_anew()
         self._announcers[peer.replica].ask_again = peer.was_asked = peer.synced = False
@@ -316,7 +318,7 @@ class Intake:
         subscriber.seeding.note_announcement()
         if self._sources.no_longer_missing(peer.replica, record.content):
             self._board.plan_queue.add_all_offers()
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         if row is not None:
             mine = row.record
             if mine.stamp == record.stamp and same_body(mine, record):
@@ -335,13 +337,13 @@ class Intake:
             else:
                 subscriber.pushes.acknowledged(path)
         foreign = self.is_foreign(record, row, self._announcers[peer.replica].is_first_contact)
-        earlier = self._board.index.offer(path, peer.replica)
+        earlier = self._board.index.offers.of_peer(path, peer.replica)
         if earlier is not None and earlier.record.stamp != record.stamp:
             self._vain.add(peer.replica)  # its earlier offer was never installed
         elif earlier is not None and leq(record.vector, earlier.record.vector):
             self._vain.add_repeat(peer.replica)
         self._keep_offer(path, peer.replica, record.stamp)
-        self._board.index.put_offer(Offer(peer.replica, record, foreign))
+        self._board.index.offers.put(Offer(peer.replica, record, foreign))
         self._board.plan_queue.add(path)
         is_other = earlier is not None and earlier.record.content != record.content
         self._work.holders.announced_by(path, peer.replica, is_other)

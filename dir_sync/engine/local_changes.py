@@ -81,9 +81,9 @@ class LocalChanges:
     def _forget_taken(self, path: bytes) -> None:
         """The disk takes this name for another one, so its row is dropped. No user deleted it, so no tombstone is
         announced; the path is held back when peers announce it."""
-        for lost in self._board.index.live_paths(path):
-            self._board.index.forget(lost)
-        self._board.index.ask_anew()
+        for lost in self._board.index.tree.live_paths(path):
+            self._board.index.rows.forget(lost)
+        self._board.index.peers.ask_anew()
         for replica in sorted(self._board.peers):
             self._intake.ask_again(self._board.peers[replica])
 
@@ -97,9 +97,9 @@ class LocalChanges:
         if seen.look in (LookOutcome.FOUND, LookOutcome.SAME) and self._scope.ignores(
             path, seen.kind is Kind.DIRECTORY
         ):
-            row = self._board.index.get(path)
+            row = self._board.index.rows.get(path)
             if row is None or row.record.kind in (Kind.ABSENT, seen.kind):
-                if self._board.index.offers(path):
+                if self._board.index.offers.of(path):
                     self._work.obstruct(path, Kind.OTHER)  # something else is wanted there
                 self._deltas_out.drop_delta(seen.delta)
                 self._done(path)
@@ -221,12 +221,12 @@ class LocalChanges:
                 self._work.attempts.forget_attempt(path)
                 if self._board.listings.failed:
                     # see `Planner._may_be_unseen`: a look has seen the path now
-                    self._board.index.drop_offer(path, NOBODY)
+                    self._board.index.offers.drop(path, NOBODY)
 
     def absent(self, seen: Seen, pending: PendingLook) -> bool:
         """The look found nothing. True if that is final; false if the path is looked at again, after its children."""
         path = seen.path
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         if (row is None or row.record.kind == Kind.ABSENT) and seen.taken_for is None:
             self._applier.let_folder_go(
                 path
@@ -238,7 +238,7 @@ class LocalChanges:
             return True
         mine = row.record
         if mine.kind == Kind.ABSENT:
-            self._board.index.set_fp(path, b"")
+            self._board.index.rows.set_fp(path, b"")
             return True
         if seen.taken_for is not None and self._names.was_not_blind():
             self._forget_taken(path)
@@ -252,12 +252,12 @@ class LocalChanges:
             if not self._brakes.own.holds(path):
                 self._brakes.own.miss(path)
                 return True
-            newer = any(beats(offer.record, mine) for offer in self._board.index.offers(path))
+            newer = any(beats(offer.record, mine) for offer in self._board.index.offers.of(path))
             is_wanted = mine.kind != Kind.DIRECTORY and path in self._brakes.own.held and newer
             if not is_wanted:  # a wanted file is fetched again, or was deleted elsewhere as well
                 return True
         if mine.kind == Kind.DIRECTORY and self._brakes.own.held:
-            below = self._board.index.live_below(path, limits.LOOK_ITEMS_MAX)
+            below = self._board.index.tree.live_below(path, limits.LOOK_ITEMS_MAX)
             if below and all(child.record.path in self._brakes.own.held for child in below):
                 self._brakes.own.hold_with(path)
                 return True
@@ -281,14 +281,14 @@ class LocalChanges:
 
     def _is_all_known_gone(self, folder: bytes) -> bool:
         """True if peers announced the deletion of everything (of the first rows) that we know below a folder."""
-        below = self._board.index.live_below(folder, limits.LOOK_ITEMS_MAX)
+        below = self._board.index.tree.live_below(folder, limits.LOOK_ITEMS_MAX)
         return all(self._rows.announced_gone(child.record) is not None for child in below)
 
     def found(self, seen: Seen, pending: PendingLook) -> bool:
         """The look found something. True if that is final; false if the path is looked at again, after its parent
         folder."""
         path = seen.path
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         mine = None if row is None else row.record
         if seen.kind == Kind.OTHER:
             self._scope.skip(path, seen.problem or "not a file, a folder or a link")
@@ -302,7 +302,7 @@ class LocalChanges:
             return True
         parent = parent_of(path)
         if parent:
-            above = self._board.index.get(parent)
+            above = self._board.index.rows.get(parent)
             if above is None or above.record.kind != Kind.DIRECTORY or not above.fp:
                 if parent not in self._board.looking:
                     if above is not None and above.record.kind == Kind.ABSENT and above.fp:
@@ -332,11 +332,13 @@ class LocalChanges:
             now = now._replace(attributes=merged(before, seen.attributes))
         if row is not None and mine is not None:
             if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:
-                self._board.index.set_fp(path, fp)  # the folder stays only because of an entry that is not synchronized
+                self._board.index.rows.set_fp(
+                    path, fp
+                )  # the folder stays only because of an entry that is not synchronized
                 return True
             is_as_was = same_content(mine, now) and now.attributes == mine.attributes
             if is_as_was and row.fp and got_meta(row.fp) == got_meta(fp):
-                self._board.index.set_fp(path, fp)
+                self._board.index.rows.set_fp(path, fp)
                 return True
         best = self._rows.announced(as_seen, mine)
         if best is not None:
@@ -374,8 +376,8 @@ class LocalChanges:
         """Another file system is mounted on a folder of ours: its content is hidden, not deleted. If peers deleted the
         folder and nothing is known in it, its row becomes that of a folder that stayed behind; it is removed when it is
         visible again."""
-        row = self._board.index.get(mine.path)
+        row = self._board.index.rows.get(mine.path)
         best = self._rows.announced_gone(mine)
-        if row is not None and best is not None and not self._board.index.has_live_child(mine.path):
+        if row is not None and best is not None and not self._board.index.tree.has_live_child(mine.path):
             self._rows.accept(best, row.fp)
         return True

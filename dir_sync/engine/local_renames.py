@@ -70,7 +70,7 @@ class LocalRenames:
 
     def renamed_from(self, path: bytes) -> Row | None:
         """The row of the old name, while a rename is not completely handled."""
-        rows = (self._board.index.get(source) for source in self.renames.sources_of(path))
+        rows = (self._board.index.rows.get(source) for source in self.renames.sources_of(path))
         return next((row for row in rows if row is not None and row.record.kind == Kind.FILE), None)
 
     def attributes_before(self, path: bytes, row: Row | None) -> Attributes | None:
@@ -81,7 +81,7 @@ class LocalRenames:
                 self._moved_folders.pop(path, None)
             return row.record.attributes or NOTHING
         if self.renames:
-            rows = [self._board.index.get(source) for source in self.renames.sources_of(path)]
+            rows = [self._board.index.rows.get(source) for source in self.renames.sources_of(path)]
             if (
                 old := next((one for one in rows if one is not None and one.record.kind != Kind.ABSENT), None)
             ) is not None:
@@ -90,7 +90,7 @@ class LocalRenames:
 
     def folder_moved(self, source: bytes, target: bytes) -> None:
         """The watcher reported the rename of a folder. Its record is made anew, with the attributes that it had."""
-        row = self._board.index.get(source)
+        row = self._board.index.rows.get(source)
         if row is not None and row.record.attributes is not None:
             if len(self._moved_folders) >= _MOVED_FOLDERS_MAX:
                 self._moved_folders.clear()
@@ -101,7 +101,7 @@ class LocalRenames:
         together."""
         if seen.kind != Kind.FILE or len(seen.fp) > FINGERPRINT_BYTES:
             return False
-        row = self._board.index.get(seen.path)
+        row = self._board.index.rows.get(seen.path)
         if row is not None and row.record.kind != Kind.ABSENT:
             return False
         return any(
@@ -113,7 +113,7 @@ class LocalRenames:
         there is none."""
         if kind is not Kind.FILE or self._board.first_scan:
             return None
-        for row in self._board.index.by_content(content):
+        for row in self._board.index.rows.by_content(content):
             is_other = row.record.path != path and not self._work.is_set_aside(row.record.path)
             if is_other and row.fp and inode_of(row.fp) == inode_of(fp):
                 return row
@@ -135,7 +135,7 @@ class LocalRenames:
         for source, path in self._work.take_set_aside().items():
             self._board.add_scanned(path).matched = True
             self._brakes.own.find(source)
-            self.pair(source, path, self._board.index.get(source), is_seen=False)
+            self.pair(source, path, self._board.index.rows.get(source), is_seen=False)
 
     def expect_listing(self, is_listing: bool) -> None:
         """`is_listing`: a folder is about to be listed, which may show where a vanished file is."""
@@ -168,13 +168,13 @@ class LocalRenames:
             or pending.hint is not None
         ):
             return False
-        row = self._board.index.get(seen.path)
+        row = self._board.index.rows.get(seen.path)
         return row is None or row.record.kind == Kind.ABSENT
 
     def disbelief_ms(self, path: bytes, pending: PendingLook) -> int:
         """How many ms a vanished file is not yet announced as deleted: a program may be saving it, or a folder is about
         to be listed that may contain it."""
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         if row is None or row.record.kind != Kind.FILE:
             return 0
         now = self._board.now.mono_ms

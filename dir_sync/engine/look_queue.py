@@ -67,7 +67,7 @@ class LookQueue:
         if urgency is Urgency.ARRIVED and self.take_echo(path):
             return
         now = self._board.now.mono_ms
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         if urgency is Urgency.VANISHED:
             self._vanished(path, row)
             return
@@ -117,7 +117,7 @@ class LookQueue:
                 return
             self._local_renames.renames.vanished(path, inode_of(row.fp))
         elif row is not None and row.record.kind == Kind.DIRECTORY:
-            for below in self._board.index.live_below(path, MOVE_ROWS_MAX):
+            for below in self._board.index.tree.live_below(path, MOVE_ROWS_MAX):
                 if below.record.kind == Kind.FILE and below.fp:
                     self._local_renames.renames.vanished(below.record.path, inode_of(below.fp))
         span = Span(now + grace, limits.DEBOUNCE_MS, now + grace) if grace else None
@@ -182,14 +182,14 @@ class LookQueue:
         if event.is_directory:
             self.on_touched(event.target, Urgency.FOLDER)
             self._local_renames.folder_moved(event.source, event.target)
-            rows = self._board.index.live_below(event.source, MOVE_ROWS_MAX)
+            rows = self._board.index.tree.live_below(event.source, MOVE_ROWS_MAX)
             rows.sort(key=lambda row: (row.record.kind != Kind.DIRECTORY, row.record.path))
             for row in rows:
                 path = row.record.path
                 self._local_renames.pair(path, event.target + path[len(event.source) :], row)
             self._board.pending_looks.touch(event.source, Urgency.VANISHED, self._board.now.mono_ms)
         else:
-            self._local_renames.pair(event.source, event.target, self._board.index.get(event.source))
+            self._local_renames.pair(event.source, event.target, self._board.index.rows.get(event.source))
 
     def send_looks(self) -> None:
         now = self._board.now.mono_ms
@@ -243,7 +243,7 @@ class LookQueue:
         return items
 
     def _look_item(self, pending: PendingLook) -> LookItem:
-        row = self._board.index.get(pending.path)
+        row = self._board.index.rows.get(pending.path)
         fp = b"" if row is None else row.fp
         base, was, was_size = b"", b"", 0
         replaced = 1 if row is None or row.record.kind != Kind.FILE else row.record.size
@@ -252,11 +252,11 @@ class LookQueue:
             is_new = row is None or row.record.kind == Kind.ABSENT
             if is_new:
                 others += likely_originals(pending.path)
-            before = [row, *(self._board.index.get(other) for other in others)]
+            before = [row, *(self._board.index.rows.get(other) for other in others)]
             if is_new and says_nothing(pending.path):
                 before.append(self._saved_for(pending))
                 if pending.open:  # the file waits for its close, as if it were written under its final name
-                    largest = self._board.index.largest_file(parent_of(pending.path), _NEIGHBOURS_MAX)
+                    largest = self._board.index.tree.largest_file(parent_of(pending.path), _NEIGHBOURS_MAX)
                     replaced = max(replaced, largest if largest >= limits.LARGE_FILE_BYTES else 0)
             files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
             large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
@@ -284,7 +284,7 @@ class LookQueue:
         size = self._work.pace.size_of(pending.path)
         if not pending.large or pending.hint is not None or size < limits.LARGE_FILE_BYTES:
             return None
-        return self._board.index.file_of_size(parent_of(pending.path), size)
+        return self._board.index.tree.file_of_size(parent_of(pending.path), size)
 
     def want_bytes(self) -> bool:
         """True if the content of small files is announced right after the look, so the look should return it."""
@@ -295,7 +295,7 @@ class LookQueue:
     def look_below(self, path: bytes, pending: PendingLook, replaced: bool = False) -> bool:
         """A folder is no longer a folder. True if the index has rows below it: they are looked at first. If something
         else replaced the folder, that was no accident."""
-        below = self._board.index.live_below(path, limits.LOOK_ITEMS_MAX)
+        below = self._board.index.tree.live_below(path, limits.LOOK_ITEMS_MAX)
         for child in below:
             if child.record.path not in self._board.looking:
                 found = self._board.pending_looks.add(
@@ -311,9 +311,9 @@ class LookQueue:
         `before`: its fingerprint before the change. The others may have been looked at since the last change but one, so
         that they have another content by now: names that belonged together once are looked at, too."""
         inode, now = inode_of(before), self._board.now.mono_ms
-        rows = [*self._board.index.by_content(previous.content)]
+        rows = [*self._board.index.rows.by_content(previous.content)]
         if inode in self._linked:
-            rows += [row for path in self._linked.pop(inode) if (row := self._board.index.get(path)) is not None]
+            rows += [row for path in self._linked.pop(inode) if (row := self._board.index.rows.get(path)) is not None]
         others = {row.record.path for row in rows if row.fp and inode_of(row.fp) == inode} - {previous.path}
         if not others or not inode:
             return
@@ -330,7 +330,7 @@ class LookQueue:
             pending = self._board.pending_looks.add(path, now, now)
             if not pending.gone:  # the job was faster than the watcher, which may report a rename in a moment
                 pending.patience_ms = max(pending.patience_ms, pending.first_ms + limits.SAVE_GRACE_MS)
-        elif (version := self._board.index.version(path)) is not None:
+        elif (version := self._board.index.versions.get(path)) is not None:
             self._versions.doubt(version)
 
     def restless(self) -> list[bytes]:

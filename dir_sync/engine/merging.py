@@ -89,7 +89,7 @@ class Merging:
         self._due: dict[
             bytes, tuple[int, int]
         ] = {}  # path -> when (ms) its conflicts are decided, and the tries so far
-        self._kept_up_to = int(board.index.noted(_KEPT_UP_TO) or 0) if self.is_on else 0  # sequence
+        self._kept_up_to = int(board.index.notes.get(_KEPT_UP_TO) or 0) if self.is_on else 0  # sequence
         self._page = 0  # the sequence up to which a job is reading texts; 0: there is none
         if self.is_on:
             board.note_losers()
@@ -114,7 +114,7 @@ class Merging:
         if self._board.scanning:
             return None
         due = [when for when, _ in self._due.values()] if len(self._work_at) < _JOBS_MAX else []
-        if not self._page and self._board.index.sequence > self._kept_up_to:
+        if not self._page and self._board.index.sequences.last > self._kept_up_to:
             due.append(self._board.now.mono_ms)
         return min(due, default=None)
 
@@ -123,9 +123,9 @@ class Merging:
     def _keep_texts(self) -> None:
         """Read the texts of rows that are new since the last time."""
         index = self._board.index
-        if self._page or index.sequence <= self._kept_up_to:
+        if self._page or index.sequences.last <= self._kept_up_to:
             return
-        rows = index.rows_after(self._kept_up_to, _PAGE)
+        rows = index.rows.after(self._kept_up_to, _PAGE)
         texts = []
         for row in rows:
             record = row.record
@@ -135,18 +135,18 @@ class Merging:
                 index.bases.drop(record.path)
             elif may_merge(record) and row.fp and index.bases.content(record) is None:
                 texts.append(Text(record, record.path))
-        page = rows[-1].seq if len(rows) == _PAGE else index.sequence
+        page = rows[-1].seq if len(rows) == _PAGE else index.sequences.last
         if texts:
             self._page = page
             self._board.order(KeepTextsJob(tuple(texts)))
             return
         self._note_kept(page)
-        if page < index.sequence:
+        if page < index.sequences.last:
             self._board.run_once_more()
 
     def _note_kept(self, sequence: int) -> None:
         self._kept_up_to, self._page = sequence, 0
-        self._board.index.note(_KEPT_UP_TO, sequence)
+        self._board.index.notes.put(_KEPT_UP_TO, sequence)
 
     def on_texts(self, event: TextsRead) -> None:
         """Texts were read: those of new rows, or a loser out of the history."""
@@ -195,7 +195,7 @@ class Merging:
             self._board.run_once_more()
 
     def _decide_all(self, path: bytes, tries: int) -> None:
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         if row is None:
             return
         for lost in list(self._losers.get(path, {}).values()):
@@ -207,7 +207,7 @@ class Merging:
         index, winner, path = self._board.index, row.record, row.record.path
         loser, version, result = lost
         if version:
-            known = index.version(version)
+            known = index.versions.get(version)
             if known is None or known.why is not Cause.CONFLICT or known.content != loser.content:
                 self._forget(loser)  # a person has settled it, or a program has written into it since
                 return
@@ -222,9 +222,9 @@ class Merging:
         if base is None:
             return
         merger = merger_of(winner, loser)
-        if merger == index.replica:
+        if merger == index.identity.replica:
             self._merge(row, _Pair(winner, loser, base), version, tries)
-        elif version and loser.stamp.maker == index.replica:
+        elif version and loser.stamp.maker == index.identity.replica:
             self._send(winner, loser, merger, version, tries)
 
     def _content(self, record: Record, version: bytes) -> bytes | None:
@@ -268,7 +268,7 @@ class Merging:
         path, data = event
         pair = self._work_at.pop(path)
         assert pair is not None
-        row, taking = self._board.index.get(path), self._board.taking
+        row, taking = self._board.index.rows.get(path), self._board.taking
         is_large = data is not None and taking is not None and taking.is_too_large(pair.winner._replace(size=len(data)))
         if data is None or is_large:
             self._remember(path, pair.winner.stamp, pair.loser.stamp)  # each of them may be merged with another version
@@ -296,7 +296,7 @@ class Merging:
             self._board.announcements.add_change(Fresh(record, row.record, None, None, None, None))
             self._board.tell(notes.TextMerged(path))
             return record
-        self._board.index.put_offer(Offer(MERGED, record, False))
+        self._board.index.offers.put(Offer(MERGED, record, False))
         self._board.plan_queue.add(path)
         return record
 
@@ -307,7 +307,7 @@ class Merging:
 
     def _settle(self, loser: Record) -> None:
         """What is here includes the loser: no node need list it any more."""
-        self._board.index.settle(loser.path, loser.kind, loser.content)
+        self._board.index.versions.settle(loser.path, loser.kind, loser.content)
         self._forget(loser)
         self._queries.on_conflicts_settled((Loser(loser.path, loser.kind, loser.content),))
 
@@ -334,15 +334,15 @@ class Merging:
         """A text of a peer lost against a version that was made here; or we pass it on to who made that."""
         index, loser = self._board.index, message.record
         path = loser.path
-        if message.to != index.replica:
+        if message.to != index.identity.replica:
             other = self._board.peers.get(message.to)
             if other is not None and other is not peer and other.has_asked:
                 self._board.send(message.to, message, loser.size + 500)
             return
         if blake3(message.text).digest() != loser.content:
             raise PeerError("the text of a loser is not what its record says")
-        row = index.get(path)
-        if row is None or not may_merge(row.record) or merger_of(row.record, loser) != index.replica:
+        row = index.rows.get(path)
+        if row is None or not may_merge(row.record) or merger_of(row.record, loser) != index.identity.replica:
             return  # it is decided anew when the sender has what is here
         losers = self._losers.get(path, {})
         if loser.stamp in losers or len(losers) >= limits.BASES_PER_PATH_MAX or len(self._losers) >= _LOSERS_MAX:

@@ -26,7 +26,7 @@ class ModeRules:
         self._board = board
         self._index = board.index
         self.mode = mode
-        self.knows_mesh = board.index.noted(_MESH_KNOWN) is not None
+        self.knows_mesh = board.index.notes.get(_MESH_KNOWN) is not None
         self.reverting: set[bytes] = set()
 
     def mode_at(self, path: bytes, row: Row | None) -> Mode:
@@ -43,7 +43,7 @@ class ModeRules:
 
     def decision_at(self, path: bytes, row: Row | None) -> Decision:
         """What `core.reconcile` says about a path. `row`: ours there."""
-        return decide(None if row is None else row.record, self._index.offers(path), (), self.mode_at(path, row))
+        return decide(None if row is None else row.record, self._index.offers.of(path), (), self.mode_at(path, row))
 
     @property
     def keeps_own(self) -> bool:
@@ -54,7 +54,7 @@ class ModeRules:
     def mesh_is_known(self) -> None:
         """A peer's state is complete: from now on a mirror undoes what is changed here."""
         self.knows_mesh = True
-        self._index.note(_MESH_KNOWN, 1)
+        self._index.notes.put(_MESH_KNOWN, 1)
         self._board.plan_queue.add_all_offers()
 
     def revert(self, path: bytes) -> None:

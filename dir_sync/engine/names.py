@@ -49,9 +49,9 @@ class Names:
         """The disk takes this name for no other one. A program may have used it to remove or replace another name: list
         the folder when all is calm."""
         path = seen.path
-        if seen.look is LookOutcome.ABSENT and self._board.index.offers(path):
+        if seen.look is LookOutcome.ABSENT and self._board.index.offers.of(path):
             self._work.disk.name_is_free(path)
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         if pending.watched and (row is None or not row.fp):
             self._board.listings.add_when_calm(parent_of(path))
 
@@ -67,5 +67,5 @@ class Names:
             self._work.disk.is_blind
             and self._board.scanning
             and not self._board.first_scan
-            and self._board.index.noted(BLIND) is None
+            and self._board.index.notes.get(BLIND) is None
         )

@@ -67,19 +67,19 @@ class OwnChanges:
     def ask_holders(self, wanted: Record) -> list[Offer]:
         """The offers for a path that becomes as the mesh has it. Each peer may have the content."""
         path, index = wanted.path, self._board.index
-        if wanted.kind == Kind.FILE and wanted.size and not index.by_content(wanted.content):
+        if wanted.kind == Kind.FILE and wanted.size and not index.rows.by_content(wanted.content):
             for replica in sorted(self._board.peers):
-                if self._sources.may_be_asked(replica, wanted.content) and index.offer(path, replica) is None:
-                    index.put_offer(Offer(OURS + replica, wanted, False))
-        return index.offers(path)
+                if self._sources.may_be_asked(replica, wanted.content) and index.offers.of_peer(path, replica) is None:
+                    index.offers.put(Offer(OURS + replica, wanted, False))
+        return index.offers.of(path)
 
     def rebase(self, record: Record) -> None:
         """The mesh has `record` from now on at a path that was changed here only."""
         path, index = record.path, self._board.index
-        for offer in index.offers(path):
+        for offer in index.offers.of(path):
             if leq(offer.record.vector, record.vector) and not beats(offer.record, record):
-                index.drop_offer(path, offer.peer)
-        index.put_offer(Offer(THEIRS, record, False))
+                index.offers.drop(path, offer.peer)
+        index.offers.put(Offer(THEIRS, record, False))
 
     # --- what differs ------------------------------------------------------------------------------------------------
 
@@ -97,24 +97,24 @@ class OwnChanges:
     def _refused(self) -> Iterator[tuple[bytes, Row | None, Record]]:
         index = self._board.index
         after: bytes | None = None
-        while paths := index.offered_paths(after, PLAN_MAX):
+        while paths := index.offers.paths(after, PLAN_MAX):
             after = paths[-1]
-            index.fetch(paths)
+            index.rows.fetch(paths)
             for path in paths:
-                row = index.get(path)
-                decision = decide(None if row is None else row.record, index.offers(path), (), self._mode_rules.mode)
+                row = index.rows.get(path)
+                decision = decide(None if row is None else row.record, index.offers.of(path), (), self._mode_rules.mode)
                 if isinstance(decision, Refuse):
                     yield path, row, decision.record
 
     def _kept(self) -> Iterator[tuple[Row, Record | None]]:
         """What was changed here only, and what the mesh has there. Not what came and went again."""
-        for row in self._board.index.rows_by((OWN, OWN_FIRST)):
+        for row in self._board.index.rows.made_by((OWN, OWN_FIRST)):
             theirs = self._theirs(row.record.path)
             if row.record.kind != Kind.ABSENT or theirs is not None:
                 yield row, theirs
 
     def _theirs(self, path: bytes) -> Record | None:
-        offer = self._board.index.offer(path, THEIRS)
+        offer = self._board.index.offers.of_peer(path, THEIRS)
         return None if offer is None or is_own(offer.record) else offer.record
 
     # --- how that ends -----------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class OwnChanges:
         found = list(self._kept())
         for row, theirs in found:
             if theirs is None:
-                self._board.index.put_offer(Offer(THEIRS, nothing(row.record), False))
+                self._board.index.offers.put(Offer(THEIRS, nothing(row.record), False))
             self._mode_rules.revert(row.record.path)
         return len(found)
 
@@ -157,13 +157,13 @@ class OwnChanges:
         if not self._mode_rules.mode.announces:
             return
         self._follow_size()
-        rows, index = self._board.index.rows_by((OWN, OWN_FIRST)), self._board.index
+        rows, index = self._board.index.rows.made_by((OWN, OWN_FIRST)), self._board.index
         for row in rows:
             mine = row.record
             theirs = self._theirs(mine.path)
-            index.drop_offer(mine.path, THEIRS)
+            index.offers.drop(mine.path, THEIRS)
             if theirs is None and mine.kind == Kind.ABSENT:
-                index.forget(mine.path)
+                index.rows.forget(mine.path)
             elif theirs is None and is_own_first(mine):
                 first = self._stamps.first_scan_record(*mine[:6], mine.attributes)
                 self._rows.put(first, row.fp)
@@ -176,23 +176,23 @@ class OwnChanges:
         """Files here that are too large to be shared."""
         if not self._mode_rules.keeps_own:
             return []
-        return [row.record.path for row in self._board.index.rows_by((OWN_LARGE,)) if row.record.kind is Kind.FILE]
+        return [row.record.path for row in self._board.index.rows.made_by((OWN_LARGE,)) if row.record.kind is Kind.FILE]
 
     def _follow_size(self) -> None:
         """The limit of the size of files may be another one than in the last run. What is too large by now stays here from
         now on, what is no longer too large is shared. Nothing is deleted anywhere for that."""
         index, taking = self._board.index, self._board.taking
-        most, before = (0 if taking is None else taking.most), index.noted(_MOST) or 0
+        most, before = (0 if taking is None else taking.most), index.notes.get(_MOST) or 0
         if most == before:
             return
-        index.note(_MOST, most)
-        for row in index.rows_by((OWN_LARGE,)):
+        index.notes.put(_MOST, most)
+        for row in index.rows.made_by((OWN_LARGE,)):
             if taking is None or not taking.is_too_large(row.record):
                 self._share_again(row)
         if taking is None or not most:
             return
-        after, last = 0, index.sequence  # what is written here gets a later one
-        while after < last and (rows := index.rows_after(after, PLAN_MAX)):
+        after, last = 0, index.sequences.last  # what is written here gets a later one
+        while after < last and (rows := index.rows.after(after, PLAN_MAX)):
             after = rows[-1].seq
             self._keep_large(taking, rows)
 
@@ -201,17 +201,17 @@ class OwnChanges:
         index = self._board.index
         for row in rows:
             if taking.is_too_large(row.record) and not is_own(row.record):
-                counter = index.next_sequence()
+                counter = index.sequences.next()
                 self._rows.put(large_change(row.record, row.record.stamp.ns, counter), row.fp)
                 self._board.tell(notes.Skipped(row.record.path, taking.large))
 
     def _share_again(self, row: Row) -> None:
         """A file is no longer too large. The removal of one counts only here: what the mesh has comes back."""
         mine, theirs = row.record, self._theirs(row.record.path)
-        self._board.index.drop_offer(mine.path, THEIRS)
+        self._board.index.offers.drop(mine.path, THEIRS)
         if mine.kind is Kind.ABSENT:
-            self._board.index.forget(mine.path)
-            self._board.index.ask_anew()
+            self._board.index.rows.forget(mine.path)
+            self._board.index.peers.ask_anew()
         elif theirs is not None and same_body(mine, theirs):
             self._rows.put(theirs, row.fp)
         else:

@@ -30,14 +30,14 @@ class OwnLosses:
         self.held_again_ms: int | None = None  # when (ms) to check again whether the held losses are too many
 
     def begin_to_look(self) -> None:
-        self._brakes.own.begin_to_look(self._board.index.files())
+        self._brakes.own.begin_to_look(self._board.index.rows.count_live()[0])
 
     def judge(self) -> None:
         """The scan is over. Announce the files that it missed as deleted, or hold them if they are too many."""
         missed = self._brakes.own.missed
         if self.is_disaster():
-            amounts = {path: self._board.index.measure(path) for path in missed}
-            self._brakes.own.hold(amounts, self._board.index.reserve())
+            amounts = {path: self._board.index.tree.measure(path) for path in missed}
+            self._brakes.own.hold(amounts, self._board.index.sequences.reserve())
             held = self._brakes.own.held
             self._board.tell(notes.LossHeld(next(iter(held)), self._brakes.own.held_files, len(held)))
             self._brakes.publish()
@@ -57,17 +57,17 @@ class OwnLosses:
         before = max(self._brakes.own.before, gone)  # files that are new since then do not make up for losses
         if not limits_.is_disaster(gone, before):
             return False
-        moved = sum(self.is_moved(row.record) for path in missed for row in self._board.index.live_files(path))
+        moved = sum(self.is_moved(row.record) for path in missed for row in self._board.index.tree.live_files(path))
         return limits_.is_disaster(gone - moved, before - moved)
 
     def _count_files(self, paths: Iterable[bytes]) -> int:
-        return sum(self._board.index.measure(path)[0] for path in paths)
+        return sum(self._board.index.tree.measure(path)[0] for path in paths)
 
     def is_moved(self, record: Record) -> bool:
         """True if the content of a missing file exists under another name."""
         if self._work.is_set_aside(record.path):
             return True
-        others = self._board.index.by_content(record.content)
+        others = self._board.index.rows.by_content(record.content)
         return any(
             row.record.path != record.path
             and not covers(self._brakes.own.missed, row.record.path)

@@ -69,10 +69,10 @@ class PartFiles:
 
     @property
     def must_sweep(self) -> bool:
-        return self._are_left or (self._are_kept and self._board.index.offers_went)
+        return self._are_left or (self._are_kept and self._board.index.offers.went)
 
     def swept(self, are_kept: bool) -> None:
         """Unwanted partial downloads are removed now. `are_kept`: others are still wanted."""
         self._are_left = False
-        self._board.index.offers_are_known()
+        self._board.index.offers.reset_went()
         self._are_kept = are_kept

@@ -52,7 +52,7 @@ class PeerLosses:
         self._brakes = brakes
         self.approvals = Approvals(lambda replica: contacts.addresses.get(replica, ""))
         self.approvals.here = {
-            maker: Approval.parse(str(text)) for maker, text in index.noted_below("approved ").items() if text
+            maker: Approval.parse(str(text)) for maker, text in index.notes.below("approved ").items() if text
         }
         self._hearsay: dict[str, int] | None = None  # by link: how many tombstones of unknown paths it brought
 
@@ -68,7 +68,7 @@ class PeerLosses:
             return False  # a person at this node asked for it
         carriers = carriers or {maker}  # the peers that announced it have announced something else since
         counter = counter_of(target.vector, maker) or 0
-        files = self._board.index.files() - self._board.removing
+        files = self._board.index.rows.count_live()[0] - self._board.removing
         is_removal = target.kind == Kind.ABSENT
         if is_removal and self._is_being_moved(mine.path):
             return False
@@ -96,13 +96,13 @@ class PeerLosses:
 
     def brake_again(self) -> None:
         """Hold again what was held when the program ended."""
-        kinds = {link: kind for link, kind in self._board.index.noted_below(_BRAKED).items() if kind}
+        kinds = {link: kind for link, kind in self._board.index.notes.below(_BRAKED).items() if kind}
         held: dict[str, dict[bytes, tuple[str, int]]] = {link: {} for link in kinds}
         after: bytes | None = None
-        while held and (paths := self._board.index.offered_paths(after, PLAN_MAX)):
+        while held and (paths := self._board.index.offers.paths(after, PLAN_MAX)):
             after = paths[-1]
             for path in paths:
-                row = self._board.index.get(path)
+                row = self._board.index.rows.get(path)
                 decision = self._mode_rules.decision_at(path, row)
                 if row is None or row.record.kind != Kind.FILE or not isinstance(decision, Take):
                     continue
@@ -123,7 +123,7 @@ class PeerLosses:
         due = self._brakes.peers.due_ms()
         if due is None or due > self._board.now.mono_ms:
             return
-        files = self._board.index.files() - self._board.removing
+        files = self._board.index.rows.count_live()[0] - self._board.removing
         for link, paths, held, is_less in self._brakes.peers.judge(
             self._is_being_moved, self._is_here, self._board.is_being_told, files, self._board.now.mono_ms
         ):
@@ -131,9 +131,9 @@ class PeerLosses:
                 for path in paths:
                     self._work.arrivals.unready(path)
                 kind = "rewrites" if self._brakes.peers.is_rewriting(link) else "removals"
-                self._board.index.note(_BRAKED + link, kind)
-                if not self._board.index.noted(BRAKED_AT + link):
-                    self._board.index.note(BRAKED_AT + link, self._board.now.wall_ns)
+                self._board.index.notes.put(_BRAKED + link, kind)
+                if not self._board.index.notes.get(BRAKED_AT + link):
+                    self._board.index.notes.put(BRAKED_AT + link, self._board.now.wall_ns)
                 self._board.tell(notes.PeerHeld(paths[0], self._board.name_of(link), len(paths), files))
                 self._brakes.publish()
             else:
@@ -145,11 +145,11 @@ class PeerLosses:
                 self._brakes.publish()
 
     def _is_here(self, content: bytes) -> bool:
-        return any(not self._brakes.peers.holds(one.record.path) for one in self._board.index.by_content(content))
+        return any(not self._brakes.peers.holds(one.record.path) for one in self._board.index.rows.by_content(content))
 
     def _is_being_moved(self, path: bytes) -> bool:
         """True if the content of a path that should go exists under another name, or is about to."""
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         if row is None:
             return False
         content = row.record.content
@@ -157,41 +157,41 @@ class PeerLosses:
             content
         ):
             return True
-        others = self._board.index.by_content(content)
+        others = self._board.index.rows.by_content(content)
         return any(one.record.path != path and not self._brakes.peers.holds(one.record.path) for one in others)
 
     def count_hearsay(self, offers: list[Offer]) -> bool:
         """True if this tombstone of an unknown path exceeds the limit of its link."""
         if self._hearsay is None:
             self._hearsay = {
-                link: count for link, count in self._board.index.noted_below(_HEARSAY).items() if isinstance(count, int)
+                link: count for link, count in self._board.index.notes.below(_HEARSAY).items() if isinstance(count, int)
             }
         link = min((holder_of(offer.peer) for offer in offers), default="")
         count = self._hearsay.get(link, 0) + 1
         if count > limits.HEARSAY_PER_LINK_MAX or sum(self._hearsay.values()) >= limits.HEARSAY_MAX:
             return True
         self._hearsay[link] = count
-        self._board.index.note(_HEARSAY + link, count)
+        self._board.index.notes.put(_HEARSAY + link, count)
         return False
 
     def forget_strangers(self) -> None:
         """Forget peers that never shared the folder when there are too many of them: ids cost an attacker nothing."""
-        peers = self._board.index.peers()
+        peers = self._board.index.peers.replicas()
         if len(peers) <= limits.PEERS_KEPT_MAX:
             return
-        members = self._board.index.noted_below(MEMBER)
+        members = self._board.index.notes.below(MEMBER)
         strangers = [replica for replica in peers if replica not in members and replica not in self._board.peers]
         for replica in strangers[: max(0, len(strangers) - limits.PEERS_KEPT_MAX // 2)]:
             self._board.index.forget_peer(replica)
 
     def carriers(self, path: bytes, maker: str) -> set[str]:
         """The peers whose links announced a version by `maker` that we do not have; "~" for a restored version."""
-        offers = self._board.index.offers(path)
+        offers = self._board.index.offers.of(path)
         return {OURS if offer.peer.startswith(OURS) else offer.peer for offer in offers if _is_by(offer, maker)}
 
     def no_longer_braked(self, link: str) -> None:
-        self._board.index.note(_BRAKED + link, "")
-        self._board.index.note(BRAKED_AT + link, "")
+        self._board.index.notes.put(_BRAKED + link, "")
+        self._board.index.notes.put(BRAKED_AT + link, "")
 
     def on_brake_news(self, peer: Contact, held: tuple[Held, ...]) -> None:
         """A peer reported what its brake holds now."""
@@ -204,7 +204,7 @@ class PeerLosses:
                 if maker == peer.replica:
                     self._board.tell(notes.LossHeldThere(path, peer.name, files))
                 else:
-                    who = None if maker == self._board.index.replica else self._board.name_of(maker)
+                    who = None if maker == self._board.index.identity.replica else self._board.name_of(maker)
                     self._board.tell(notes.HeldThere(path, peer.name, who, files))
 
     def settled_peers(self, path: bytes) -> None:

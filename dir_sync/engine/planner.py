@@ -98,7 +98,7 @@ class Planner:
         if queue.cursor is not None:
             queue.for_one(_SWEEP)
             if queue.waiting < PLAN_MAX:
-                some = self._board.index.offered_paths(queue.cursor or None, PLAN_MAX)
+                some = self._board.index.offers.paths(queue.cursor or None, PLAN_MAX)
                 queue.add_offers(some, is_last=len(some) < PLAN_MAX)
         queue.for_all()
         if queue.take_room() or (self._work.rooms.has_queues and not self._work.arrivals.is_fetching):
@@ -121,14 +121,14 @@ class Planner:
         arrivals, rooms = self._work.arrivals, self._work.rooms
         offered = []
         for path in paths:
-            if offers := self._board.index.offers(path):
+            if offers := self._board.index.offers.of(path):
                 offered.append((path, offers))
                 continue
             self._needs_no_room(path)
             if not self._work.jobs.is_at(path):
                 self._transfers.drop_wanted(path)
                 self._transfers.forget_attempts(path)
-        self._board.index.fetch(path for path, _ in offered)
+        self._board.index.rows.fetch(path for path, _ in offered)
         live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
         dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
         for path, offers in sorted(live, key=_path_of):
@@ -148,7 +148,7 @@ class Planner:
             and offers[0].record.kind == Kind.FILE
             and offers[0].record.size > 0
             and self._sources.may_be_asked(offers[0].peer, offers[0].record.content)
-            and self._board.index.get(path) is None
+            and self._board.index.rows.get(path) is None
         )
 
     def _plan(self, path: bytes, offers: list[Offer]) -> None:
@@ -159,25 +159,25 @@ class Planner:
         if self._board.listings.failed and self._may_be_unseen(path):
             self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
             return
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         spent = self._stamps.outdone.get(path, ())
         mode = self._mode_rules.mode_at(path, row)
         decision = decide(None if row is None else row.record, offers, spent, mode)
         if isinstance(decision, Take) and row is not None and is_own(row.record):
             offers = self._own_changes.ask_holders(decision.record)
         if isinstance(decision, Take) and not self._sources.is_within_reach(decision.record, offers):
-            if self._board.index.offer(path, MERGED) is not None:
-                self._board.index.drop_offer(path, MERGED)  # it was not installed before the last run ended
+            if self._board.index.offers.of_peer(path, MERGED) is not None:
+                self._board.index.offers.drop(path, MERGED)  # it was not installed before the last run ended
                 self._board.plan_queue.add(path)
                 return
             if (
-                decision.record.stamp.maker == self._board.index.replica
-                and self._board.index.offer(path, OURS) is not None
+                decision.record.stamp.maker == self._board.index.identity.replica
+                and self._board.index.offers.of_peer(path, OURS) is not None
             ):
                 # the version to be restored was in the history, and is no longer there
-                self._board.index.drop_offer(path, OURS)
+                self._board.index.offers.drop(path, OURS)
                 self._board.tell(notes.CannotRestore(path))
-                offers = self._board.index.offers(path)
+                offers = self._board.index.offers.of(path)
             self._work.out_of_reach.enter(path, decision.record.content)
             near = [
                 offer
@@ -190,7 +190,7 @@ class Planner:
         obstacle = self._work.obstacles.kind(path)
         if obstacle is not None:
             wanted = decision.record.kind if isinstance(decision, Take) else Kind.ABSENT
-            may_be_folder = wanted in (Kind.ABSENT, Kind.DIRECTORY) or self._board.index.has_live_child(path)
+            may_be_folder = wanted in (Kind.ABSENT, Kind.DIRECTORY) or self._board.index.tree.has_live_child(path)
             if obstacle == Kind.DIRECTORY and may_be_folder:
                 self._work.obstacles.remove(path)  # the folder may stay, or its listing decides; the peers have to know
             elif wanted != Kind.ABSENT:
@@ -234,7 +234,7 @@ class Planner:
         """True if a version that was being installed when the program ended may be at this path, its peer has replaced
         it since, and the folder could not be listed yet. Accepting a newer version would lose that knowledge, so a look
         comes first."""
-        if self._board.index.offer(path, NOBODY) is None:
+        if self._board.index.offers.of_peer(path, NOBODY) is None:
             return False
         folder = path
         while folder:
@@ -267,11 +267,11 @@ class Planner:
             self._work.unable.hold(path, Unfit(taking.large, least=taking.most + 1))
             return self.hold_back(take)
         ready, index = self._work.arrivals.ready(path), self._board.index
-        merged = index.offer(path, MERGED)  # it was made here, and nobody would make it again
+        merged = index.offers.of_peer(path, MERGED)  # it was made here, and nobody would make it again
         is_here = (ready is not None and ready.digest == content and ready.staged is not None) or (
             merged is not None and merged.record.content == content
         )
-        if is_known or not wanted.size or is_here or index.by_content(content):
+        if is_known or not wanted.size or is_here or index.rows.by_content(content):
             self._needs_no_room(path)
             return False
         if taking.take_room(wanted):
@@ -320,15 +320,15 @@ class Planner:
 
     def drop_stale_offers(self, path: bytes, offers: list[Offer]) -> None:
         """Our version is the best: drop the offers that add nothing to it."""
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         assert row is not None
         best = self._own_changes.shared_version(row) if is_own(row.record) else row.record
         for offer in offers:
             is_known = best is not None and leq(offer.record.vector, best.vector) and not beats(offer.record, best)
             if is_known and offer.peer != THEIRS:
-                self._board.index.drop_offer(path, offer.peer)
+                self._board.index.offers.drop(path, offer.peer)
         self._transfers.drop_wanted(path)
-        if not self._board.index.offers(path):
+        if not self._board.index.offers.of(path):
             self._transfers.forget_attempts(path)
 
 

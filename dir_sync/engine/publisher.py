@@ -52,12 +52,12 @@ class Publisher:
     def is_up_to_date(self, replica: str) -> bool:
         """True if everything in the index was announced to that peer."""
         peer = self.subscribers[replica]
-        return peer.told_last and not peer.summary and peer.sent >= self._board.index.sequence
+        return peer.told_last and not peer.summary and peer.sent >= self._board.index.sequences.last
 
     def waits_for_acknowledgements(self) -> bool:
         """True while a peer that is being seeded has not acknowledged what was sent."""
         return any(
-            peer.sent < self._board.index.sequence and peer.seeding.contents is not None and peer.pushes.sizes
+            peer.sent < self._board.index.sequences.last and peer.seeding.contents is not None and peer.pushes.sizes
             for peer in self.subscribers.values()
         )
 
@@ -176,9 +176,9 @@ class Publisher:
         rows: list[tuple[int, Record]] = []
         items: list[ReadItem] = []
         size = 0
-        page = self._board.index.rows_after(subscriber.sent, limits.LOOK_ITEMS_MAX // 2)
+        page = self._board.index.rows.after(subscriber.sent, limits.LOOK_ITEMS_MAX // 2)
         if not page:  # the sequence numbers since the last row are unused
-            subscriber.sent = self._board.index.sequence
+            subscriber.sent = self._board.index.sequences.last
         if self._mode_rules.keeps_own:
             announced = [row for row in page if not is_own(row.record)]
             if page and not announced:
@@ -208,7 +208,7 @@ class Publisher:
         sent: list[tuple[bytes, int]] = []
         rows = []
         for number, (seq, record) in enumerate(seeding.page):
-            row = self._board.index.get(record.path)
+            row = self._board.index.rows.get(record.path)
             if row is None or row.seq != seq:
                 continue  # it changed since, and is announced with its new sequence
             rows.append((seq, record))
@@ -280,7 +280,7 @@ class Publisher:
             subscriber = self.subscribers[replica]
             if self._board.announcements.rows and subscriber.sent == self._board.announcements.rows[0][0] - 1:
                 continue  # the current changes are announced to it in a moment
-            if self._board.index.sequence - subscriber.sent < limits.CHANGES_MAX // 10:
+            if self._board.index.sequences.last - subscriber.sent < limits.CHANGES_MAX // 10:
                 self.send_backlog(subscriber)
             elif left:
                 before = subscriber.sent
@@ -300,31 +300,35 @@ class Publisher:
             if self._board.scanning:
                 return  # the comparison needs the end of our scan
             index = self._board.index
-            subscriber.compare(index.summary(), index.sequence, index.files())
-        if subscriber.sent < self._board.index.sequence and self.check_seeding(peer.replica):
+            subscriber.compare(index.rows.summary(), index.sequences.last, index.rows.count_live()[0])
+        if subscriber.sent < self._board.index.sequences.last and self.check_seeding(peer.replica):
             self.seed_page(subscriber)
-        elif subscriber.sent < self._board.index.sequence and not subscriber.seeding.page:
+        elif subscriber.sent < self._board.index.sequences.last and not subscriber.seeding.page:
             most = _PAGE_SHARED if self._board.is_shared else limits.PAGE_RECORDS_MAX // 2
-            rows = self._board.index.rows_after(subscriber.sent, most)
+            rows = self._board.index.rows.after(subscriber.sent, most)
             records = [row.record for row in rows]
             fit = len(pages(records, self._sources)[0]) if records else 0
             rows = rows[:fit]
             if rows and rows[-1].record.kind == Kind.FILE:  # both halves of a rename belong into one message
-                rows += [row for row in self._board.index.rows_after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT]
-            until = rows[-1].seq if rows else self._board.index.sequence
+                rows += [row for row in self._board.index.rows.after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT]
+            until = rows[-1].seq if rows else self._board.index.sequences.last
             if self._mode_rules.keeps_own:
                 rows = [row for row in rows if not is_own(row.record)]
             if subscriber.equal and subscriber.sent < subscriber.equal_until:
                 equal, last = subscriber.equal, subscriber.equal_until
                 rows = [row for row in rows if row.seq > last or bucket_of(row.record.path) not in equal]
-            if rows or until == self._board.index.sequence:
+            if rows or until == self._board.index.sequences.last:
                 told_rows = [(row.seq, row.record) for row in rows]
                 for told in tell(self._board.folder, subscriber, told_rows, {}, until, {}, self._sources):
                     self._board.send(peer.replica, told.message, told.size)
             subscriber.sent = until
-            if until < self._board.index.sequence:
+            if until < self._board.index.sequences.last:
                 self._board.run_once_more()
-        if subscriber.sent >= self._board.index.sequence and not subscriber.told_last and not self._board.scanning:
+        if (
+            subscriber.sent >= self._board.index.sequences.last
+            and not subscriber.told_last
+            and not self._board.scanning
+        ):
             subscriber.told_last = True
             self._board.send(peer.replica, State(self._board.folder, subscriber.sent, True, ()), 50)
 

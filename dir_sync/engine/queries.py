@@ -48,7 +48,7 @@ class Queries:
             if self._scope.ignores(path, kind == Kind.DIRECTORY):
                 self._scope.skip(path, "it is ignored, and not restored")
                 continue
-            row = self._board.index.get(path)
+            row = self._board.index.rows.get(path)
             mine = None if row is None else row.record
             now = unstamped(path, kind, size, content, mtime, mode)
             if mine is None and kind == Kind.ABSENT:
@@ -60,12 +60,12 @@ class Queries:
             is_shorter = mine is not None and mine.kind == Kind.FILE and size < mine.size
             is_here |= is_shorter and content not in holders  # the current file may begin with the wanted one
             for peer in [""] if is_here else holders.get(content, ()):
-                self._board.index.put_offer(Offer(OURS + peer, record, False))
+                self._board.index.offers.put(Offer(OURS + peer, record, False))
             self._board.plan_queue.add(path)
 
     def pending_restores(self) -> int:
         """How many paths are still to be restored."""
-        return len(self._board.index.offered_by(self._board.index.replica))
+        return len(self._board.index.offers.paths_made_by(self._board.index.identity.replica))
 
     def ask_peers(self, id_: int, questions: Sequence[HistoryRequest | HaveRequest]) -> None:
         self.inquiries.begin(id_, self._board.now.mono_ms)
@@ -100,7 +100,7 @@ class Queries:
         versions: list[Version] = []
         most = min(left, _KEPT_PAGE)
         if peer.connection.queued < limits.OUTBOX_BYTES_MAX:
-            versions = self._board.index.newest_versions(request.path, most, request.conflicts, last)
+            versions = self._board.index.versions.newest(request.path, most, request.conflicts, last)
         page = tuple(
             Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, maker)
             for _, path, kind, size, content, mtime, mode, time_ns, why, maker in versions

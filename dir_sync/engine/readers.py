@@ -48,7 +48,7 @@ class ReadersFilter:
 
     def _known(self, peer: Contact, records: tuple[Record, ...]) -> list[Record]:
         """Those of the peer's records that it did not make itself."""
-        self._board.index.fetch(record.path for record in records)
+        self._board.index.rows.fetch(record.path for record in records)
         found: list[Record] = []
         for record in records:
             known = self._known_as(record)
@@ -63,14 +63,14 @@ class ReadersFilter:
         """The record as members that may write announced it; None: they have not."""
         if not knows_itself(record):
             record = record._replace(vector=with_change(record.vector, record.stamp.maker, 1))
-        row = self._board.index.get(record.path)
+        row = self._board.index.rows.get(record.path)
         if row is not None:
             mine = row.record
             if mine.stamp == record.stamp and same_body(mine, record):
                 return mine if leq(record.vector, mine.vector) else None
             if leq(record.vector, mine.vector) and not beats(record, mine):
                 return record  # the peer is behind
-        for offer in self._board.index.offers(record.path):
+        for offer in self._board.index.offers.of(record.path):
             if offer.record.stamp == record.stamp and same_body(offer.record, record):
                 if leq(record.vector, offer.record.vector):
                     return offer.record

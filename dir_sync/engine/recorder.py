@@ -76,15 +76,15 @@ class LocalRecorder:
         replaced them. A user who then removed or changed a file saw the wanted version. Only unambiguous cases
         count."""
         index = self._board.index
-        wanted = set(index.offered_contents()) if found else set()
+        wanted = set(index.offers.contents()) if found else set()
         for version in found:
-            row = index.get(version.path)
+            row = index.rows.get(version.path)
             if (
                 row is None
                 or row.record.kind != Kind.FILE
                 or row.record.content != version.content
                 or version.content in wanted  # it may have been on its way to another name
-                or len(index.by_content(version.content)) != 1
+                or len(index.rows.by_content(version.content)) != 1
             ):
                 continue
             decision = self._mode_rules.decision_at(version.path, row)
@@ -100,7 +100,7 @@ class LocalRecorder:
     def record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
         """Write a change made here into the index, and queue it for the announcement."""
         delta = None
-        known = self._board.index.get(record.path) if previous is not None else None
+        known = self._board.index.rows.get(record.path) if previous is not None else None
         before = known.fp if known is not None else b""
         if seen is not None and seen.delta is not None:
             delta = DeltaOffer(seen.delta.base, seen.delta.size)
@@ -149,8 +149,8 @@ class LocalRecorder:
 
     def _is_elsewhere(self, record: Record) -> bool:
         if self._board.first_scan:
-            return self._board.index.may_have(record.content)  # whether it really exists is checked later
-        return any(row.record.path != record.path for row in self._board.index.by_content(record.content))
+            return self._board.index.contents.may_have(record.content)  # whether it really exists is checked later
+        return any(row.record.path != record.path for row in self._board.index.rows.by_content(record.content))
 
     def new_files(self, found: Sequence[Seen], told: bool) -> None:
         """`new` for many files that the first scan found: no peer waits for them."""
@@ -159,7 +159,7 @@ class LocalRecorder:
             self._stamps.first_scan_record(path, kind, size, content, mtime, mode, attributes)
             for path, _, kind, size, content, mtime, mode, *_, attributes in found
         ]
-        new = index.may_not_have([record.content for record in records]) if told else set[bytes]()
+        new = index.contents.may_not_have([record.content for record in records]) if told else set[bytes]()
         for seen, record in zip(found, records, strict=True):
             if self._board.journals:
                 self._rows.journal(record)
@@ -171,7 +171,7 @@ class LocalRecorder:
                     data = None  # a peer that has the other file copies its content
                 new.discard(record.content)
                 fresh[record.path] = _new(Fresh, (record, None, data, None, None, seen.folder_mtime))
-        rows = index.put_new(records, [seen.fp for seen in found])
+        rows = index.rows.put_new(records, [seen.fp for seen in found])
         if told:
             self._board.announcements.add_rows(rows)
             self._folder_times.mark_active(parent_of(found[-1].path), found[-1].folder_mtime)
@@ -195,12 +195,12 @@ class LocalRecorder:
             self.record_change(record, None, fp, seen)
         else:
             self._rows.journal(record)
-            self._board.index.put(record, fp)
+            self._board.index.rows.put(record, fp)
             self._signatures.sign_later(record, None)
 
     def revive_folder(self, row: Row) -> None:
         """A folder that only an unsynchronized entry had kept now contains a synchronized one."""
-        above = self._board.index.get(parent_of(row.record.path))
+        above = self._board.index.rows.get(parent_of(row.record.path))
         if above is not None and above.record.kind == Kind.ABSENT and above.fp:
             self.revive_folder(above)
         _, mode = got_meta(row.fp)

@@ -118,7 +118,7 @@ class MessageRouter:
 
     def on_state(self, peer: Contact, message: State) -> None:
         sequence, renames = message.sequence, message.renames
-        self._board.index.fetch(record.path for record in message.records)
+        self._board.index.rows.fetch(record.path for record in message.records)
         news = {}
         for record in message.records:
             if self._intake.on_announced(peer, record, sequence) and renames:
@@ -147,7 +147,7 @@ class MessageRouter:
             peer.connection.window.count(came, self._board.now.mono_ms)
         if message.attached and not self._board.scanning and self._mode_rules.mode.takes:
             changes = self._bulk_install.install_pushed(peer, message.changes)
-        self._board.index.fetch(change.record.path for change in changes)
+        self._board.index.rows.fetch(change.record.path for change in changes)
         for change in changes:
             record = change.record
             if self._intake.on_announced(peer, record, sequence) and record.kind == Kind.FILE:
@@ -203,7 +203,7 @@ class MessageRouter:
 
     def on_settle(self, _: Contact, message: Settle) -> None:
         for loser in message.losers:
-            self._board.index.settle(*loser)
+            self._board.index.versions.settle(*loser)
 
     def on_lost(self, peer: Contact, message: Lost) -> None:
         if self._merging.is_on:

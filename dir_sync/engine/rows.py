@@ -78,11 +78,11 @@ class Rows:
         if not self._mode_rules.mode.takes and record.kind != Kind.ABSENT and b"/" in record.path:
             self._board.plan_queue.add(parent_of(record.path))  # peers may have deleted the folder
         if self._brakes.own.held:
-            before = self._board.index.get(record.path)
+            before = self._board.index.rows.get(record.path)
             # otherwise only its vector or stamp is new
             if before is None or fp != before.fp or record.kind == Kind.ABSENT:
                 self._own_losses.no_longer_held(record.path)
-        row = self._board.index.put(record, fp)
+        row = self._board.index.rows.put(record, fp)
         if record.path.endswith(RULES_NAME):
             self._board.listings.add(parent_of(record.path))  # that reads the rules
         self._board.announcements.add(row, record)
@@ -98,7 +98,7 @@ class Rows:
         if record.kind == Kind.DIRECTORY:
             if self._work.obstacles.has_denied or self._board.listings.failed:
                 self._try_again_below(record.path)
-            waiting = self._board.index.offered_below(record.path, PLAN_MAX)
+            waiting = self._board.index.offers.paths_in(record.path, PLAN_MAX)
             self._board.plan_queue.add_all(waiting)
             if len(waiting) == PLAN_MAX:
                 self._board.plan_queue.add_all_offers()  # also paths that waited for the brake
@@ -108,10 +108,10 @@ class Rows:
         """Record that we have `record` now: write its row, drop the offers that it satisfies, and acknowledge it to
         their peers."""
         path = record.path
-        for offer in self._board.index.offers(path):
+        for offer in self._board.index.offers.of(path):
             theirs = offer.record
             if leq(theirs.vector, record.vector) and not beats(theirs, record):
-                self._board.index.drop_offer(path, offer.peer)
+                self._board.index.offers.drop(path, offer.peer)
                 subscriber = self._publisher.subscribers.get(offer.peer)
                 if subscriber is not None and same_version(theirs, record):
                     subscriber.taken_over(theirs)
@@ -124,17 +124,17 @@ class Rows:
         """Keep what the mesh has at a path that is changed here only; drop it when the path is as in the mesh again."""
         self._mode_rules.revert_ends(record.path)
         if not is_own(record):
-            self._board.index.drop_offer(record.path, THEIRS)
+            self._board.index.offers.drop(record.path, THEIRS)
             return
-        row, index = self._board.index.get(record.path), self._board.index
+        row, index = self._board.index.rows.get(record.path), self._board.index
         if row is not None and not is_own(row.record):
-            index.put_offer(Offer(THEIRS, row.record, False))
+            index.offers.put(Offer(THEIRS, row.record, False))
         elif (
             self._mode_rules.mode is Mode.MIRROR
             and record.kind != Kind.ABSENT
-            and index.offer(record.path, THEIRS) is None
+            and index.offers.of_peer(record.path, THEIRS) is None
         ):
-            index.put_offer(Offer(THEIRS, nothing(record), False))
+            index.offers.put(Offer(THEIRS, nothing(record), False))
 
     def reassert(self, row: Row, top: Record, is_meant: bool = False) -> None:
         """Our version stays, though peers announced `top`. `is_meant`: a person knows `top` and wants ours."""
@@ -150,22 +150,22 @@ class Rows:
     def keep_own(self, row: Row, top: Record, is_first: bool = False) -> None:
         """Our version stays on this node; the mesh has `top` there. `is_first`: it stays because of what the first scan
         found."""
-        own = own_change(row.record, max(row.record.stamp.ns, top.stamp.ns) + 1, self._board.index.next_sequence())
+        own = own_change(row.record, max(row.record.stamp.ns, top.stamp.ns) + 1, self._board.index.sequences.next())
         if is_first:
             own = own._replace(stamp=own.stamp._replace(maker=OWN_FIRST))
         self.put(own, row.fp)
-        self._board.index.put_offer(Offer(THEIRS, top, False))
+        self._board.index.offers.put(Offer(THEIRS, top, False))
 
     def journal(self, record: Record) -> None:
         """Add the earlier state of a path to the journal, if the path changes."""
         if not self._board.journals:
             return
-        row = self._board.index.get(record.path)
+        row = self._board.index.rows.get(record.path)
         if row is None or row.record.kind == Kind.ABSENT:
             if record.kind != Kind.ABSENT:
-                self._board.index.journal(record, None, self._board.now.wall_ns)
+                self._board.index.journal.write(record, None, self._board.now.wall_ns)
         elif not (same_content(row.record, record) and same_meta(row.record, record)):
-            self._board.index.journal(record, row.record, self._board.now.wall_ns)
+            self._board.index.journal.write(record, row.record, self._board.now.wall_ns)
 
     def begin_journal(self) -> None:
         """Start the journal when the first peer's state is complete: an undo must not undo the first contact."""
@@ -184,11 +184,15 @@ class Rows:
         ):
             return
         self._board.begin_journal()
-        self._board.index.note(JOURNAL_SINCE, self._board.now.wall_ns)
+        self._board.index.notes.put(JOURNAL_SINCE, self._board.now.wall_ns)
 
     def _waits_for_offers(self) -> bool:
         """True if something that peers announced is still to come."""
-        return self._mode_rules.mode.takes and self._board.index.any_offers() and self._board.index.count_offers() > 0
+        return (
+            self._mode_rules.mode.takes
+            and self._board.index.offers.any()
+            and self._board.index.offers.count_paths() > 0
+        )
 
     def _try_again_below(self, folder: bytes) -> None:
         """The attributes of a folder changed, maybe its mode: operations below it that failed may succeed now."""
@@ -202,9 +206,9 @@ class Rows:
     def announced_gone(self, mine: Record) -> Record | None:
         """A newer tombstone that a peer announced and that includes our version; None if there is none."""
         if is_own(mine):
-            offer = self._board.index.offer(mine.path, THEIRS)
+            offer = self._board.index.offers.of_peer(mine.path, THEIRS)
             return offer.record if offer is not None and offer.record.kind == Kind.ABSENT else None
-        for offer in self._board.index.offers(mine.path):
+        for offer in self._board.index.offers.of(mine.path):
             theirs = offer.record
             if theirs.kind == Kind.ABSENT and beats(theirs, mine) and has_seen(theirs, mine):
                 return joined(theirs, mine)
@@ -215,7 +219,7 @@ class Rows:
         there, with the attributes that this node keeps."""
         if mine is not None and is_own(mine):
             mine = None  # whatever the mesh has is newer than what stays here
-        for offer in self._board.index.offers(now.path):
+        for offer in self._board.index.offers.of(now.path):
             theirs = offer.record
             is_here = same_content(theirs, now) and same_meta(theirs, now)
             if is_here and mine is not None and same_content(mine, now) and same_meta(mine, now):

@@ -109,12 +109,12 @@ class Scan:
             self._own_losses.judge()
         unfinished = not self._board.listings.is_over or self._board.scanned or b"" in self._board.listings.failed
         if self._board.scanning and not unfinished:
-            if self._work.disk.is_blind and self._board.index.noted(BLIND) is None:
-                self._board.index.note(BLIND, 1)
+            if self._work.disk.is_blind and self._board.index.notes.get(BLIND) is None:
+                self._board.index.notes.put(BLIND, 1)
             self._board.end_scan()
-            count, size = self._board.index.count_live()
+            count, size = self._board.index.rows.count_live()
             self._board.tell(notes.Scanned(count, size))
-            if self._board.index.any_offers():
+            if self._board.index.offers.any():
                 self._board.plan_queue.add_all_offers()
             for replica in sorted(self._board.peers):
                 self._intake.ask_state(self._board.peers[replica])
@@ -152,7 +152,7 @@ class Scan:
         if listing.entries:
             self._entered(folder, prefix, listing.entries, listing.mtime)
         for name in listing.gone:
-            row = self._board.index.get(prefix + name)
+            row = self._board.index.rows.get(prefix + name)
             if row is not None and (row.record.kind != Kind.ABSENT or row.fp):
                 self._board.add_scanned(prefix + name)
         if self._brakes.own.held:
@@ -172,7 +172,7 @@ class Scan:
         if folder in self._going:
             self._let_go(folder, listing.entries, listing.ignored)
         elif folder:
-            here = self._board.index.get(folder)
+            here = self._board.index.rows.get(folder)
             left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
             is_awaited = self._work.attempts.awaits_listing(folder) or self._work.obstacles.is_at(folder)
             if (left_over or is_awaited) and not self._work.jobs.is_at(folder):
@@ -185,7 +185,7 @@ class Scan:
     ) -> None:
         """Handle entries that differed from the index when their folder was to be listed. Some may have been looked at
         since."""
-        self._board.index.fetch([prefix + name for name, _ in entries])
+        self._board.index.rows.fetch([prefix + name for name, _ in entries])
         new_folders: list[Seen] = []
         for name, stat in entries:
             path = prefix + name
@@ -195,7 +195,7 @@ class Scan:
                 continue
             if not self._scope.is_ours(path):
                 continue
-            row = self._board.index.get(path)
+            row = self._board.index.rows.get(path)
             if row is not None and row.fp == fingerprint(stat):
                 if stat.kind == Kind.DIRECTORY:
                     self._board.listings.add(path)
@@ -220,7 +220,7 @@ class Scan:
                 continue
             if (vanished := self._local_renames.renames.name_of(stat.inode)) is not None:
                 pending.matched = True
-                self._local_renames.pair(vanished, path, self._board.index.get(vanished), is_seen=False)
+                self._local_renames.pair(vanished, path, self._board.index.rows.get(vanished), is_seen=False)
             elif not self._board.scanning:
                 self._local_renames.renames.appeared(path, stat.inode)
         if new_folders:
@@ -228,7 +228,7 @@ class Scan:
 
     def _found_new(self, folder: bytes, found: Sequence[Seen], folder_mtime: int | None) -> None:
         """Handle files and folders that were unknown when the listing was ordered."""
-        above = self._board.index.get(folder) if folder else None
+        above = self._board.index.rows.get(folder) if folder else None
         is_here = not folder or (above is not None and above.record.kind == Kind.DIRECTORY and above.fp != b"")
         is_deep = len(folder) + 1 + limits.PART_BYTES_MAX > limits.PATH_BYTES_MAX or (
             folder.count(b"/") + 2 > limits.PATH_DEPTH_MAX
@@ -263,12 +263,12 @@ class Scan:
                 or path in pending_looks
                 or jobs.is_at(path)
                 or self._work.obstacles.is_at(path)
-                or index.get(path) is not None
+                or index.rows.get(path) is not None
             ):
                 self._board.add_scanned(path).listing |= is_folder
             elif is_deep and not self._scope.is_ours(path):
                 pass
-            elif index.offers(path) or len(seen.fp) > FINGERPRINT_BYTES:
+            elif index.offers.of(path) or len(seen.fp) > FINGERPRINT_BYTES:
                 if self._local_changes.found(seen, pending):
                     self._board.plan_queue.add(path)
                 else:
@@ -282,7 +282,7 @@ class Scan:
 
     def folder(self, path: bytes) -> Folder:
         """The rows that a listing of a folder need not report."""
-        row = self._board.index.get(path) if path else None
+        row = self._board.index.rows.get(path) if path else None
         if (
             self._work.attempts.awaits_listing(path)
             or self._work.obstacles.is_at(path)
@@ -290,7 +290,7 @@ class Scan:
         ):
             known = {}  # every entry is reported
         else:
-            known = self._board.index.known_in(path)
+            known = self._board.index.tree.known_in(path)
         kept = None
         if self._board.keeps and row is not None and row.record.kind == Kind.DIRECTORY:
             kept = row.record.attributes or NOTHING
@@ -310,7 +310,7 @@ class Scan:
     ) -> None:
         """A folder was listed that peers deleted. If it contains only unsynchronized entries, it stays here and counts
         as deleted; if it is empty, it is removed."""
-        row = self._board.index.get(folder)
+        row = self._board.index.rows.get(folder)
         if row is None or not row.fp:
             return
         prefix = folder + b"/"
@@ -323,7 +323,7 @@ class Scan:
             self._applier.order_change(ApplyItem(folder, TreeOp.REMOVE, row.record, row.fp, Cause.DELETED), None)
         elif wanted == Kind.ABSENT and not entries and ignored and self._scope.are_disposable(folder, ignored):
             self._let_go(folder, entries, ignored)
-        elif not (entries or ignored) or wanted == Kind.DIRECTORY or self._board.index.has_live_child(folder):
+        elif not (entries or ignored) or wanted == Kind.DIRECTORY or self._board.index.tree.has_live_child(folder):
             return
         elif wanted != Kind.ABSENT:
             self._work.obstruct(folder, Kind.DIRECTORY)
@@ -358,6 +358,6 @@ class Scan:
 
     def _keeps_folder(self, path: bytes, stat: Stat) -> bool:
         """True if the listed entry is synchronized. A folder that itself only stayed behind is not."""
-        row = self._board.index.get(path)
+        row = self._board.index.rows.get(path)
         left_over = stat.kind == Kind.DIRECTORY and row is not None and row.record.kind == Kind.ABSENT and row.fp != b""
         return stat.kind != Kind.OTHER and not left_over and self._scope.is_ours(path)

@@ -56,7 +56,7 @@ class Scope:
         """True if what a record is about is not shared. A deletion is about what was there."""
         if record.kind != Kind.ABSENT:
             return self.rules.ignores(record.path, record.kind is Kind.DIRECTORY)
-        row = self._board.index.get(record.path)
+        row = self._board.index.rows.get(record.path)
         if row is not None and row.record.kind != Kind.ABSENT:
             return self.rules.ignores(record.path, row.record.kind is Kind.DIRECTORY)
         return self.rules.ignores(record.path, None)

@@ -50,7 +50,7 @@ class SignatureBacklog:
     def sign_next(self) -> None:
         """Order the next signature, in the order of paths, as long as the budget lasts."""
         if not self.to_sign and self.sign_after is not None:
-            rows = self._board.index.live_rows(self.sign_after, limits.DELTA_FILE_BYTES_MIN, 64)
+            rows = self._board.index.tree.files_from(self.sign_after, limits.DELTA_FILE_BYTES_MIN, 64)
             self.sign_after = rows[-1].record.path if rows else None
             for row in rows:
                 self.sign_budget -= row.record.size
@@ -61,7 +61,7 @@ class SignatureBacklog:
         while self.to_sign:
             path = next(iter(self.to_sign))
             earlier = self.to_sign.pop(path)
-            found = self._board.index.get(path)
+            found = self._board.index.rows.get(path)
             if found is not None and found.record.kind == Kind.FILE and len(found.fp) == FINGERPRINT_BYTES:
                 self.signing = True
                 self._board.order(SignJob("", 0, 0, path, found.fp, found.record.content, earlier))
@@ -80,6 +80,6 @@ class SignatureBacklog:
             if due > self._board.now.mono_ms:
                 return
             del self.sign_grown[path]
-            row = self._board.index.get(path)
+            row = self._board.index.rows.get(path)
             if row is not None:
                 self.sign_later(row.record, None)

@@ -114,7 +114,10 @@ class Sources:
         ready = self._work.arrivals.ready(wanted.path)
         if ready is not None and ready.digest == wanted.content:
             return True
-        if self._board.index.by_content(wanted.content) or self._board.index.version_with(wanted.content) is not None:
+        if (
+            self._board.index.rows.by_content(wanted.content)
+            or self._board.index.versions.with_content(wanted.content) is not None
+        ):
             return True
         return self.begins_here(wanted) is not None
 
@@ -134,8 +137,8 @@ class Sources:
         """How long (ms) until a local copy of this content is tried again; None: it is not avoided."""
         if not self._avoided:
             return None
-        keys = [(row.record.path, row.fp) for row in self._board.index.by_content(content)]
-        version = self._board.index.version_with(content)
+        keys = [(row.record.path, row.fp) for row in self._board.index.rows.by_content(content)]
+        version = self._board.index.versions.with_content(content)
         if version is not None:
             keys.append((version.name, b""))
         until = [self._avoided[key][0] for key in keys if key in self._avoided]
@@ -144,11 +147,11 @@ class Sources:
     def where_is(self, content: bytes, path: bytes) -> tuple[bytes, bytes, int] | None:
         """Path, fingerprint (b"" in the history) and size (bytes) of a local file with that content; preferably `path`
         itself."""
-        rows = [row for row in self._board.index.by_content(content) if len(row.fp) == FINGERPRINT_BYTES]
+        rows = [row for row in self._board.index.rows.by_content(content) if len(row.fp) == FINGERPRINT_BYTES]
         for row in sorted(rows, key=lambda row: row.record.path != path):
             if row.record.path == path or not self._work.jobs.is_at(row.record.path):
                 return row.record.path, row.fp, row.record.size
-        version = self._board.index.version_with(content)
+        version = self._board.index.versions.with_content(content)
         if version is None or self.is_avoided(version.name):
             return None
         return version.name, b"", version.size
@@ -158,7 +161,7 @@ class Sources:
         its earlier name."""
         if row is not None and row.record.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES:
             return row.record.content, row.record.size
-        origin = self._board.index.get(self.origins[path]) if path in self.origins else None
+        origin = self._board.index.rows.get(self.origins[path]) if path in self.origins else None
         if origin is not None and origin.record.kind == Kind.FILE and len(origin.fp) == FINGERPRINT_BYTES:
             self.bases[path] = origin.record.content
         content = self.bases.get(path)
@@ -170,9 +173,9 @@ class Sources:
     def begins_here(self, wanted: Record) -> Row | None:
         """The row of a path whose file may begin with the wanted older version: the history does not keep such a
         version."""
-        row = self._board.index.get(wanted.path)
+        row = self._board.index.rows.get(wanted.path)
         if row is None or row.record.kind != Kind.FILE or not 0 < wanted.size < row.record.size:
             return None
         if len(row.fp) != FINGERPRINT_BYTES or self.is_avoided(wanted.path, row.fp):
             return None
-        return row if self._board.index.offer(wanted.path, OURS) is not None else None
+        return row if self._board.index.offers.of_peer(wanted.path, OURS) is not None else None

@@ -45,7 +45,7 @@ class Stamps:
         if self._new_id_ms is not None and now_ms - self._new_id_ms < IDENTITY_EVERY_MS:
             return False
         self._new_id_ms = now_ms
-        self._board.index.take_new_id()
+        self._board.index.identity.take_new_id()
         return True
 
     def first_scan_record(
@@ -63,7 +63,7 @@ class Stamps:
             return own_first_scan(path, kind, size, content, mtime, mode, attributes)
         record = first_scan_record(path, kind, size, content, mtime, mode, attributes)
         if self._mode_rules.keeps_own and self._stays_for_its_size(None, record):
-            return large_change(record, mtime, self._board.index.next_sequence())
+            return large_change(record, mtime, self._board.index.sequences.next())
         return record
 
     def _stays_for_its_size(self, previous: Record | None, now: Record) -> bool:
@@ -85,13 +85,13 @@ class Stamps:
         if self._mode_rules.keeps_own and self._mode_rules.mode.announces:
             if self._stays_for_its_size(previous, now):
                 least_ns = 1 if previous is None else previous.stamp.ns + 1
-                return large_change(now, max(stamp_ns, least_ns), self._board.index.next_sequence())
+                return large_change(now, max(stamp_ns, least_ns), self._board.index.sequences.next())
             if previous is not None and is_own_large(previous):  # it is shared from now on, after what the mesh has
-                offer = self._board.index.offer(now.path, THEIRS)
+                offer = self._board.index.offers.of_peer(now.path, THEIRS)
                 previous = None if offer is None or is_own(offer.record) else offer.record
         if not self._mode_rules.mode.announces:
             least_ns = 1 if previous is None else previous.stamp.ns + 1
-            return own_change(now, max(stamp_ns, least_ns), self._board.index.next_sequence())
+            return own_change(now, max(stamp_ns, least_ns), self._board.index.sequences.next())
         latest_ns = self.latest_ns()
         if previous is not None and previous.stamp.ns > latest_ns:
             # The stamp goes back to the present, not to an old mtime. A version that `previous` had replaced is dated
@@ -119,20 +119,20 @@ class Stamps:
         """Maker and counter of a change that replaces these records: this replica and its next sequence. If a peer
         announced changes of this replica that it never made, peers could not tell forged changes from real ones. The
         maker then is a new id that no peer can know."""
-        counter = self._board.index.next_sequence()
+        counter = self._board.index.sequences.next()
         seen: dict[str, int] = {}
         for record in replaced:
             seen.update(record.vector if record is not None else ())
-        if seen.get(self._board.index.replica, 0) < counter:
-            return self._board.index.replica, counter
+        if seen.get(self._board.index.identity.replica, 0) < counter:
+            return self._board.index.identity.replica, counter
         if not self._alias or seen.get(self._alias, 0) >= counter:
-            self._alias = self._board.index.made_up_id()
+            self._alias = self._board.index.identity.made_up_id()
         return self._alias, counter
 
     def note_outdone(self, winner: Record) -> None:
         """`winner` replaces the version here, which may have a larger stamp. Note the pair, so that it wins only
         once."""
-        row = self._board.index.get(winner.path)
+        row = self._board.index.rows.get(winner.path)
         if row is not None:
             self.note_lowered(row.record, winner)
         if row is None or winner.stamp.ns >= row.record.stamp.ns - limits.STAMP_GAP_NS:

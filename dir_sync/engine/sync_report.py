@@ -73,7 +73,7 @@ class SyncReport:
             peer.standing.has_all
             and peer.synced
             and self._publisher.is_up_to_date(peer.replica)
-            and (not self._mode_rules.mode.takes or self._board.index.wanted_from(peer.replica) == NOTHING)
+            and (not self._mode_rules.mode.takes or self._board.index.offers.wanted_from(peer.replica) == NOTHING)
         )
 
     def is_settled(self) -> bool:
@@ -102,22 +102,22 @@ class SyncReport:
             counted = max(counted, sent)
         return (
             standing.lacks
-            if counted >= self._board.index.sequence
-            else standing.lacks.plus(self._board.index.rows_come_to(counted))
+            if counted >= self._board.index.sequences.last
+            else standing.lacks.plus(self._board.index.rows.come_to(counted))
         )
 
     def lacked_from(self, replica: str) -> Lack:
         """What this node lacks of a peer's announcements. A node that takes nothing lacks nothing."""
         if not self._mode_rules.mode.takes:
             return NOTHING
-        lack, held_files = self._board.index.wanted_from(replica), self._brakes.own.held_files
+        lack, held_files = self._board.index.offers.wanted_from(replica), self._brakes.own.held_files
         if lack == NOTHING and not held_files and not self._work.jobs.pushed_counts:
             return NOTHING  # asked in each turn, and most often true
         lack = lack.plus(Lack(*self._work.jobs.pushed_counts.of(replica), 0))
         here = sum(
             fetch.received
             for fetch in self._transfers.parts.large.values()
-            if fetch.base is None and self._board.index.offer(fetch.target.path, replica) is not None
+            if fetch.base is None and self._board.index.offers.of_peer(fetch.target.path, replica) is not None
         )
         lack = lack._replace(bytes=max(0, lack.bytes - here))
         return lack.plus(Lack(held_files, self._brakes.own.held_bytes, 0))
@@ -133,7 +133,7 @@ class SyncReport:
             return
         for replica in sorted(self._board.peers):
             peer = self._board.peers[replica]
-            known = self._board.index.peer(replica)
+            known = self._board.index.peers.get(replica)
             if not (peer.has_asked and peer.was_asked) or known is None:
                 continue
             if peer.standing.said is None and peer.standing.heard < 0:
@@ -202,8 +202,8 @@ class SyncReport:
 
     def _is_wanted(self, path: bytes) -> bool:
         """True if a peer announced a newer version there that is no tombstone."""
-        offers = self._board.index.offers(path)
-        row = self._board.index.get(path) if offers else None
+        offers = self._board.index.offers.of(path)
+        row = self._board.index.rows.get(path) if offers else None
         decision = decide(None if row is None else row.record, offers, (), self._mode_rules.mode_at(path, row))
         return isinstance(decision, Take) and (decision.record.kind != Kind.ABSENT or row is not None)
 
@@ -213,7 +213,7 @@ class SyncReport:
         found: list[bytes] = []
         after: bytes | None = None
         while self._brakes.own.held and len(found) < _UNDECIDED_MAX:
-            paths = self._board.index.offered_paths(after, PLAN_MAX)
+            paths = self._board.index.offers.paths(after, PLAN_MAX)
             if not paths:
                 break
             after = paths[-1]

@@ -204,7 +204,7 @@ class TransferTable:
             *(name for name, source in self._sources.origins.items() if source == path),
         ]
         for name in names:
-            row = self._board.index.get(name)
+            row = self._board.index.rows.get(name)
             decision = self._mode_rules.decision_at(name, row)
             if not isinstance(decision, Take) or self._work.arrivals.is_coming_to(name):
                 continue
@@ -267,7 +267,7 @@ class TransferTable:
             self._work.holders.forgive_holders(path)
             self._board.plan_later(path, self._work.retries.wait_after(path, event.problem))
             return
-        offer = self._board.index.offer(path, fetch.peer)
+        offer = self._board.index.offers.of_peer(path, fetch.peer)
         if continues and offer is not None and offer.record.content != fetch.target.content:
             # It was written anew there while we received what it had grown by. Whoever reads a large file for us does not
             # read all of it again, and has announced the new version meanwhile: nobody is to blame.

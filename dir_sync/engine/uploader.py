@@ -136,7 +136,9 @@ class Uploader:
         for pull in pulls:
             source = self._source_of(pull)
             if source is None:
-                row = self._board.index.get(pull.path)  # too large to be shared: the peer drops what was announced once
+                row = self._board.index.rows.get(
+                    pull.path
+                )  # too large to be shared: the peer drops what was announced once
                 is_known = pull.base is not None or (row is not None and not is_own_large(row.record))
                 refused.append((pull.id, "gone" if is_known else "forgotten"))
                 served.answered(pull.length)
@@ -191,10 +193,10 @@ class Uploader:
 
     def _sent(self, peer: Contact, pull: PullItem) -> None:
         """Log what is sent to a peer. A large content or delta is logged when the peer acknowledges the file."""
-        row = self._board.index.get(pull.path)
+        row = self._board.index.rows.get(pull.path)
         if row is None or row.record.content != pull.digest:
-            row = next(iter(self._board.index.by_content(pull.digest)), None)
-        version = self._board.index.version_with(pull.digest) if row is None else None
+            row = next(iter(self._board.index.rows.by_content(pull.digest)), None)
+        version = self._board.index.versions.with_content(pull.digest) if row is None else None
         file_size = row.record.size if row is not None else pull.length if version is None else version.size
         made = None if pull.base is None else self._deltas_out.delta_of(pull.base, pull.digest)
         size = file_size if made is None else made.size
@@ -213,7 +215,7 @@ class Uploader:
         if pull.base is not None:
             made = self._deltas_out.delta_of(pull.base, pull.digest)
             return None if made is None else (made.name, b"", None, 0)
-        row = self._board.index.get(pull.path)
+        row = self._board.index.rows.get(pull.path)
         if row is not None and row.fp and row.record.content != pull.digest and not self._brakes.own.holds(pull.path):
             begins = self._deltas_out.growths.beginning(pull.path, pull.digest, row.record.content)
             if pull.offset + pull.length <= begins:
@@ -221,17 +223,17 @@ class Uploader:
         missing = self._brakes.own.holds
         is_it = row is not None and row.record.kind == Kind.FILE and row.record.content == pull.digest and row.fp
         if row is None or not is_it or missing(pull.path) or is_own_large(row.record):
-            rows = [other for other in self._board.index.by_content(pull.digest) if not is_own_large(other.record)]
+            rows = [other for other in self._board.index.rows.by_content(pull.digest) if not is_own_large(other.record)]
             row = next((other for other in rows if other.fp and not missing(other.record.path)), None)
         if row is not None:
             return row.record.path, row.fp, None, row.record.size
         for path, content, begins in self._deltas_out.growths.beginning_with(pull.digest):  # the file was renamed since
-            row = self._board.index.get(path)
+            row = self._board.index.rows.get(path)
             if row is None or not row.fp or row.record.content != content or missing(path):
                 continue
             if pull.offset + pull.length <= begins:
                 return path, row.fp, None, begins
-        version = self._board.index.version_with(pull.digest)
+        version = self._board.index.versions.with_content(pull.digest)
         if version is None or self._sources.is_avoided(version.name):
             return None
         return version.name, b"", (version.size, version.mtime), version.size

@@ -55,9 +55,9 @@ class VersionKeeper:
     def keep(self, version: Version, displaced: Record, path: bytes, by: Stamp) -> None:
         if version.kind == Kind.FILE:
             version = version._replace(content=displaced.content)
-        self._board.index.put_version(version)
+        self._board.index.versions.put(version)
         if version.kind == Kind.FILE and self._arrivals.is_brief(version.content, self._board.now.mono_ms):
-            self._board.index.put_brief(version.name)
+            self._board.index.versions.put_brief(version.name)
         self.prune_at = min(self.prune_at, self._board.now.mono_ms + _PRUNE_AFTER_MS)
         self.recheck_later(version)
         if version.why == Cause.REPLACED and displaced.stamp.maker == version.maker and self.retention is not None:
@@ -73,7 +73,7 @@ class VersionKeeper:
     def rescued(self, versions: Iterable[Version]) -> None:
         """Users' files that could not have their names back are in the history, as they are."""
         for version in versions:
-            self._board.index.put_version(version)
+            self._board.index.versions.put(version)
             self.prune_at = min(self.prune_at, self._board.now.mono_ms + _PRUNE_AFTER_MS)
             self.recheck_later(version)
 
@@ -90,7 +90,7 @@ class VersionKeeper:
         if self.retention is None or self.pruning:
             return
         if self.thin:
-            names = tuple(name for name in self.thin if self._board.index.has_version(name))
+            names = tuple(name for name in self.thin if self._board.index.versions.has(name))
             self.thin.clear()
             if names:
                 self.pruning = names
@@ -100,18 +100,18 @@ class VersionKeeper:
             return
         self.in_use = {name: until for name, until in self.in_use.items() if until > now.wall_ns}
         wanted = self._work.retries.short_bytes()
-        over = self._board.index.history_bytes() - self.retention.bytes_max
+        over = self._board.index.versions.total_bytes() - self.retention.bytes_max
         young = now.wall_ns - _YOUNG_VERSION_NS
         chosen = {
             version.name: version
-            for version in self._board.index.old_versions(now.wall_ns - self.retention.keep_ns, 256)
+            for version in self._board.index.versions.old(now.wall_ns - self.retention.keep_ns, 256)
         }
         room, most = max(over, wanted), 256 + len(self.in_use)
         if room > 0:
             share = self.retention.bytes_max // SHARE
-            more = crowding(self._board.index.crowding_versions(share, most), share)
-            flooded = is_flooded(self._board.index.brief_bytes(), over + self.retention.bytes_max)
-            more += self._board.index.least_versions(most, flooded)
+            more = crowding(self._board.index.versions.crowding(share, most), share)
+            flooded = is_flooded(self._board.index.versions.brief_bytes(), over + self.retention.bytes_max)
+            more += self._board.index.versions.least(most, flooded)
             free = {
                 version.name: version
                 for version in more
@@ -119,7 +119,7 @@ class VersionKeeper:
             }
             chosen.update((version.name, version) for version in enough(free.values(), room))
         if not chosen:
-            self._board.index.forget_changes(now.wall_ns - self.retention.keep_ns, _CHANGES_MAX)
+            self._board.index.journal.forget(now.wall_ns - self.retention.keep_ns, _CHANGES_MAX)
             self._work.retries.end_shortage()
             self.prune_at = now.mono_ms + (self._young_for_ms() if over > 0 else _PRUNE_EVERY_MS)
             return
@@ -137,7 +137,7 @@ class VersionKeeper:
         self.in_use.update((name, until) for name in set(self.pruning) - set(names))
         self.pruning = ()
         for name in names:
-            self._board.index.drop_version(name)
+            self._board.index.versions.drop(name)
         self.prune_at = self._board.now.mono_ms + 100
         for path in self._work.retries.end_shortage():  # there is disk space now
             self._work.retries.end_trouble(path)
@@ -149,7 +149,7 @@ class VersionKeeper:
         names: dict[bytes, None] = {}
         while self.rechecks and self.rechecks[0][0] <= self._board.now.mono_ms and len(names) < RECHECK_MAX:
             names[heapq.heappop(self.rechecks)[1]] = None
-        versions = [version for name in names if (version := self._board.index.version(name)) is not None]
+        versions = [version for name in names if (version := self._board.index.versions.get(name)) is not None]
         if versions:
             self._board.order(RecheckJob(tuple(versions)))
             self._board.run_once_more()
@@ -162,16 +162,16 @@ class VersionKeeper:
     def on_rechecked(self, versions: tuple[Version, ...], gone: tuple[bytes, ...]) -> None:
         """Versions as they are now. Those that changed get new rows, and are kept as long as losers of conflicts."""
         for name in gone:
-            self._board.index.drop_version(name)
+            self._board.index.versions.drop(name)
         for version in versions:
-            known = self._board.index.version(version.name)
+            known = self._board.index.versions.get(version.name)
             if known is None:
                 continue
             self._sources.trust(version.name, b"")
             if not known.content and version == known._replace(content=version.content):
-                self._board.index.put_version(version)  # it could not be read when it was listed
+                self._board.index.versions.put(version)  # it could not be read when it was listed
             elif version != known._replace(why=version.why):
-                self._board.index.put_version(version._replace(why=Cause.CONFLICT))
+                self._board.index.versions.put(version._replace(why=Cause.CONFLICT))
                 self._board.tell(notes.WrittenLate(version.path, version.name))
                 heapq.heappush(self.rechecks, (self._board.now.mono_ms + RECHECK_MS[-1], version.name))
 

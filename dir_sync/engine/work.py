@@ -172,10 +172,10 @@ class WorkTable:
             if entry.folder_for is not None and self.is_unblocked(path) and path not in waiting_for_room:
                 yield f"{path!r} waits for its folder, which is here"
             is_wanted = entry.grace is not None or entry.retry is not None or entry.folder_for is not None
-            if is_wanted and not board.index.offers(path):
+            if is_wanted and not board.index.offers.of(path):
                 yield f"of {path!r} something is remembered for what is announced, and nothing is: {entry}"
         for path in self.out_of_reach.paths():
-            if not (self._is_planned(path, timers) or self.is_at_work(path) or board.index.offers(path)):
+            if not (self._is_planned(path, timers) or self.is_at_work(path) or board.index.offers.of(path)):
                 yield f"{path!r} waits for a content, and nobody announces anything there"
         for replica in self.rooms.peers():
             if replica not in board.peers:
@@ -205,10 +205,10 @@ class WorkTable:
         parent = parent_of(path)
         if not parent:
             return True
-        above = self._board.index.get(parent)
+        above = self._board.index.rows.get(parent)
         return above is not None and above.record.kind == Kind.DIRECTORY and above.fp != b""
 
     def has_just_grown(self, path: bytes | None) -> bool:
         """True for a file that has to be read again before anything is copied from it."""
-        row = None if path is None else self._board.index.get(path)
+        row = None if path is None else self._board.index.rows.get(path)
         return row is not None and row.record.kind == Kind.FILE and len(row.fp) > FINGERPRINT_BYTES

@@ -25,7 +25,7 @@ Answer = dict[str, object]
 
 
 def noted(index: Index) -> Wish | None:
-    return read_wish(index.noted(NOTE))
+    return read_wish(index.notes.get(NOTE))
 
 
 def asked(index: Index, question: Answer, now_s: float, off_until_s: int | None = None) -> Wish | None:
@@ -39,7 +39,7 @@ def asked(index: Index, question: Answer, now_s: float, off_until_s: int | None 
         wish = Wish(True, NO_END if for_s is None else int(now_s) + for_s)
     elif off_until_s is not None:
         wish = Wish(False, off_until_s)
-    index.note(NOTE, "" if wish is None else wish.to_text())
+    index.notes.put(NOTE, "" if wish is None else wish.to_text())
     return wish
 
 

@@ -37,9 +37,9 @@ __all__ = [
 
 def listed(index: Index, path: bytes = b"") -> Answer:
     """All versions, oldest first; and whether `path` was ever known here."""
-    versions = [packed(version) for version in index.versions()]
-    known = not path or index.get(path) is not None
-    return {"versions": versions, "names": index.noted_below("name "), "node": index.replica, "known": known}
+    versions = [packed(version) for version in index.versions.oldest_first()]
+    known = not path or index.rows.get(path) is not None
+    return {"versions": versions, "names": index.notes.below("name "), "node": index.identity.replica, "known": known}
 
 
 def listed_there(answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
@@ -97,8 +97,8 @@ def wish_of(index: Index, question: Answer, now_ns: int, begin: object) -> Wish:
 
 def _node_of(index: Index, text: str) -> str:
     """The id of a node, by its name or the beginning of its id. ConfigError if there is none, or more than one."""
-    nodes = {node: str(name) for node, name in index.noted_below("name ").items()}
-    nodes.setdefault(index.replica, "this node")
+    nodes = {node: str(name) for node, name in index.notes.below("name ").items()}
+    nodes.setdefault(index.identity.replica, "this node")
     named = [node for node, name in nodes.items() if text in (name, show(bytes_of(name)))]
     found = named or [node for node in nodes if len(text) >= 4 and node.startswith(text)]
     if len(found) == 1:
@@ -117,7 +117,7 @@ def describe(
     may begin with one of them."""
     changes = []
     for one in plan.wanted:
-        row = index.get(one.path)
+        row = index.rows.get(one.path)
         is_there = row is not None and row.record.kind != Kind.ABSENT
         changes.append(
             {
@@ -131,9 +131,9 @@ def describe(
                 "version": packed(Version(b"", *one[:6], 0, Cause.REPLACED, "")) if one.path in unsure else None,
             }
         )
-    call = Names(index.noted_below("name "), index.replica)
+    call = Names(index.notes.below("name "), index.identity.replica)
     left = [{"path": text_of(path), "by": call(node)} for path, node in plan.left]
-    return {"changes": changes, "left": left, "since_ns": wish.since_ns, "node": index.replica}
+    return {"changes": changes, "left": left, "since_ns": wish.since_ns, "node": index.identity.replica}
 
 
 def keep(index: Index, question: Answer) -> Answer:
@@ -142,11 +142,11 @@ def keep(index: Index, question: Answer) -> Answer:
         version = unpacked(question["version"])
     except (KeyError, TypeError, ValueError):
         return {"error": "the question names no version"}
-    row = index.get(version.path)
+    row = index.rows.get(version.path)
     if row is not None and row.record.kind == Kind.FILE == version.kind and not version.content:
         if (row.record.size, row.record.mtime) == (version.size, version.mtime):
             version = version._replace(content=row.record.content)
-    index.put_version(version)
+    index.versions.put(version)
     return {}
 
 
@@ -164,9 +164,9 @@ def settle(index: Index, question: Answer) -> list[Loser]:
     except (KeyError, TypeError, ValueError):
         raise ConfigError("the question names no versions") from None
     for version in versions:
-        known = index.version(version.name)
+        known = index.versions.get(version.name)
         if known is not None and known.why == Cause.CONFLICT:
-            index.put_version(known._replace(why=Cause.REPLACED))
+            index.versions.put(known._replace(why=Cause.REPLACED))
     kinds = (Kind.FILE, Kind.SYMLINK)
     return [Loser(one.path, one.kind, one.content) for one in versions if one.content and one.kind in kinds]
 
@@ -177,7 +177,7 @@ def common(index: Index, question: Answer) -> Answer:
         version = unpacked(question["version"])
     except (KeyError, TypeError, ValueError):
         raise ConfigError("the question names no version") from None
-    row = index.get(version.path)
+    row = index.rows.get(version.path)
     lost = next((one.record for one in index.bases.losers() if one.version == version.name), None)
     if row is None or lost is None:
         return {}

@@ -163,7 +163,7 @@ class HistoryClient:
                 if change.get("unsure") and not change["lost"] and not _is_elsewhere(change) and not dry_run:
                     self._source.ask({"command": "recall", "version": change["version"]})
             return answer | {"asked_peers": True}
-        wish = wish_of(index, question, time.time_ns(), index.noted(JOURNAL_SINCE))
+        wish = wish_of(index, question, time.time_ns(), index.notes.get(JOURNAL_SINCE))
         plan = undo_plan.plan(index, wish.since_ns, wish.by)
         nowhere = set(undo_plan.missing(index, plan.wanted))
         answer = describe(index, wish, plan, nowhere, undo_plan.beginnings(index, plan.wanted, nowhere, wish.since_ns))

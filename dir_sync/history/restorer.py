@@ -132,7 +132,7 @@ class Restorer:
 
     def put_back(self, index: Index, one: Before) -> None:
         """Set one path back to its state before a change."""
-        self._put_back(one, index.replica, lambda item: _with_content(index, item))
+        self._put_back(one, index.identity.replica, lambda item: _with_content(index, item))
 
     def put_back_from(self, source: bytes, one: Before, node: str) -> None:
         """`put_back` of a content with which the file `source` begins. `node`: our id."""
@@ -200,8 +200,8 @@ def _with_content(index: Index, item: ApplyItem) -> ApplyItem:
         return item
     if target.size == 0:
         return item._replace(data=b"")
-    row = next((row for row in index.by_content(target.content) if len(row.fp) == FINGERPRINT_BYTES), None)
-    version = index.version_with(target.content)
+    row = next((row for row in index.rows.by_content(target.content) if len(row.fp) == FINGERPRINT_BYTES), None)
+    version = index.versions.with_content(target.content)
     if row is not None and row.record.path == path:
         return item._replace(act=TreeOp.META, mode=target.mode, mtime=target.mtime)
     if row is not None:

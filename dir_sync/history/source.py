@@ -58,8 +58,8 @@ class Source:
     def will_displace(self) -> None:
         """The history may now contain versions that the index does not list: if this process dies, the next node looks
         for them."""
-        if self.index is not None and self.index.noted(state.AT_REST) != 0:
-            self.index.note(state.AT_REST, 0)
+        if self.index is not None and self.index.notes.get(state.AT_REST) != 0:
+            self.index.notes.put(state.AT_REST, 0)
             self.index.commit()
 
 

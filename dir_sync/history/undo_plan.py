@@ -32,7 +32,7 @@ def plan(index: Index, since_ns: int, by: str | None) -> Plan:
     node id): only paths that this node changed last, before its last uninterrupted series of changes."""
     first: dict[bytes, Before] = {}
     last: dict[bytes, str] = {}
-    for entry in index.changes_since(since_ns):
+    for entry in index.journal.since(since_ns):
         if by is None:
             first.setdefault(entry.path, entry)
         elif entry.maker == by and last.get(entry.path) != by:
@@ -50,7 +50,7 @@ def plan(index: Index, since_ns: int, by: str | None) -> Plan:
 
 def removed(index: Index, since_ns: int, by: str) -> list[Before]:
     """What a node has removed since, as it was then; also files that it had made just before."""
-    last = {entry.path: entry for entry in index.changes_since(since_ns)}
+    last = {entry.path: entry for entry in index.journal.since(since_ns)}
     return [
         entry
         for path, entry in sorted(last.items())
@@ -59,12 +59,12 @@ def removed(index: Index, since_ns: int, by: str) -> list[Before]:
 
 
 def _is_gone(index: Index, path: bytes) -> bool:
-    row = index.get(path)
+    row = index.rows.get(path)
     return row is None or row.record.kind == Kind.ABSENT
 
 
 def _is_so(index: Index, entry: Before) -> bool:
-    row = index.get(entry.path)
+    row = index.rows.get(entry.path)
     if row is None:
         return entry.kind == Kind.ABSENT
     path, kind, size, content, mtime, mode, _, _ = entry
@@ -88,16 +88,16 @@ def beginnings(
     followed = _followed(index, since_ns) if some else {}
     found = {}
     for one in some:
-        row = index.get(one.path)
+        row = index.rows.get(one.path)
         names: dict[bytes, None] = {}
         if row is not None and row.record.kind == Kind.FILE and one.size < row.record.size:
             names[one.path] = None
         reached = {one.content}
         ahead = [one.content]
         for content in ahead:
-            for row in index.by_content(content) if content != one.content else ():
+            for row in index.rows.by_content(content) if content != one.content else ():
                 names[row.record.path] = None
-            version = index.version_with(content)
+            version = index.versions.with_content(content)
             if version is not None:
                 names[version.name] = None
             if len(names) >= _SOURCES_MAX:
@@ -120,11 +120,11 @@ def _followed(index: Index, since_ns: int) -> dict[bytes, set[bytes]]:
         if before is not None and before.kind == kind == Kind.FILE and 0 < before.size < size:
             followed.setdefault(before.content, set()).add(content)
 
-    for entry in index.changes_since(since_ns):
+    for entry in index.journal.since(since_ns):
         note(entry.path, entry.kind, entry.size, entry.content)
         last[entry.path] = entry
     for path in last:
-        row = index.get(path)
+        row = index.rows.get(path)
         if row is not None:
             note(path, row.record.kind, row.record.size, row.record.content)
     return followed
@@ -157,7 +157,7 @@ def with_parents(index: Index, wanted: Iterable[Before]) -> list[Before]:
         above = []
         path = one.path
         while one.kind != Kind.ABSENT and (path := parent_of(path)) and path not in out:
-            row = index.get(path)
+            row = index.rows.get(path)
             if row is None or row.record.kind != Kind.DIRECTORY:
                 above.append(Before(path, Kind.DIRECTORY, 0, b"", 0, 0o755, one.time_ns, ""))
         out.update((folder.path, folder) for folder in reversed(above))

@@ -7,9 +7,10 @@ Out:  the same values, also after a crash, as of the last commit.
 Rule: reads see every write immediately. Writes reach the file in bulk: at the next commit, or before a query that needs
 them there. Nothing here uses the clock, the tree or the network. Not thread safe: the index belongs to one thread.
 
-`schema.sql` says what each table means. Each table has one module here, which alone reads and writes it:
+`schema.sql` says what each table means. Each table has one module here, which alone reads and writes it;
+callers ask it directly, as `index.rows.get(path)`:
 
-    front       Index: opens the file, owns the tables, and answers what needs two of them
+    front       Index: opens the file, has each table as a field (`index.rows`), and answers what needs two of them
     database    the connection: transaction, commit, durability
     notes       meta: small facts by key            identity   node id, index id, sequences
     rows        what this node has                  tree       rows by their place in the folder

@@ -23,7 +23,7 @@ class Identity:
     def __init__(self, notes: Notes, rng: Rng) -> None:
         self._notes = notes
         self._rng = rng
-        self.replica = str(notes.noted("replica") or "")
+        self.replica = str(notes.get("replica") or "")
         self.is_new = not self.replica  # the file was empty when it was opened
         if self.is_new:
             self.take_new_id()
@@ -31,7 +31,7 @@ class Identity:
     def take_new_id(self) -> None:
         """Take a new replica id. Changes announced under the old one count as those of another replica from now on."""
         self.replica = self.made_up_id()
-        self._notes.note("replica", self.replica)
+        self._notes.put("replica", self.replica)
 
     def made_up_id(self) -> str:
         """A random id that nobody else has or can guess."""
@@ -44,7 +44,7 @@ class Sequences:
     def __init__(self, notes: Notes, rng: Rng) -> None:
         self._notes = notes
         self._rng = rng
-        self.last = int(notes.noted("sequence") or 0)  # 0: the index was empty
+        self.last = int(notes.get("sequence") or 0)  # 0: the index was empty
         self._start = 0  # the first sequence, if the index was empty
         self._written = self.last
 
@@ -55,7 +55,7 @@ class Sequences:
     def flush(self) -> None:
         """Write the last sequence into a note. Notes are flushed later."""
         if self.last != self._written:
-            self._notes.note("sequence", self.last)
+            self._notes.put("sequence", self.last)
             self._written = self.last
 
     def next(self) -> int:

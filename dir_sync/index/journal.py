@@ -36,7 +36,7 @@ class Journal:
             self._database.executemany(f"INSERT INTO change ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", self._dirty)
             self._dirty.clear()
 
-    def add(self, record: Record, previous: Record | None, time_ns: int) -> None:
+    def write(self, record: Record, previous: Record | None, time_ns: int) -> None:
         """Note the state of a path (`previous`; None: nothing was there) before the change that `record` describes."""
         if previous is None:
             was: tuple[object, ...] = _NOTHING
@@ -45,8 +45,8 @@ class Journal:
             was = (int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode)
         self._dirty.append((time_ns, record.stamp.maker, record.path, *was))
 
-    def add_new(self, records: Iterable[Record], time_ns: int) -> None:
-        """`add` for many files where nothing was before."""
+    def write_new(self, records: Iterable[Record], time_ns: int) -> None:
+        """`write` for many files where nothing was before."""
         self._dirty += [(time_ns, record.stamp.maker, record.path, *_NOTHING) for record in records]
 
     def since(self, time_ns: int) -> Iterator[Before]:

@@ -28,16 +28,16 @@ class Notes:
             self._database.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", list(self._dirty.items()))
             self._dirty.clear()
 
-    def note(self, key: str, value: str | int) -> None:
+    def put(self, key: str, value: str | int) -> None:
         self._dirty[key] = value
 
-    def noted(self, key: str) -> str | int | None:
+    def get(self, key: str) -> str | int | None:
         if key in self._dirty:
             return self._dirty[key]
         found = self._database.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
         return None if found is None else found[0]
 
-    def noted_below(self, prefix: str) -> dict[str, str | int]:
+    def below(self, prefix: str) -> dict[str, str | int]:
         """All notes whose key begins with `prefix`, by the rest of the key."""
         query = "SELECT key, value FROM meta WHERE substr(key,1,?)=?"
         found = dict(self._database.execute(query, (len(prefix), prefix)))

@@ -30,7 +30,7 @@ class Offers:
         # Paths with offers in the database, and maybe some others; None: too many to keep, or unknown.
         self._stored: set[bytes] | None = None if self._any_stored else set()
         self._wanted = self._count_wanted()  # totals of each peer's offers
-        self.went = False  # an offer was dropped or replaced since this was reset
+        self.went = False  # an offer was dropped or replaced since `reset_went`
 
     def _exists(self) -> bool:
         return self._database.execute("SELECT 1 FROM offer LIMIT 1").fetchone() is not None
@@ -72,6 +72,10 @@ class Offers:
         if not self._any_stored:
             self._decoded.clear()  # all of them are empty
             self._stored = set()
+
+    def reset_went(self) -> None:
+        """From now on `went` tells whether an offer was dropped or replaced."""
+        self.went = False
 
     # --- one path ---
 

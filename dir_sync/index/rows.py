@@ -72,7 +72,7 @@ class Rows:
         if database.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
             self._paths = Bloom()
             self._live = (0, 0)
-        elif len(live := str(notes.noted("live") or "").split()) == 2:
+        elif len(live := str(notes.get("live") or "").split()) == 2:
             self._live = int(live[0]), int(live[1])
 
     # --- as a writer ---
@@ -320,4 +320,4 @@ class Rows:
         return count, size
 
     def _note_live(self) -> None:
-        self._notes.note("live", "" if self._live is None else f"{self._live[0]} {self._live[1]}")
+        self._notes.put("live", "" if self._live is None else f"{self._live[0]} {self._live[1]}")

@@ -37,7 +37,7 @@ CHANGES = {
     ),
     "what was displaced and not noted is forgotten": Change(
         "daemon/share.py",
-        "found = [] if index.noted(state.AT_REST) else",
+        "found = [] if index.notes.get(state.AT_REST) else",
         "found = [] if True else",
     ),
     "contents are not synced": Change(

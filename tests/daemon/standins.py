@@ -187,8 +187,8 @@ class Folder:
         return self.is_there
 
     def note_name(self, name: str) -> None:
-        if self.index.noted(f"name {self.index.replica}") != name:
-            self.index.note(f"name {self.index.replica}", name)
+        if self.index.notes.get(f"name {self.index.identity.replica}") != name:
+            self.index.notes.put(f"name {self.index.identity.replica}", name)
 
     @property
     def share(self) -> Share:

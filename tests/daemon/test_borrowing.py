@@ -32,8 +32,8 @@ class Bench:
         self.jobs: list[tuple[ReadJob, Callable[[Event | None], None]]] = []
         self.lender.workers.lend = lambda job, answer: self.jobs.append((job, answer))  # type: ignore[attr-defined]
         record = Record(b"song", Kind.FILE, 5, HERE, 0, 0o644, Stamp(1, "aa"), (("aa", 1),))
-        self.lender.index.put(record, b"fp")
-        self.lender.index.put_version(
+        self.lender.index.rows.put(record, b"fp")
+        self.lender.index.versions.put(
             Version(b".dir_sync/versions/1", b"gone", Kind.FILE, 7, OLD, 3, 0o644, 1, Cause.DELETED, "aa")
         )
         self.asks = Standin(FOLDER, 0)

@@ -33,7 +33,7 @@ class Bench:
         share: Any = SimpleNamespace(
             index=SimpleNamespace(
                 commit=lambda durable=True: self.done.append("durable" if durable else "commit"),
-                note=lambda key, value: self.done.append((key, value)),
+                notes=SimpleNamespace(put=lambda key, value: self.done.append((key, value))),
                 is_dirty=True,
             ),
             engine=self.folder.engine,

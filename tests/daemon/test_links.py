@@ -216,10 +216,10 @@ def dialled_and_answered(bench: Bench, node: str, **more: Any) -> None:
 def test_a_copied_node_id_is_given_up_once_it_is_proved(caplog: pytest.LogCaptureFixture) -> None:
     """We dialled a machine that has our node id, and is another one: it is a copy of this one, or the other way round."""
     bench = Bench((("10.0.0.2", 6000),))
-    before = bench.folder.index.replica
+    before = bench.folder.index.identity.replica
     dialled_and_answered(bench, ME)
     assert bench.node_id.value != ME
-    assert bench.folder.index.replica == before, "whether the folder is a copy, too, the next link shows"
+    assert bench.folder.index.identity.replica == before, "whether the folder is a copy, too, the next link shows"
     assert bench.manager.orders[1:] == [("drop", 1, "new-identity"), ("drop all", "new-identity")]
     assert any("another machine has the same identity" in line for line in caplog.messages)
     bench.links.tick(NOW._replace(mono_ms=NOW.mono_ms + 5_000))
@@ -229,9 +229,9 @@ def test_a_copied_node_id_is_given_up_once_it_is_proved(caplog: pytest.LogCaptur
 def test_a_copied_replica_id_is_given_up_once_it_is_proved(caplog: pytest.LogCaptureFixture) -> None:
     """We dialled another node, and it has our replica of the folder: one of the two folders is a copy."""
     bench = Bench((("10.0.0.2", 6000),))
-    before = bench.folder.index.replica
+    before = bench.folder.index.identity.replica
     dialled_and_answered(bench, BOB, replica=before)
-    assert bench.folder.index.replica != before
+    assert bench.folder.index.identity.replica != before
     assert bench.node_id.value == ME
     assert not bench.peers.links
     assert bench.manager.orders[1:] == [("drop", 1, "new-replica"), ("drop all", "new-replica")]
@@ -362,7 +362,7 @@ def test_a_copy_that_comes_as_a_new_folder_ends_the_link() -> None:
     """The next HELLO finds out whose the replica is."""
     bench = Bench(names=BOTH)
     bob = greet(bench, hello(BOB))
-    mine = bench.standins[MUSIC].index.replica
+    mine = bench.standins[MUSIC].index.identity.replica
     bench.links.on_folders(bob.node, FolderList((*hello(BOB).folders, FolderIndex(MUSIC, mine, 0)), False))
     assert not bench.peers_of(MUSIC).links
     assert bench.manager.orders == [("drop", 1, "new-folders")]
@@ -383,12 +383,12 @@ def test_a_folder_that_we_share_no_longer_has_no_peers() -> None:
 
 def test_one_copied_folder_of_two_takes_a_new_id_alone() -> None:
     bench = Bench((("10.0.0.2", 6000),), names=BOTH)
-    before = {name: bench.standins[name].index.replica for name in BOTH}
+    before = {name: bench.standins[name].index.identity.replica for name in BOTH}
     bench.links.tick(NOW)
     bench.links.on_dialled(Dialled("10.0.0.2", 6000, 1, ""), NOW)
     greet(bench, hello(BOB, folder=MUSIC, replica=before[MUSIC]))
-    assert bench.standins[MUSIC].index.replica != before[MUSIC]
-    assert bench.standins[FOLDER].index.replica == before[FOLDER]
+    assert bench.standins[MUSIC].index.identity.replica != before[MUSIC]
+    assert bench.standins[FOLDER].index.identity.replica == before[FOLDER]
 
 
 def test_bytes_that_have_left_are_noted_once_and_concern_all_folders() -> None:
@@ -483,7 +483,7 @@ def test_a_pause_that_changed_after_our_hello_is_told(was_paused: bool) -> None:
 def test_a_copy_of_a_paused_folder_is_found_out() -> None:
     bench = Bench()
     bench.pause(FOLDER)
-    mine = bench.folder.index.replica
+    mine = bench.folder.index.identity.replica
     bench.connect(replica=mine)
     assert not bench.peers.links
     assert any(order[0] == "drop" for order in bench.manager.orders)

@@ -286,7 +286,7 @@ def test_what_is_on_the_disk_is_noted_at_the_end_of_its_turn(is_dirty: bool) -> 
     for room in (around.default, around.music):
         room.standin.index.commit()
     if is_dirty:
-        around.default.standin.index.note("something", 1)
+        around.default.standin.index.notes.put("something", 1)
     around.tell(FOLDER, Applied(()))
     done = around.run()
     assert done == ([("commit", False)] if is_dirty else []) + ["finish", "finish"]

@@ -57,7 +57,7 @@ def test_what_is_here_and_what_would_happen() -> None:
     link = bench.comes()
     bench.it.on_rows_request(link.node, RowsRequest(FOLDER, 3))
     bench.it.on_forecast_request(link.node, ForecastRequest(FOLDER, "cd", (RECORD,)))
-    replica = bench.standin.index.replica
+    replica = bench.standin.index.identity.replica
     assert link.sent == [
         Rows(FOLDER, replica, Mode.MIRROR, True, 7, True, (RECORD,)),
         Forecast(FOLDER, ((Fate.BLOCKED, "why"),)),
@@ -65,7 +65,7 @@ def test_what_is_here_and_what_would_happen() -> None:
     assert bench.forecaster.asked == [3, (b"a", (("cd", RECORD),))]
     assert bench.manager.orders == []
     assert bench.standin.engine.events == []  # no peer has come
-    assert not bench.standin.index.peers()
+    assert not bench.standin.index.peers.replicas()
 
 
 def test_who_scans_is_asked_again() -> None:

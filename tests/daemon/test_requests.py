@@ -136,14 +136,14 @@ def test_a_version_of_a_peer_comes_back_with_its_folder(bench: Bench) -> None:
 
 def test_a_version_that_somebody_kept_is_noted_and_its_path_looked_at(bench: Bench) -> None:
     assert bench.answer("keep", version=PACKED, path="d/f") == {}
-    assert list(bench.folder.index.versions()) == [VERSION]
+    assert list(bench.folder.index.versions.oldest_first()) == [VERSION]
     assert bench.inbox.get(0) == Touched(b"d/f", Urgency.NOW)
 
 
 def test_a_settled_conflict_is_told_to_the_engine(bench: Bench) -> None:
-    bench.folder.index.put_version(VERSION._replace(why=Cause.CONFLICT))
+    bench.folder.index.versions.put(VERSION._replace(why=Cause.CONFLICT))
     assert bench.answer("settle", versions=[PACKED]) == {}
-    assert [version.why for version in bench.folder.index.versions()] == [Cause.REPLACED]
+    assert [version.why for version in bench.folder.index.versions.oldest_first()] == [Cause.REPLACED]
     (event,) = bench.folder.engine.events
     assert isinstance(event, ConflictsDismissed)
     assert [loser.path for loser in event.losers] == [b"d/f"]
@@ -166,7 +166,7 @@ def test_peers_are_asked_and_the_answer_waits_for_them(bench: Bench) -> None:
 
 
 def test_an_undo_without_changes_asks_and_wants_nothing(bench: Bench) -> None:
-    bench.folder.index.note("journal since", 1)
+    bench.folder.index.notes.put("journal since", 1)
     asked = bench.ask("undo", since_ns=5)
     if asked.reply.empty():
         (event,) = bench.folder.engine.events
@@ -179,7 +179,7 @@ def test_an_undo_without_changes_asks_and_wants_nothing(bench: Bench) -> None:
 
 
 def test_an_approval_says_what_it_is_about(bench: Bench) -> None:
-    brakes, mine = bench.folder.engine.brakes, bench.folder.index.replica
+    brakes, mine = bench.folder.engine.brakes, bench.folder.index.identity.replica
     brakes.here = [Held(BOB, 1, 120, b"f1"), Held(mine, 1, 30, b"g1")]
     brakes.own.held_files = 30
     brakes.held_elsewhere = {CAROL: (Held(mine, 1, 40, b"h1"), Held(CAROL, 1, 5, b"i1"))}

@@ -78,8 +78,8 @@ def test_what_was_displaced_and_not_noted_is_found_at_the_next_start(folder: Pat
     share = opened(folder)
     found = share.recover_history()
     assert [version.size for version in found] == [14]
-    assert list(share.index.versions()) == found
-    assert share.index.noted(state.AT_REST) == 0
+    assert list(share.index.versions.oldest_first()) == found
+    assert share.index.notes.get(state.AT_REST) == 0
 
 
 def test_a_folder_that_is_taken_away_is_noticed(folder: Path) -> None:

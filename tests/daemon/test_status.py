@@ -39,7 +39,7 @@ def collected() -> tuple[Folder, Status]:
 def test_each_figure_comes_from_who_knows_it() -> None:
     folder, status = collected()
     assert (status.folder, status.name, status.port) == ("/shared", "anna", 6000)
-    assert (status.node, status.replica) == (ME, folder.index.replica)
+    assert (status.node, status.replica) == (ME, folder.index.identity.replica)
     assert status.peers == (
         PeerStatus("bob\\n", "node b", BOB, "10.0.0.2", True, NOTHING, NOTHING),
         PeerStatus("carol", "node c", CAROL, "10.0.0.3", False, Lack(2, 10, 1), Lack(0, 0, 3)),

@@ -72,7 +72,7 @@ class Bench:
 
     def is_known(self) -> bool:
         index = closed_at_end(state.open_index(str(self.folder).encode(), Random(1)))
-        row = index.get(b"f")
+        row = index.rows.get(b"f")
         return row is not None and row.record.kind is Kind.FILE
 
 

@@ -176,12 +176,12 @@ class Alone(Generic[M]):
 
     def has(self, what: Record, fp: bytes | None = None) -> Row:
         """This node holds that record: it is in the index, and on the disk."""
-        return self.index.put(what, fp_of(what) if fp is None else fp)
+        return self.index.rows.put(what, fp_of(what) if fp is None else fp)
 
     def announces(self, what: Record, node: str = PEER) -> Offer:
         """A peer announced it."""
         offer = Offer(node, what, False)
-        self.index.put_offer(offer)
+        self.index.offers.put(offer)
         return offer
 
     def connects(self, node: str = PEER, asks: bool = True) -> Contact:

@@ -28,7 +28,7 @@ def bring(kit: Alone[Acquire], target: Record, conflict: bool = False, node: str
     path = target.path
     kit.announces(target, node)
     kit.calls.clear()
-    kit.it.step_towards(path, kit.index.get(path), kit.index.offers(path), Take(target, conflict))
+    kit.it.step_towards(path, kit.index.rows.get(path), kit.index.offers.of(path), Take(target, conflict))
     changes = kit.changes()
     assert len(changes) <= 1, "exactly one step"
     return changes[0][0] if changes else None
@@ -73,7 +73,7 @@ def test_the_deletion_of_what_was_never_here_is_noted_and_counts_as_in_vain() ->
 def test_of_too_many_such_deletions_nothing_is_kept() -> None:
     kit = alone(peer_losses__count_hearsay=True)
     assert bring(kit, tombstone(b"a")) is None
-    assert not kit.index.offers(b"a")
+    assert not kit.index.offers.of(b"a")
     assert kit.asked("rows.accept") == []
 
 
@@ -126,7 +126,7 @@ def test_a_folder_goes_after_its_children() -> None:
     gone = later(here.record, None)
     assert bring(kit, gone) is None
     assert kit.planned() == [b"d/a"], "the child is to go first"
-    kit.index.put(later(child.record, None), b"")
+    kit.index.rows.put(later(child.record, None), b"")
     item = bring(kit, gone)
     assert item is not None
     assert item.act is TreeOp.REMOVE
@@ -275,7 +275,7 @@ def test_what_is_in_the_history_comes_from_there() -> None:
     kit = alone()
     wanted = record(b"a", b"was here once")
     version = Version(b"v", b"b", Kind.FILE, wanted.size, wanted.content, 0, 0o644, WALL_NS, Cause.DELETED, PEER)
-    kit.index.put_version(version)
+    kit.index.versions.put(version)
     assert copied_from(bring(kit, wanted)) == b"v"
 
 
@@ -373,7 +373,7 @@ def test_what_nobody_can_give_stays_an_offer() -> None:
     target = record(b"a", b"content")
     assert bring(kit, target) is None
     assert fetched(kit) == []
-    assert kit.index.offers(b"a") == [Offer(PEER, target, False)]
+    assert kit.index.offers.of(b"a") == [Offer(PEER, target, False)]
 
 
 def test_where_a_copy_has_failed_and_nobody_else_has_it_it_is_tried_again() -> None:

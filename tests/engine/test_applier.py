@@ -29,7 +29,7 @@ def alone(**answers: Any) -> Alone[Applier]:
 
 
 def order(kit: Alone[Applier], target: Record, act: TreeOp = TreeOp.INSTALL, **more: Any) -> ApplyItem:
-    row = kit.index.get(target.path)
+    row = kit.index.rows.get(target.path)
     item = ApplyItem(target.path, act, target, b"" if row is None else row.fp, Cause.REPLACED)._replace(**more)
     kit.it.order_change(item, Take(target, False))
     return item
@@ -104,7 +104,7 @@ def test_what_may_be_on_the_disk_from_now_on_takes_the_place_of_what_was_tried_b
     target = later(record(b"a", b"1"), b"2")
     order(kit, target)
     assert kit.work.attempts.attempted(b"a") == target.stamp
-    assert kit.index.offer(b"a", NOBODY) is None
+    assert kit.index.offers.of_peer(b"a", NOBODY) is None
 
 
 def test_the_old_name_of_a_move_may_be_gone_by_us_whatever_comes_of_the_new_one() -> None:
@@ -160,7 +160,7 @@ def test_people_are_told_what_was_done(act: TreeOp, more: dict[str, Any], note: 
 
 def test_what_a_person_here_wanted_back_is_restored_not_received() -> None:
     kit = alone()
-    target = record(b"a", b"new", node=kit.index.replica)
+    target = record(b"a", b"new", node=kit.index.identity.replica)
     kit.announces(target, OURS)
     order(kit, target)
     kit.it.on_applied(ApplyResult(b"a", Result.DONE, fp_of(target)))
@@ -241,7 +241,7 @@ def test_a_version_that_is_not_as_listed_is_doubted() -> None:
     kit = alone()
     name = b".dir_sync/versions/v"
     version = Version(name, b"b", Kind.FILE, 3, b"c" * 32, 0, 0o644, WALL_NS, Cause.DELETED, PEER)
-    kit.index.put_version(version)
+    kit.index.versions.put(version)
     apply(kit, record(b"a", b"new"), Result.MISSING, copy_path=name)
     assert kit.asked("versions.doubt") == [(version,)]
     assert not kit.is_looked_at(name), "no name of the tree"
@@ -259,7 +259,7 @@ def test_a_large_version_is_read_again_if_a_program_wrote_while_it_was_displaced
     name = b".dir_sync/versions/v"
     version = Version(name, b"a", Kind.FILE, size, b"", 0, 0o644, WALL_NS, Cause.REPLACED, PEER)
     kit.has(record(b"a", b"old"))
-    kit.index.put_version(version)
+    kit.index.versions.put(version)
     kit.board.pending_looks.touch(b"a", urgency, kit.board.now.mono_ms)
     apply(kit, later(record(b"a", b"old"), b"new"), version=version)
     assert kit.asked("versions.doubt") == ([(version,)] if is_doubted else [])
@@ -373,7 +373,7 @@ def test_a_folder_that_was_moved_whole_takes_all_that_is_in_it_along() -> None:
 
 def test_the_last_thing_that_kept_a_folder_here_is_gone() -> None:
     kit = alone()
-    kit.index.put(later(folder(b"d"), None), b"its fingerprint")
+    kit.index.rows.put(later(folder(b"d"), None), b"its fingerprint")
     kit.it.let_folder_go(b"d/pipe")
     assert kit.listed() == [b"d"]
     kit.has(folder(b"e"))
@@ -387,7 +387,7 @@ def test_the_last_thing_that_kept_a_folder_here_is_gone() -> None:
 def test_an_intent_ends_with_the_last_of_its_files() -> None:
     kit = alone()
     records = [record(b"a", b"1"), record(b"b", b"2")]
-    intent = kit.index.put_intent(PEER, records)
+    intent = kit.index.intents.put(PEER, records)
     kit.it.intend(intent, PEER, [ApplyItem(one.path, TreeOp.INSTALL, one, b"", Cause.REPLACED) for one in records])
     kit.it.flush_jobs()
     assert [(job.peer, len(job.items)) for job in kit.out(ApplyJob)] == [(PEER, 2)]
@@ -400,19 +400,19 @@ def test_an_intent_ends_with_the_last_of_its_files() -> None:
 def found_after_a_crash(kit: Alone[Applier]) -> list[bytes]:
     """What may be there or not: an intent that has not ended."""
     kit.index.commit()
-    return closed_at_end(Index(":memory:", Random(1), kit.index.copy())).offered_paths(None, 9)
+    return closed_at_end(Index(":memory:", Random(1), kit.index.copy())).offers.paths(None, 9)
 
 
 def test_a_gift_that_could_not_be_installed_is_an_offer_like_any_other() -> None:
     kit = alone()
     one = record(b"a", b"1")
-    intent = kit.index.put_intent(PEER, [one])
+    intent = kit.index.intents.put(PEER, [one])
     item = ApplyItem(b"a", TreeOp.INSTALL, one, b"", Cause.REPLACED, b"1")
     kit.it.intend(intent, PEER, [item])
     kit.work.begin_pushed(intent, PEER, [item])
     kit.it.on_applied(ApplyResult(b"a", Result.PROBLEM, problem="input/output error"))
-    assert [offer.record for offer in kit.index.offers(b"a")] == [one]
-    kit.index.drop_offer(b"a", PEER)
+    assert [offer.record for offer in kit.index.offers.of(b"a")] == [one]
+    kit.index.offers.drop(b"a", PEER)
     assert found_after_a_crash(kit) == [], "it is no intent any more"
     assert kit.work.attempts.attempted(b"a") == one.stamp
 

@@ -74,7 +74,7 @@ def test_folders_that_come_back_unlisted_are_listed_next() -> None:
 def test_what_a_node_is_called() -> None:
     kit = Alone(Scope)
     kit.connects()
-    kit.index.note("name " + OTHER, "an old friend")
+    kit.index.notes.put("name " + OTHER, "an old friend")
     names = [kit.board.name_of(node) for node in (PEER, OTHER, "c" * 16, "=first", "")]
     assert names == ["name of " + PEER, "an old friend", "c" * 8, FIRST_CONTACT, ""]
 

@@ -18,7 +18,7 @@ def holding() -> Alone[Brakes]:
 
 def test_what_is_held_of_our_own_is_under_our_own_name() -> None:
     kit = holding()
-    assert kit.it.held() == (Held(kit.index.replica, 7, 1, b"a"),)
+    assert kit.it.held() == (Held(kit.index.identity.replica, 7, 1, b"a"),)
 
 
 def test_peers_who_have_asked_hear_of_it() -> None:

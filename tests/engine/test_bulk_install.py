@@ -75,7 +75,7 @@ def test_what_is_not_quite_new_takes_the_long_way(why: str) -> None:
         case "its content comes":
             kit.work.expected.add(target.content, b"b")
         case "no folder":
-            kit.index.put(later(folder(b"d"), None), b"")
+            kit.index.rows.put(later(folder(b"d"), None), b"")
         case "in the way":
             kit.work.obstruct(b"d/a", Kind.OTHER)
     assert push(kit, one) == [one]
@@ -95,7 +95,7 @@ def test_what_was_installed_is_noted_and_told_to_others() -> None:
     push(kit, gift(b"a", b"1"), gift(b"b", b"2"))
     assert kit.it.on_pushed_installed([ApplyResult(path, Result.DONE, FP) for path in (b"a", b"b")]) == []
     assert [seq for seq, _ in kit.board.announcements.rows] == [1, 2]
-    row = kit.index.get(b"a")
+    row = kit.index.rows.get(b"a")
     assert row is not None
     assert row.fp == FP
     assert [call[1] for call in kit.asked("applier.no_longer_intended")] == [2]
@@ -119,7 +119,7 @@ def test_what_did_not_go_as_it_should_is_left_to_others(result: ApplyResult) -> 
     kit = alone()
     push(kit, gift(b"a", b"1"))
     assert kit.it.on_pushed_installed([result]) == [result]
-    assert kit.index.get(b"a") is None
+    assert kit.index.rows.get(b"a") is None
     assert kit.work.jobs.is_at(b"a")
 
 
@@ -150,6 +150,6 @@ def test_the_journal_notes_what_came_once_the_first_meeting_is_over(journals: bo
         kit.board.begin_journal()
     push(kit, gift(b"a", b"1"))
     noted: list[Any] = []
-    kit.index.journal_new = lambda records, at_ns: noted.extend(records)  # type: ignore[method-assign]
+    kit.index.journal.write_new = lambda records, at_ns: noted.extend(records)  # type: ignore[method-assign]
     kit.it.on_pushed_installed([ApplyResult(b"a", Result.DONE, FP)])
     assert [one.path for one in noted] == ([b"a"] if journals else [])

@@ -47,14 +47,14 @@ def test_what_is_approved_of_our_own_losses_is_looked_at_once_more_and_told() ->
     kit.it.on_decided(True)
     assert not kit.real(Brakes).own.held
     assert kit.asked("own_losses.release") == [([b"a"],)]
-    assert kit.index.get(b"a") is not None
+    assert kit.index.rows.get(b"a") is not None
 
 
 def test_what_is_rejected_is_forgotten_here_and_asked_of_all() -> None:
     kit = alone()
     hold_own(kit)
     kit.it.on_decided(False)
-    assert kit.index.get(b"a") is None
+    assert kit.index.rows.get(b"a") is None
     assert [peer.replica for (peer,) in kit.asked("intake.ask_again")] == [PEER, OTHER]
 
 
@@ -62,14 +62,14 @@ def test_about_our_own_losses_any_member_may_decide_and_no_stranger() -> None:
     for member in (True, False):
         kit = alone(intake__is_member=member)
         hold_own(kit)
-        kit.it.decide_on(kit.index.replica, 7, True, PEER)
+        kit.it.decide_on(kit.index.identity.replica, 7, True, PEER)
         assert bool(kit.real(Brakes).own.held) != member
 
 
 def test_a_decision_about_earlier_losses_is_not_about_these() -> None:
     kit = alone(intake__is_member=True)
     hold_own(kit)
-    kit.it.decide_on(kit.index.replica, 6, True, PEER)
+    kit.it.decide_on(kit.index.identity.replica, 6, True, PEER)
     assert kit.real(Brakes).own.held
 
 
@@ -81,7 +81,7 @@ def test_what_a_peer_did_is_done_when_it_is_approved_here_and_all_hear_of_it() -
     assert set(kit.planned()) >= {one.path for one in gone}
     assert notes.Decided(b"0", "name of " + PEER, 4, True) in kit.told()
     assert Decision(kit.board.folder, PEER, 9, True) in kit.said(OTHER)
-    assert kit.index.noted("approved " + PEER)
+    assert kit.index.notes.get("approved " + PEER)
 
 
 def test_what_is_rejected_is_reasserted_here_and_so_everywhere() -> None:
@@ -131,7 +131,9 @@ def test_what_was_approved_for_a_peer_is_expected_of_it() -> None:
 @pytest.mark.parametrize("member", [True, False])
 def test_what_a_member_rejects_of_ours_it_may_put_back(member: bool) -> None:
     kit = alone(intake__is_member=member)
-    kit.index.journal(kit.has(record(b"a", b"after", node=kit.index.replica)).record, record(b"a", b"before"), WALL_NS)
-    kit.it.decide_on(kit.index.replica, 9, False, PEER)
+    kit.index.journal.write(
+        kit.has(record(b"a", b"after", node=kit.index.identity.replica)).record, record(b"a", b"before"), WALL_NS
+    )
+    kit.it.decide_on(kit.index.identity.replica, 9, False, PEER)
     before = record(b"a", b"before").content
     assert kit.real(PeerLosses).approvals.is_revert(b"a", before, {PEER}) == member

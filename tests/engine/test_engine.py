@@ -39,12 +39,12 @@ def test_an_event_is_handled_before_the_turn_ends() -> None:
 def test_a_message_of_nobody_or_of_another_folder_is_let_pass() -> None:
     bench = Bench()
     bench.hear(state(record(b"a", b"1")))
-    assert not bench.index.offers(b"a")
+    assert not bench.index.offers.of(b"a")
     bench.connect()
     bench.hear(State("another", 1, False, (record(b"a", b"1"),)))
-    assert not bench.index.offers(b"a")
+    assert not bench.index.offers.of(b"a")
     bench.hear(state(record(b"a", b"1")))
-    assert bench.index.offers(b"a")
+    assert bench.index.offers.of(b"a")
 
 
 def test_who_breaks_the_protocol_loses_its_link_and_nobody_else_anything() -> None:

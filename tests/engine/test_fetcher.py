@@ -33,7 +33,7 @@ def large(path: bytes, content: bytes = b"large", size: int = LARGE) -> Record:
 
 
 def fetch(kit: Alone[Fetcher], target: Record, *holders: str) -> Fetch | None:
-    kit.it.fetch(target.path, kit.index.get(target.path), target, list(holders or (PEER,)))
+    kit.it.fetch(target.path, kit.index.rows.get(target.path), target, list(holders or (PEER,)))
     return kit.work.arrivals.fetch(target.path)
 
 
@@ -198,7 +198,7 @@ def test_if_nothing_has_changed_since_it_was_planned_it_is_put_in_its_place_at_o
     under_way = fetch(kit, target)
     assert under_way is not None
     item, take = ApplyItem(b"a", TreeOp.INSTALL, target, b"", Cause.REPLACED), Take(target, False)
-    under_way.plan = (None, kit.index.offers(b"a"), item, take)
+    under_way.plan = (None, kit.index.offers.of(b"a"), item, take)
     comes(kit, target, b"content")
     assert kit.changes() == [(item._replace(data=b"content"), take)]
     assert not kit.work.arrivals.is_ready(b"a")
@@ -212,7 +212,7 @@ def test_if_anything_has_changed_it_is_planned_anew(change: str) -> None:
     under_way = fetch(kit, target)
     assert under_way is not None
     item, take = ApplyItem(b"a", TreeOp.INSTALL, target, b"", Cause.REPLACED), Take(target, False)
-    under_way.plan = (None, kit.index.offers(b"a"), item, take)
+    under_way.plan = (None, kit.index.offers.of(b"a"), item, take)
     match change:
         case "a newer offer":
             kit.announces(later(target, b"newer"))
@@ -317,7 +317,7 @@ def test_who_cannot_give_it_is_not_asked_again_for_it(reason: str) -> None:
     assert kit.work.arrivals.fetch(b"a") is None
     assert kit.work.holders.failed_holders(b"a") == {PEER}
     assert kit.planned_later() == {b"a"}
-    left = {offer.peer for offer in kit.index.offers(b"a")}
+    left = {offer.peer for offer in kit.index.offers.of(b"a")}
     assert left == {"gone": {PEER}, "later": {PEER, OURS + PEER}, "forgotten": set()}[reason]
 
 

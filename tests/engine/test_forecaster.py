@@ -43,7 +43,7 @@ def test_what_is_here_page_by_page() -> None:
     assert ([one.path for one in records], is_last) == ([b"a", b"b"], False)
     records, sequence, is_last = kit.it.rows(sequence, 3)
     assert ([one.path for one in records], is_last) == ([b"c"], True)  # what stays on this node is nobody's
-    assert sequence == kit.index.sequence
+    assert sequence == kit.index.sequences.last
     assert [one.path for one in kit.it.rows(0, 9, with_own=True)[0]] == [b"a", b"b", b"c", b"mine"]
 
 
@@ -151,6 +151,6 @@ def test_the_limit_of_sizes_counts() -> None:
 def test_a_deletion_of_the_first_contact_deletes_nothing(first: int | None) -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"here", node="=0123", count=1)).record
-    kit.index.set_peer(PEER, PeerSeen(0, first))
+    kit.index.peers.put(PEER, PeerSeen(0, first))
     gone = later(mine, None)
     assert fate(kit, gone) is (Fate.ANSWER if first is None else Fate.TAKE)

@@ -47,10 +47,10 @@ def test_while_more_is_to_come_it_goes_on() -> None:
 
 def test_when_all_is_there_it_is_noted_as_installed() -> None:
     kit, fetch = growing()
-    fetch.plan = (kit.index.get(b"a"), [], "the item", "the take")
+    fetch.plan = (kit.index.rows.get(b"a"), [], "the item", "the take")
     kit.it.on_grown(fetch, Staged(fetch.token, TARGET.size, True, fp=b"fp"))
     ((item, take, row, result),) = kit.asked("applier.installed")
-    assert (item, take, row) == ("the item", "the take", kit.index.get(b"a"))
+    assert (item, take, row) == ("the item", "the take", kit.index.rows.get(b"a"))
     assert (result.result, result.fp) == (Result.DONE, b"fp")
     assert kit.asked("transfers.growth_ends") == [(fetch,)]
 

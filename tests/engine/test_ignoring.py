@@ -37,10 +37,10 @@ def test_what_is_ignored_from_now_on_is_forgotten_and_not_deleted() -> None:
     kit.announces(record(b"e.log", b"2"))
     kit.announces(record(b"f", b"2"))
     found(kit, b"*.log")
-    assert [kit.index.get(path) is None for path in (b"a.log", b"d/b.log", b"c")] == [True, True, False]
-    assert kit.index.offers(b"e.log") == []
-    assert len(kit.index.offers(b"f")) == 1
-    assert kit.index.count_live()[0] == 1
+    assert [kit.index.rows.get(path) is None for path in (b"a.log", b"d/b.log", b"c")] == [True, True, False]
+    assert kit.index.offers.of(b"e.log") == []
+    assert len(kit.index.offers.of(b"f")) == 1
+    assert kit.index.rows.count_live()[0] == 1
     assert kit.changes() == []
 
 
@@ -49,7 +49,7 @@ def test_rules_of_a_folder_are_about_what_is_in_it() -> None:
     for path in (b"a", b"d/a", b"d/e/a"):
         kit.has(record(path, b"1"))
     found(kit, b"a", folder=b"d")
-    assert [kit.index.get(path) is None for path in (b"a", b"d/a", b"d/e/a")] == [False, True, True]
+    assert [kit.index.rows.get(path) is None for path in (b"a", b"d/a", b"d/e/a")] == [False, True, True]
 
 
 def test_the_effect_is_said_when_everything_is_listed() -> None:
@@ -97,7 +97,7 @@ def test_the_next_run_knows_the_rules_of_the_last() -> None:
 def test_the_defaults_are_a_change_when_they_come_and_when_they_go() -> None:
     kit = alone(defaults=True)
     assert kit.real(Scope).ignores(b".DS_Store", False)
-    assert kit.index.noted("rules built in") == 1
+    assert kit.index.notes.get("rules built in") == 1
 
 
 def test_where_work_is_under_way_a_path_is_forgotten_after_it() -> None:
@@ -109,7 +109,7 @@ def test_where_work_is_under_way_a_path_is_forgotten_after_it() -> None:
     assert (b"a.log" in kit.it.leaving) == busy
     kit.board.look_ends(b"a.log")
     kit.it.run_timers()
-    assert kit.index.get(b"a.log") is None
+    assert kit.index.rows.get(b"a.log") is None
     assert not kit.it.leaving
 
 

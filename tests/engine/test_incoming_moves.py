@@ -24,7 +24,7 @@ def alone(**answers: Any) -> Alone[IncomingMoves]:
 
 
 def displaced(kit: Alone[IncomingMoves], node: str = PEER, why: Cause = Cause.DELETED) -> None:
-    kit.index.put_version(Version(b"v", b"old", Kind.FILE, 7, NEW.content, 0, 0o644, WALL_NS, why, node))
+    kit.index.versions.put(Version(b"v", b"old", Kind.FILE, 7, NEW.content, 0, 0o644, WALL_NS, why, node))
     kit.answers["sources.take_displaced"] = Displaced(b"v", b"fp", node, kit.board.now.mono_ms)
 
 
@@ -43,7 +43,7 @@ def test_nothing_else_does(why: str) -> None:
             kit, OTHER if why == "another peer" else PEER, Cause.CONFLICT if why == "a conflict" else Cause.DELETED
         )
     if why == "gone":
-        kit.index.drop_version(b"v")
+        kit.index.versions.drop(b"v")
     if why == "long ago":
         kit.wait(60_001)
     assert not kit.it.take_back_moved(ITEM, TAKE)
@@ -107,7 +107,7 @@ def test_what_is_no_respelling_is_not(why: str) -> None:
     if why == "another content":
         kit.announces(record(b"A", b"another"))
     else:
-        kit.index.drop_offer(b"a", PEER)
+        kit.index.offers.drop(b"a", PEER)
     assert not kit.it.respell(b"a")
 
 

@@ -51,7 +51,7 @@ def test_who_comes_is_asked_for_what_is_new_since_last_time() -> None:
     assert isinstance(request, StateRequest)
     assert (request.replica, request.after) == (PEER, 0)
     kit = alone()
-    kit.index.set_peer(PEER, PeerSeen(7, 3))
+    kit.index.peers.put(PEER, PeerSeen(7, 3))
     comes(kit)
     (request,) = kit.said()
     assert isinstance(request, StateRequest)
@@ -76,12 +76,12 @@ def test_what_a_stranger_leaves_behind_is_bounded(monkeypatch: pytest.MonkeyPatc
     for member, left in ((False, 0), (True, 3)):
         kit = alone()
         if member:
-            kit.index.note(MEMBER + PEER, 1)
+            kit.index.notes.put(MEMBER + PEER, 1)
         met(kit)
         for path in (b"a", b"b", b"c"):
             kit.announces(record(path, b"1"))
         kit.it.peer_gone(PEER)
-        assert kit.index.count_offers_of(PEER) == left
+        assert kit.index.offers.count_by(PEER) == left
 
 
 # --- what it asks ---------------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ def test_who_asks_is_told_from_there() -> None:
     peer = met(kit)
     for path in (b"a", b"b"):
         kit.has(record(path, b"1"))
-    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.replica, 1))
+    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.identity.replica, 1))
     assert peer.has_asked
     assert kit.real(Publisher).subscribers[PEER].sent == 1
     kit.it.on_state_request(peer, StateRequest(FOLDER, "an index that was lost", 1))
@@ -107,21 +107,21 @@ def test_who_asks_is_told_also_what_it_had_announced_before_that(after: int) -> 
     kit.has(record(b"a", b"1"))
     subscriber = kit.real(Publisher).subscribers[PEER]
     subscriber.taken_over(kit.has(record(b"b", b"1")).record)
-    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.replica, after))
+    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.identity.replica, after))
     assert subscriber.knows == {}
 
 
 def test_who_has_seen_more_of_us_than_there_is_shows_that_we_have_lost_it() -> None:
     kit = alone()
     peer = met(kit)
-    before = kit.index.replica
-    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.replica, 99))
-    assert kit.index.replica != before
+    before = kit.index.identity.replica
+    kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.identity.replica, 99))
+    assert kit.index.identity.replica != before
     assert len(kit.out(NewReplica)) == 1
     assert [type(note) for note in kit.told()] == [notes.IdentityChanged]
     assert kit.contacts.next_gone() == PEER
     with pytest.raises(PeerError):  # that is true once at most
-        kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.replica, 99))
+        kit.it.on_state_request(peer, StateRequest(FOLDER, kit.index.identity.replica, 99))
 
 
 def test_who_comes_with_nothing_for_the_first_time_is_given_everything() -> None:
@@ -140,7 +140,7 @@ def test_news_is_an_offer_and_planned() -> None:
     peer = met(kit)
     news = record(b"a", b"1")
     assert kit.it.on_announced(peer, news, 1)
-    assert [offer.record for offer in kit.index.offers(b"a")] == [news]
+    assert [offer.record for offer in kit.index.offers.of(b"a")] == [news]
     assert kit.planned() == [b"a"]
 
 
@@ -150,7 +150,7 @@ def test_what_is_here_already_is_no_news_and_its_peer_need_not_be_told() -> None
     mine = kit.has(record(b"a", b"1", node="mm"))
     kit.announces(later(mine.record, b"2"))
     assert not kit.it.on_announced(peer, mine.record, 1)
-    assert not kit.index.offers(b"a"), "it has moved on"
+    assert not kit.index.offers.of(b"a"), "it has moved on"
     subscriber = kit.real(Publisher).subscribers[PEER]
     assert subscriber.knows == {b"a": (mine.record.stamp, mine.record.vector)}
     assert subscriber.shared == 1
@@ -163,7 +163,7 @@ def test_what_is_older_than_ours_is_no_news() -> None:
     old = record(b"a", b"1")
     kit.has(later(old, b"2"))
     assert not kit.it.on_announced(peer, old, 1)
-    assert not kit.index.offers(b"a")
+    assert not kit.index.offers.of(b"a")
 
 
 def test_what_is_being_installed_when_its_peer_moves_on_must_still_be_known() -> None:
@@ -172,7 +172,7 @@ def test_what_is_being_installed_when_its_peer_moves_on_must_still_be_known() ->
     first = kit.announces(record(b"a", b"1")).record
     kit.work.attempts.record_attempt(b"a", first.stamp)
     kit.it.on_announced(peer, later(first, b"2"), 2)
-    kept = kit.index.offer(b"a", NOBODY)
+    kept = kit.index.offers.of_peer(b"a", NOBODY)
     assert kept is not None
     assert kept.record == first
 
@@ -185,7 +185,7 @@ def test_a_deletion_that_was_made_in_ignorance_of_us_is_foreign() -> None:
         if contact == "later":
             kit.it.on_last_state(peer, 1)
         kit.it.on_announced(peer, tombstone(b"a", ns=WALL_NS), 1)
-        assert [offer.foreign for offer in kit.index.offers(b"a")] == [foreign]
+        assert [offer.foreign for offer in kit.index.offers.of(b"a")] == [foreign]
 
 
 def test_what_was_replaced_before_it_could_be_had_counts_as_in_vain() -> None:
@@ -214,28 +214,28 @@ def test_what_it_holds_is_shared_and_who_shares_most_is_a_member() -> None:
     acknowledges(kit, peer, one)
     kit.it.advance_received(peer, 5)
     assert kit.it.is_member(PEER), "half of it"
-    assert kit.index.noted(MEMBER + PEER) == 1
-    known = kit.index.peer(PEER)
+    assert kit.index.notes.get(MEMBER + PEER) == 1
+    known = kit.index.peers.get(PEER)
     assert known is not None
     assert known.seen == 5
     kit.it.advance_received(peer, 3)
-    assert kit.index.peer(PEER) == known
+    assert kit.index.peers.get(PEER) == known
 
 
 def test_an_offer_from_which_it_has_moved_on_is_taken_back() -> None:
     kit = alone()
     peer = met(kit)
-    mine = kit.has(record(b"a", b"1", node=kit.index.replica)).record
+    mine = kit.has(record(b"a", b"1", node=kit.index.identity.replica)).record
     kit.announces(later(mine, b"2"))
     acknowledges(kit, peer, mine)
-    assert not kit.index.offers(b"a")
+    assert not kit.index.offers.of(b"a")
 
 
 def test_who_has_heard_from_us_what_we_have_lost_is_asked_for_all_it_has() -> None:
     kit = alone()
     peer = met(kit)
-    kit.index.set_peer(PEER, PeerSeen(7, 3))
-    acknowledges(kit, peer, record(b"a", b"lost here", node=kit.index.replica))
+    kit.index.peers.put(PEER, PeerSeen(7, 3))
+    acknowledges(kit, peer, record(b"a", b"lost here", node=kit.index.identity.replica))
     assert kit.asked("vain.add") == [(PEER,)], "who says so without end floods"
     kit.it.ask_again_if_due(peer)
     assert kit.said() == [], "first it tells all it has to tell"
@@ -269,7 +269,7 @@ def test_two_peers_are_told_apart() -> None:
     met(kit, PEER)
     peer = met(kit, OTHER)
     kit.it.on_announced(peer, record(b"a", b"1"), 1)
-    assert [offer.peer for offer in kit.index.offers(b"a")] == [OTHER]
+    assert [offer.peer for offer in kit.index.offers.of(b"a")] == [OTHER]
 
 
 def test_a_gift_that_is_being_installed_must_still_be_known() -> None:
@@ -278,6 +278,6 @@ def test_a_gift_that_is_being_installed_must_still_be_known() -> None:
     gift = record(b"a", b"1")
     kit.work.begin_pushed(1, PEER, [ApplyItem(b"a", TreeOp.INSTALL, gift, b"", Cause.REPLACED, b"1")])
     kit.it.on_announced(peer, later(gift, b"2"), 2)
-    kept = kit.index.offer(b"a", NOBODY)
+    kept = kit.index.offers.of_peer(b"a", NOBODY)
     assert kept is not None
     assert kept.record == gift

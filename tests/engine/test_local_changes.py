@@ -53,7 +53,7 @@ def test_a_new_file_is_a_change_made_here() -> None:
     found = seen(b"a", b"new")
     look(kit, found)
     ((made, previous, fp, of),) = kit.asked("recorder.record_change")
-    assert (made.path, made.content, made.stamp.maker) == (b"a", found.content, kit.index.replica)
+    assert (made.path, made.content, made.stamp.maker) == (b"a", found.content, kit.index.identity.replica)
     assert (previous, fp, of) == (None, found.fp, found)
     assert kit.board.announcements.take_unlogged() == [notes.NewHere(b"a", 3)]
 
@@ -64,7 +64,7 @@ def test_a_change_follows_what_was_there() -> None:
     look(kit, seen(b"a", b"new"))
     ((made, previous, _, _),) = kit.asked("recorder.record_change")
     assert previous == mine.record
-    assert dict(made.vector).keys() == {PEER, kit.index.replica}
+    assert dict(made.vector).keys() == {PEER, kit.index.identity.replica}
     assert kit.board.announcements.take_unlogged() == [notes.ChangedHere(b"a", 3)]
 
 
@@ -74,7 +74,7 @@ def test_what_is_as_known_is_an_echo_of_our_own_and_its_fingerprint_is_kept() ->
     kit.has(record(b"a", b"same"), found.fp[:-1] + b"x")
     look(kit, found)
     assert recorded(kit) == []
-    row = kit.index.get(b"a")
+    row = kit.index.rows.get(b"a")
     assert row is not None
     assert row.fp == found.fp
 
@@ -113,7 +113,7 @@ def test_a_file_whose_folder_keeps_vanishing_is_not_looked_at_for_ever() -> None
 
 def test_a_folder_that_only_stayed_behind_holds_something_of_ours_again() -> None:
     kit = alone()
-    kit.index.put(later(folder(b"d"), None), b"f" * 50)
+    kit.index.rows.put(later(folder(b"d"), None), b"f" * 50)
     kit.answers["recorder.revive_folder"] = lambda above: kit.has(folder(b"d"), b"f" * 50)
     look(kit, seen(b"d/a", b"new"))
     assert [call[0].record.path for call in kit.asked("recorder.revive_folder")] == [b"d"]
@@ -329,7 +329,7 @@ def test_what_was_tried_there_is_known_by_a_look() -> None:
     kit.board.listings.list_later(b"", kit.board.now.mono_ms, 10, 20)
     look(kit, Seen(b"a", LookOutcome.SAME, Kind.FILE))
     assert kit.work.attempts.attempted(b"a") is None
-    assert kit.index.offer(b"a", NOBODY) is None
+    assert kit.index.offers.of_peer(b"a", NOBODY) is None
     assert kit.planned() == [b"a"]
 
 
@@ -375,5 +375,5 @@ def test_on_a_disk_that_proved_blind_what_has_no_room_is_forgotten_not_deleted()
     peer = kit.connects()
     look(kit, Seen(b"A", LookOutcome.ABSENT, taken_for=b"a"), watched=True)
     assert recorded(kit) == []
-    assert kit.index.get(b"A") is None
+    assert kit.index.rows.get(b"A") is None
     assert kit.asked("intake.ask_again") == [(peer,)]

@@ -330,7 +330,7 @@ def test_what_a_job_found_to_be_different_is_looked_at_or_doubted() -> None:
     assert kit.is_looked_at(b"a")
     name = b".dir_sync/versions/v"
     version = Version(name, b"b", Kind.FILE, 3, b"c" * 32, 0, 0o644, WALL_NS, Cause.DELETED, "")
-    kit.index.put_version(version)
+    kit.index.versions.put(version)
     kit.it.differs(name)
     assert kit.asked("versions.doubt") == [(version,)]
     assert not kit.is_looked_at(name)

@@ -48,7 +48,7 @@ def conflict(kit: Alone[Merging], winner: str, loser: str) -> tuple[Record, Reco
     version(kit, "base", SCANNED, 1, 0)
     won, lost = version(kit, "winner", winner, 7, 200), version(kit, "loser", loser, 1, 100)
     kit.has(won)
-    kit.index.put_version(
+    kit.index.versions.put(
         Version(b"v", b"a", Kind.FILE, lost.size, lost.content, WALL_NS, 0o644, WALL_NS, Cause.CONFLICT, winner)
     )
     kit.board.lost(lost, b"v")
@@ -62,7 +62,7 @@ def run(kit: Alone[Merging]) -> None:
 
 def test_without_the_option_nothing_is_noted() -> None:
     kit = alone(is_on=False)
-    conflict(kit, LARGER, kit.index.replica)
+    conflict(kit, LARGER, kit.index.identity.replica)
     assert kit.board.take_losers() == []
 
 
@@ -95,12 +95,12 @@ def test_what_is_no_text_is_remembered_as_such() -> None:
 
 def test_a_merged_text_that_would_be_too_large_is_not_made() -> None:
     kit = alone()
-    conflict(kit, LARGER, kit.index.replica)
+    conflict(kit, LARGER, kit.index.identity.replica)
     kit.board.taking = Taking(most=len(TEXTS["both"]) - 1)
     run(kit)
     assert len(kit.out(MergeJob)) == 1
     kit.it.on_merged(Merged(b"a", TEXTS["both"]))
-    assert kit.index.offer(b"a", MERGED) is None
+    assert kit.index.offers.of_peer(b"a", MERGED) is None
     assert kit.told() == []
     kit.wait(1_000)
     run(kit)
@@ -109,26 +109,26 @@ def test_a_merged_text_that_would_be_too_large_is_not_made() -> None:
 
 def test_our_loser_is_merged_here_if_our_id_is_the_smaller_one() -> None:
     kit = alone()
-    won, lost = conflict(kit, LARGER, kit.index.replica)
+    won, lost = conflict(kit, LARGER, kit.index.identity.replica)
     run(kit)
     (job,) = kit.out(MergeJob)
     assert [zlib.decompress(each) for each in job[1:4]] == [TEXTS["base"], TEXTS["winner"], TEXTS["loser"]]
     kit.it.on_merged(Merged(b"a", TEXTS["both"]))
-    offer = kit.index.offer(b"a", MERGED)
+    offer = kit.index.offers.of_peer(b"a", MERGED)
     assert offer is not None
     assert offer.record.content == blake3(TEXTS["both"]).digest()
     assert offer.record.stamp > won.stamp
-    assert offer.record.stamp.maker == kit.index.replica
+    assert offer.record.stamp.maker == kit.index.identity.replica
     assert leq(won.vector, offer.record.vector)
     assert leq(lost.vector, offer.record.vector)
     assert kit.planned() == [b"a"]
     # ... and when it is here, the conflict is over
     kit.has(offer.record)
-    kit.index.drop_offer(b"a", MERGED)
+    kit.index.offers.drop(b"a", MERGED)
     run(kit)
     kit.it.on_texts(TextsRead((Text(offer.record, b"a"),), (zlib.compress(TEXTS["both"]),)))
     run(kit)
-    assert kit.index.version(b"v").why is Cause.REPLACED  # type: ignore[union-attr]
+    assert kit.index.versions.get(b"v").why is Cause.REPLACED  # type: ignore[union-attr]
     assert list(kit.index.bases.losers()) == []
     assert len(kit.asked("queries.on_conflicts_settled")) == 1
 
@@ -136,7 +136,7 @@ def test_our_loser_is_merged_here_if_our_id_is_the_smaller_one() -> None:
 def test_our_loser_goes_to_who_made_the_winner_if_that_id_is_smaller() -> None:
     kit = alone()
     kit.connects(SMALLER)
-    _, lost = conflict(kit, SMALLER, kit.index.replica)
+    _, lost = conflict(kit, SMALLER, kit.index.identity.replica)
     run(kit)
     assert kit.out(MergeJob) == []
     assert kit.said(SMALLER) == [Lost(FOLDER, lost, SMALLER, TEXTS["loser"])]
@@ -155,7 +155,7 @@ def test_our_loser_goes_to_who_made_the_winner_if_that_id_is_smaller() -> None:
 def test_who_is_not_connected_is_sent_it_by_way_of_others() -> None:
     kit = alone()
     kit.connects(OTHER)
-    _, lost = conflict(kit, SMALLER, kit.index.replica)
+    _, lost = conflict(kit, SMALLER, kit.index.identity.replica)
     run(kit)
     assert kit.said(PEER) == kit.said(OTHER) == [Lost(FOLDER, lost, SMALLER, TEXTS["loser"])]
 
@@ -164,12 +164,12 @@ def test_the_loser_of_a_peer_is_merged_with_our_winner_or_passed_on() -> None:
     kit = alone()
     peer = kit.connects(LARGER)
     version(kit, "base", SCANNED, 1, 0)
-    won = version(kit, "winner", kit.index.replica, 7, 200)
+    won = version(kit, "winner", kit.index.identity.replica, 7, 200)
     kit.has(won)
     lost = version(kit, "loser", LARGER, 5, 100, keep=False)
     with pytest.raises(PeerError):
-        kit.it.on_lost(peer, Lost(FOLDER, lost, kit.index.replica, TEXTS["base"]))
-    kit.it.on_lost(peer, Lost(FOLDER, lost, kit.index.replica, TEXTS["loser"]))
+        kit.it.on_lost(peer, Lost(FOLDER, lost, kit.index.identity.replica, TEXTS["base"]))
+    kit.it.on_lost(peer, Lost(FOLDER, lost, kit.index.identity.replica, TEXTS["loser"]))
     run(kit)
     assert [zlib.decompress(job.loser) for job in kit.out(MergeJob)] == [TEXTS["loser"]]
     kit.effects()
@@ -181,22 +181,22 @@ def test_the_loser_of_a_peer_is_merged_with_our_winner_or_passed_on() -> None:
 
 def test_what_overlaps_stays_a_conflict_and_is_tried_once() -> None:
     kit = alone()
-    conflict(kit, LARGER, kit.index.replica)
+    conflict(kit, LARGER, kit.index.identity.replica)
     run(kit)
     kit.it.on_merged(Merged(b"a", None))
     kit.wait(100_000)
     run(kit)
     assert kit.out(MergeJob) == []
-    assert kit.index.version(b"v").why is Cause.CONFLICT  # type: ignore[union-attr]
+    assert kit.index.versions.get(b"v").why is Cause.CONFLICT  # type: ignore[union-attr]
 
 
 def test_what_changed_meanwhile_is_decided_anew() -> None:
     kit = alone()
-    conflict(kit, LARGER, kit.index.replica)
+    conflict(kit, LARGER, kit.index.identity.replica)
     run(kit)
     kit.has(version(kit, "base", LARGER, 9, 300))
     kit.it.on_merged(Merged(b"a", TEXTS["both"]))
-    assert kit.index.offer(b"a", MERGED) is None
+    assert kit.index.offers.of_peer(b"a", MERGED) is None
     kit.wait(100_000)
     run(kit)
     assert len(kit.out(MergeJob)) == 1
@@ -210,11 +210,11 @@ def test_of_many_conflicts_none_is_given_up_because_others_are_merged_first() ->
             version(kit, what, *how, keep=False)
             for what, how in (("base", (SCANNED, 1, 0)), ("winner", (LARGER, 7, 200)))
         )
-        lost = version(kit, "loser", kit.index.replica, 1, 100, keep=False)
+        lost = version(kit, "loser", kit.index.identity.replica, 1, 100, keep=False)
         for one, what in ((base, "base"), (won, "winner"), (lost, "loser")):
             kit.index.bases.put(one._replace(path=path), zlib.compress(TEXTS[what]), WALL_NS)
         kit.has(won._replace(path=path))
-        kit.index.put_version(
+        kit.index.versions.put(
             Version(path, path, Kind.FILE, lost.size, lost.content, WALL_NS, 0o644, WALL_NS, Cause.CONFLICT, LARGER)
         )
         kit.board.lost(lost._replace(path=path), path)
@@ -234,16 +234,16 @@ def test_of_one_path_a_peer_has_so_many_losers_and_no_more() -> None:
     kit = alone()
     peer = kit.connects(LARGER)
     version(kit, "base", SCANNED, 1, 0)
-    kit.has(version(kit, "winner", kit.index.replica, 7, 200))
+    kit.has(version(kit, "winner", kit.index.identity.replica, 7, 200))
     for number in range(3 * limits.BASES_PER_PATH_MAX):
         lost = version(kit, "loser", LARGER, 5 + number, 100 + number, keep=False)
-        kit.it.on_lost(peer, Lost(FOLDER, lost, kit.index.replica, TEXTS["loser"]))
+        kit.it.on_lost(peer, Lost(FOLDER, lost, kit.index.identity.replica, TEXTS["loser"]))
     assert len(kit.index.bases.of(b"a")) <= 2 + limits.BASES_PER_PATH_MAX
 
 
 def test_nothing_is_due_during_a_scan() -> None:
     kit = alone()
-    conflict(kit, LARGER, kit.index.replica)
+    conflict(kit, LARGER, kit.index.identity.replica)
     run(kit)
     kit.it.on_merged(Merged(b"a", None))
     assert kit.it.due_ms() is not None
@@ -253,7 +253,7 @@ def test_nothing_is_due_during_a_scan() -> None:
 
 def test_nobody_merges_without_a_common_version() -> None:
     kit = alone()
-    conflict(kit, LARGER, kit.index.replica)
+    conflict(kit, LARGER, kit.index.identity.replica)
     kit.index.bases.drop(b"a")
     run(kit)
     assert kit.out(MergeJob) == []
@@ -261,8 +261,8 @@ def test_nobody_merges_without_a_common_version() -> None:
 
 def test_a_conflict_that_a_person_has_settled_is_left_alone() -> None:
     kit = alone()
-    _, lost = conflict(kit, LARGER, kit.index.replica)
-    kit.index.settle(b"a", Kind.FILE, lost.content)
+    _, lost = conflict(kit, LARGER, kit.index.identity.replica)
+    kit.index.versions.settle(b"a", Kind.FILE, lost.content)
     run(kit)
     assert kit.out(MergeJob) == []
     assert list(kit.index.bases.losers()) == []
@@ -271,9 +271,12 @@ def test_a_conflict_that_a_person_has_settled_is_left_alone() -> None:
 def test_a_loser_that_was_not_kept_in_time_is_read_out_of_the_history() -> None:
     kit = alone()
     version(kit, "base", SCANNED, 1, 0)
-    won, lost = version(kit, "winner", LARGER, 7, 200), version(kit, "loser", kit.index.replica, 5, 100, keep=False)
+    won, lost = (
+        version(kit, "winner", LARGER, 7, 200),
+        version(kit, "loser", kit.index.identity.replica, 5, 100, keep=False),
+    )
     kit.has(won)
-    kit.index.put_version(
+    kit.index.versions.put(
         Version(b"v", b"a", Kind.FILE, lost.size, lost.content, WALL_NS, 0o644, WALL_NS, Cause.CONFLICT, LARGER)
     )
     kit.board.lost(lost, b"v")
@@ -286,12 +289,12 @@ def test_a_loser_that_was_not_kept_in_time_is_read_out_of_the_history() -> None:
 
 def test_a_merge_that_only_confirms_the_winner_writes_nothing_to_the_disk() -> None:
     kit = alone()
-    conflict(kit, LARGER, kit.index.replica)
+    conflict(kit, LARGER, kit.index.identity.replica)
     run(kit)
     kit.effects()
     kit.answers["rows.put"] = kit.has
     kit.it.on_merged(Merged(b"a", TEXTS["winner"]))
-    assert kit.index.offer(b"a", MERGED) is None
+    assert kit.index.offers.of_peer(b"a", MERGED) is None
     ((record, _),) = kit.asked("rows.put")
     assert record.content == blake3(TEXTS["winner"]).digest()
     assert kit.told() == [notes.TextMerged(b"a")]

@@ -15,10 +15,12 @@ from tests.engine.kit import Alone, later, record
 def test_a_mirror_undoes_nothing_before_the_first_contact_is_over(mode: Mode) -> None:
     kit = Alone(Scope)
     kit.mode_rules.mode = mode
-    assert kit.mode_rules.mode_at(b"a", kit.index.get(b"a")) is (Mode.RECEIVE_ONLY if mode is Mode.MIRROR else mode)
+    assert kit.mode_rules.mode_at(b"a", kit.index.rows.get(b"a")) is (
+        Mode.RECEIVE_ONLY if mode is Mode.MIRROR else mode
+    )
     kit.announces(record(b"b", b"1"))
     kit.mode_rules.mesh_is_known()
-    assert kit.mode_rules.mode_at(b"a", kit.index.get(b"a")) is mode
+    assert kit.mode_rules.mode_at(b"a", kit.index.rows.get(b"a")) is mode
     assert kit.board.plan_queue.cursor == b"", "what peers announced is decided anew"
 
 
@@ -26,10 +28,10 @@ def test_a_path_is_reverted_until_something_else_is_there() -> None:
     kit = Alone(Scope)
     kit.mode_rules.mode = Mode.RECEIVE_ONLY
     kit.mode_rules.revert(b"a")
-    assert kit.mode_rules.mode_at(b"a", kit.index.get(b"a")) is Mode.REVERT
+    assert kit.mode_rules.mode_at(b"a", kit.index.rows.get(b"a")) is Mode.REVERT
     assert kit.planned() == [b"a"]
     kit.mode_rules.revert_ends(b"a")
-    assert kit.mode_rules.mode_at(b"a", kit.index.get(b"a")) is Mode.RECEIVE_ONLY
+    assert kit.mode_rules.mode_at(b"a", kit.index.rows.get(b"a")) is Mode.RECEIVE_ONLY
 
 
 def test_the_mode_decides() -> None:
@@ -49,7 +51,7 @@ def test_whether_a_file_is_too_large_to_be_shared_is_decided_without_another_loo
     row = kit.has(large_change(record(b"a", b"large"), 5, 1))
     kit.announces(record(b"a", b"of a peer"))
     looked: list[bytes] = []
-    monkeypatch.setattr(kit.index, "get", looked.append)
+    monkeypatch.setattr(kit.index.rows, "get", looked.append)
     assert not isinstance(kit.mode_rules.decision_at(b"a", row), Take)
     assert kit.mode_rules.mode_at(b"a", row) is Mode.APART
     assert kit.mode_rules.mode_at(b"a", None) is Mode.TWO_WAY

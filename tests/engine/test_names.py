@@ -74,5 +74,5 @@ def test_only_an_index_that_was_made_on_another_disk_is_doubted(why: str) -> Non
     kit.board.scanning = why != "no scan"
     kit.board.first_scan = why == "a new index"
     if why == "known":
-        kit.index.note(BLIND, 1)
+        kit.index.notes.put(BLIND, 1)
     assert kit.it.was_not_blind() == (not why)

@@ -26,7 +26,7 @@ def alone(mode: Mode) -> Alone[OwnChanges]:
 
 def changes_here(kit: Alone[OwnChanges], path: bytes, content: bytes | None) -> None:
     """A user changes something, and the recorder writes its row."""
-    row = kit.index.get(path)
+    row = kit.index.rows.get(path)
     mine = None if row is None else row.record
     made = kit.real(Stamps).changed_to(mine, record(path, content), 5)
     kit.real(Rows).put(made, fp_of(made))
@@ -52,7 +52,7 @@ def test_override_makes_ours_win_also_where_nothing_is() -> None:
     kit.announces(changed)
     kit.announces(new)
     assert kit.it.override() == 2
-    rows = [kit.index.get(path) for path in (b"a", b"b")]
+    rows = [kit.index.rows.get(path) for path in (b"a", b"b")]
     assert all(row is not None for row in rows)
     kept, gone = (row.record for row in rows if row is not None)
     assert kept.content == mine.content
@@ -88,9 +88,9 @@ def test_revert_plans_each_path_by_the_rule_for_that() -> None:
     kit.planned()
     assert kit.it.revert() == 2
     assert kit.planned() == [b"a", b"b"]
-    modes = [kit.mode_rules.mode_at(path, kit.index.get(path)) for path in (b"a", b"b")]
+    modes = [kit.mode_rules.mode_at(path, kit.index.rows.get(path)) for path in (b"a", b"b")]
     assert modes == [Mode.REVERT, Mode.REVERT]
-    assert kit.index.offer(b"b", THEIRS) is not None
+    assert kit.index.offers.of_peer(b"b", THEIRS) is not None
 
 
 def test_each_peer_is_asked_for_a_content_that_is_wanted_back() -> None:
@@ -107,10 +107,10 @@ def test_a_mirror_waits_for_the_state_of_a_peer() -> None:
     kit = alone(Mode.MIRROR)
     peer = kit.connects()
     kit.it.run_timers()
-    assert kit.mode_rules.mode_at(b"a", kit.index.get(b"a")) is Mode.RECEIVE_ONLY
+    assert kit.mode_rules.mode_at(b"a", kit.index.rows.get(b"a")) is Mode.RECEIVE_ONLY
     peer.synced = True
     kit.it.run_timers()
-    assert kit.mode_rules.mode_at(b"a", kit.index.get(b"a")) is Mode.MIRROR
+    assert kit.mode_rules.mode_at(b"a", kit.index.rows.get(b"a")) is Mode.MIRROR
 
 
 def test_the_mesh_has_another_version_now() -> None:
@@ -120,7 +120,7 @@ def test_the_mesh_has_another_version_now() -> None:
     gone = later(base, None)
     kit.announces(gone)
     kit.it.rebase(gone)
-    assert kit.index.offers(b"a") == [Offer(THEIRS, gone, False)]
+    assert kit.index.offers.of(b"a") == [Offer(THEIRS, gone, False)]
 
 
 def test_another_mode_announces_what_was_kept_here() -> None:
@@ -131,15 +131,15 @@ def test_another_mode_announces_what_was_kept_here() -> None:
     kit.has(own_change(record(b"gone", None), 5, 3))
     kit.mode_rules.mode = Mode.TWO_WAY
     kit.it.adopt()
-    row, first = kit.index.get(b"a"), kit.index.get(b"first")
+    row, first = kit.index.rows.get(b"a"), kit.index.rows.get(b"first")
     assert row is not None
     assert first is not None
-    assert row.record.stamp.maker == kit.index.replica
+    assert row.record.stamp.maker == kit.index.identity.replica
     assert row.record.stamp > base.stamp
     assert first.record.stamp.maker.startswith("=")
-    assert kit.index.get(b"gone") is None
-    assert not any(is_own(each.record) for each in kit.index.rows_after(0, 100))
-    assert kit.index.offers(b"a") == []
+    assert kit.index.rows.get(b"gone") is None
+    assert not any(is_own(each.record) for each in kit.index.rows.after(0, 100))
+    assert kit.index.offers.of(b"a") == []
     assert [note for note in kit.told() if isinstance(note, notes.Adopted)] == [notes.Adopted(3)]
 
 
@@ -151,14 +151,14 @@ def test_a_lower_limit_is_followed_page_by_page(monkeypatch: pytest.MonkeyPatch)
     kit.has(record(b"small", b"s"))
     kit.board.taking = Taking(most=4, large="too large")
     pages: list[int] = []
-    rows_after = kit.index.rows_after
+    rows_after = kit.index.rows.after
 
     def paged(after: int, most: int) -> list[Row]:
         found = rows_after(after, most)
         pages.append(len(found))
         return found
 
-    monkeypatch.setattr(kit.index, "rows_after", paged)
+    monkeypatch.setattr(kit.index.rows, "after", paged)
     kit.it.adopt()
     assert pages[0] == max(pages) == PLAN_MAX
     assert kit.it.too_large() == large

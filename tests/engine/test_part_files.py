@@ -58,9 +58,9 @@ def test_parts_are_swept_once_and_again_when_what_is_wanted_changes() -> None:
     kit.it.swept(are_kept=True)
     assert not kit.it.must_sweep
     kit.announces(record(b"a", b"1"))
-    kit.index.drop_offer(b"a", PEER)
+    kit.index.offers.drop(b"a", PEER)
     assert kit.it.must_sweep
     kit.it.swept(are_kept=False)
     kit.announces(record(b"a", b"1"))
-    kit.index.drop_offer(b"a", PEER)
+    kit.index.offers.drop(b"a", PEER)
     assert not kit.it.must_sweep

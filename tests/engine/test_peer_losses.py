@@ -28,7 +28,7 @@ def alone(files: int = 10, **answers: Any) -> Alone[PeerLosses]:
 
 
 def mine(kit: Alone[PeerLosses], number: int) -> Record:
-    row = kit.index.get(b"%02d" % number)
+    row = kit.index.rows.get(b"%02d" % number)
     assert row is not None
     return row.record
 
@@ -38,7 +38,7 @@ def is_held_up(kit: Alone[PeerLosses], number: int, maker: str = PEER, node: str
     target = kit.announces(later(mine(kit, number), None, maker), node).record
     is_held_up = kit.it.hold_if_disaster(mine(kit, number), target)
     if not is_held_up:
-        kit.index.put(target, b"")
+        kit.index.rows.put(target, b"")
     return is_held_up
 
 
@@ -52,7 +52,7 @@ def test_a_few_removals_go_ahead_and_a_burst_is_held_up() -> None:
     held = kit.real(Brakes).peers.held()
     assert list(held) == [PEER]
     assert any(isinstance(note, notes.PeerHeld) for note in kit.told())
-    assert kit.index.noted("braked " + PEER) == "removals"
+    assert kit.index.notes.get("braked " + PEER) == "removals"
 
 
 @pytest.mark.parametrize("why", ["a person here", "no limit", "no file", "approved", "expected"])
@@ -93,7 +93,7 @@ def test_the_removals_of_a_maker_count_by_the_link_that_brings_them() -> None:
 
 def test_what_was_held_when_the_program_ended_is_held_again() -> None:
     kit = alone()
-    kit.index.note("braked " + PEER, "removals")
+    kit.index.notes.put("braked " + PEER, "removals")
     for number in range(4):
         kit.announces(later(mine(kit, number), None))
     kit.it.brake_again()
@@ -103,10 +103,10 @@ def test_what_was_held_when_the_program_ended_is_held_again() -> None:
 
 def test_if_nothing_of_it_is_announced_any_more_it_is_not() -> None:
     kit = alone()
-    kit.index.note("braked " + PEER, "removals")
+    kit.index.notes.put("braked " + PEER, "removals")
     kit.it.brake_again()
     assert kit.told() == []
-    assert not kit.index.noted("braked " + PEER)
+    assert not kit.index.notes.get("braked " + PEER)
 
 
 def test_tombstones_of_what_was_never_here_are_counted_by_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_people_are_told_once_what_a_peer_holds() -> None:
     kit.it.on_brake_news(peer, (Held(PEER, 1, 6, b"a"),))
     assert kit.told() == [notes.LossHeldThere(b"a", "name of " + PEER, 5)]
     kit.effects()
-    kit.it.on_brake_news(peer, (Held(kit.index.replica, 1, 5, b"a"),))
+    kit.it.on_brake_news(peer, (Held(kit.index.identity.replica, 1, 5, b"a"),))
     assert kit.told() == [notes.HeldThere(b"a", "name of " + PEER, None, 5)]
 
 

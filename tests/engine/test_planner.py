@@ -51,7 +51,7 @@ def test_what_is_older_than_ours_is_dropped_and_whatever_was_on_its_way_with_it(
     kit.has(later(first, b"second"))
     kit.announces(first)
     assert plan(kit, b"a") == []
-    assert not kit.index.offers(b"a")
+    assert not kit.index.offers.of(b"a")
     assert kit.asked("transfers.drop_wanted") == [(b"a",)]
     assert kit.asked("transfers.forget_attempts") == [(b"a",)]
 
@@ -66,7 +66,7 @@ def test_a_path_that_nobody_announces_any_more_is_forgotten_unless_a_job_is_out_
 
 def test_an_edit_here_survives_a_deletion_that_did_not_know_it() -> None:
     kit = alone()
-    mine = kit.has(record(b"a", b"mine", node=kit.index.replica))
+    mine = kit.has(record(b"a", b"mine", node=kit.index.identity.replica))
     gone = tombstone(b"a", ns=WALL_NS + 5)
     kit.announces(gone)
     assert plan(kit, b"a") == []
@@ -151,10 +151,10 @@ def test_what_is_out_of_reach_gives_way_to_the_best_that_is_not() -> None:
 def test_what_should_come_back_and_is_nowhere_is_said_and_given_up() -> None:
     kit = alone(sources__is_within_reach=False, sources__may_be_asked=False)
     mine = kit.has(record(b"a", b"mine"))
-    kit.index.put_offer(Offer(OURS, later(mine.record, b"was here once", kit.index.replica), False))
+    kit.index.offers.put(Offer(OURS, later(mine.record, b"was here once", kit.index.identity.replica), False))
     plan(kit, b"a")
     assert kit.told() == [notes.CannotRestore(b"a")]
-    assert not kit.index.offers(b"a")
+    assert not kit.index.offers.of(b"a")
 
 
 def test_what_is_in_the_way_is_said_once() -> None:
@@ -333,7 +333,7 @@ def test_a_text_that_was_merged_here_does_not_wait_for_room() -> None:
     kit = alone()
     kit.board.taking = Taking(room=0, full="the limit")
     mine = kit.has(record(b"a", b"mine")).record
-    kit.index.put_offer(Offer(MERGED, later(mine, b"mine and theirs", kit.index.replica), False))
+    kit.index.offers.put(Offer(MERGED, later(mine, b"mine and theirs", kit.index.identity.replica), False))
     assert plan(kit, b"a") == [b"a"]
     kit.announces(later(mine, b"larger", PEER, 2 * 10**9))
     assert plan(kit, b"a") == [b"a"], "what a peer has made after that needs room"
@@ -371,7 +371,7 @@ def test_what_waits_for_room_and_is_not_wanted_any_more_waits_no_more(why: str) 
         case "here":
             kit.has(record(b"copy", b"x" * 11))
         case "withdrawn":
-            kit.index.drop_offer(b"a", PEER)
+            kit.index.offers.drop(b"a", PEER)
         case "newer here":
             kit.has(later(wanted, b"newer"))
         case "in the way":

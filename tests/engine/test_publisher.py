@@ -63,14 +63,14 @@ def test_who_has_too_much_in_its_outbox_hears_of_it_later_from_the_index() -> No
     assert kit.said() == []
     kit.board.peers[PEER].connection.queued = 0
     kit.it.send_backlogs()
-    assert sequences(kit.said())[-1] == kit.index.sequence
+    assert sequences(kit.said())[-1] == kit.index.sequences.last
 
 
 def test_a_rename_is_one_thing_for_peers_and_for_people() -> None:
     kit = alone(PEER)
     old = record(b"old", b"same")
     kit.has(old)
-    kit.it.subscribers[PEER].sent = kit.index.sequence
+    kit.it.subscribers[PEER].sent = kit.index.sequences.last
     change(kit, record(b"new", b"same"), data=b"same")
     change(kit, later(old, None), old)
     kit.board.tell_later(notes.NewHere(b"new", 4))
@@ -88,7 +88,7 @@ def test_a_rename_with_an_edit_is_known_by_what_the_watcher_saw() -> None:
     kit = alone(PEER)
     old = record(b"old", b"before")
     kit.has(old)
-    kit.it.subscribers[PEER].sent = kit.index.sequence
+    kit.it.subscribers[PEER].sent = kit.index.sequences.last
     change(kit, record(b"new", b"after"))
     change(kit, later(old, None), old)
     kit.it.renamed(b"new", (b"older", b"old"))
@@ -181,7 +181,7 @@ def test_of_those_who_lag_far_behind_only_some_are_told_in_one_turn_one_after_th
 def test_where_two_hold_the_same_nothing_is_told() -> None:
     kit = alone(PEER)
     kit.has(record(b"a", b"1"))
-    kit.it.subscribers[PEER].begin(0, kit.index.summary())
+    kit.it.subscribers[PEER].begin(0, kit.index.rows.summary())
     kit.it.send_backlogs()
     (end,) = kit.said()
     assert isinstance(end, State)

@@ -25,17 +25,17 @@ def before(path: bytes, content: bytes | None) -> Before:
 
 
 def holders(kit: Alone[Queries], path: bytes = b"a") -> list[str]:
-    return sorted(offer.peer for offer in kit.index.offers(path))
+    return sorted(offer.peer for offer in kit.index.offers.of(path))
 
 
 def test_what_is_wanted_back_is_a_new_change_of_ours() -> None:
     kit = alone()
     mine = kit.has(record(b"a", b"now")).record
     kit.it.on_restore([before(b"a", b"then")], {record(b"a", b"then").content: (PEER, OTHER)})
-    offers = kit.index.offers(b"a")
+    offers = kit.index.offers.of(b"a")
     assert holders(kit) == [OURS + PEER, OURS + OTHER]
     assert all(beats(offer.record, mine) for offer in offers)
-    assert {offer.record.stamp.maker for offer in offers} == {kit.index.replica}
+    assert {offer.record.stamp.maker for offer in offers} == {kit.index.identity.replica}
     assert kit.planned() == [b"a"]
     assert kit.it.pending_restores() == 1
 
@@ -44,7 +44,7 @@ def test_what_is_here_in_the_history_is_asked_of_nobody() -> None:
     kit = alone()
     kit.has(record(b"a", b"now"))
     then = record(b"a", b"then")
-    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 4, then.content, 0, 0o644, WALL_NS, Cause.REPLACED, PEER))
+    kit.index.versions.put(Version(b"v", b"a", Kind.FILE, 4, then.content, 0, 0o644, WALL_NS, Cause.REPLACED, PEER))
     kit.it.on_restore([before(b"a", b"then")], {then.content: (PEER,)})
     assert holders(kit) == [OURS]
 
@@ -68,7 +68,7 @@ def test_what_came_since_is_removed_again() -> None:
     kit = alone()
     kit.has(record(b"a", b"now"))
     kit.it.on_restore([before(b"a", None)], {})
-    assert [(offer.peer, offer.record.kind) for offer in kit.index.offers(b"a")] == [(OURS, Kind.ABSENT)]
+    assert [(offer.peer, offer.record.kind) for offer in kit.index.offers.of(b"a")] == [(OURS, Kind.ABSENT)]
 
 
 @pytest.mark.parametrize("asks", [True, False])
@@ -91,7 +91,7 @@ def test_the_newest_versions_are_told_in_pages() -> None:
     kit = alone()
     for number in range(600):
         name = b"v%03d" % number
-        kit.index.put_version(Version(name, b"a", Kind.FILE, 4, b"c" * 32, 0, 0o644, number + 1, Cause.REPLACED, PEER))
+        kit.index.versions.put(Version(name, b"a", Kind.FILE, 4, b"c" * 32, 0, 0o644, number + 1, Cause.REPLACED, PEER))
     kit.it.on_history_request(kit.board.peers[PEER], HistoryRequest(FOLDER, 3, b"a", 550))
     kit.it.answer_some()
     assert len(kit.said()) == 1, "a page in a turn"
@@ -107,7 +107,7 @@ def test_two_that_ask_for_the_history_get_their_pages_in_turn_and_each_version_o
     kit.connects(OTHER)
     for number in range(1_100):
         name = b"v%04d" % (number * 7 % 1_100)
-        kit.index.put_version(
+        kit.index.versions.put(
             Version(name, b"a", Kind.FILE, 4, name * 6, 0, 0o644, number // 300, Cause.REPLACED, PEER)
         )
     for node in (PEER, OTHER):

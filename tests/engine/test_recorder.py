@@ -31,7 +31,7 @@ def alone(first_scan: bool = False, **answers: Any) -> Alone[LocalRecorder]:
 def changed(kit: Alone[LocalRecorder], before: bytes | None, after: bytes, **found: Any) -> Fresh:
     """What is told of a change of `a`."""
     previous = None if before is None else kit.has(record(b"a", before)).record
-    now = record(b"a", after) if previous is None else later(previous, after, kit.index.replica)
+    now = record(b"a", after) if previous is None else later(previous, after, kit.index.identity.replica)
     look = seen(b"a", after)._replace(**found)
     kit.it.record_change(now._replace(size=look.size), previous, look.fp, look)
     return kit.board.announcements.fresh[b"a"]
@@ -40,7 +40,7 @@ def changed(kit: Alone[LocalRecorder], before: bytes | None, after: bytes, **fou
 def test_a_small_change_is_told_with_its_content() -> None:
     kit = alone()
     assert changed(kit, b"old", b"new").data == b"new"
-    row = kit.index.get(b"a")
+    row = kit.index.rows.get(b"a")
     assert row is not None
     assert row.fp == seen(b"a", b"new").fp
 
@@ -109,7 +109,7 @@ def test_what_the_first_scan_finds_is_equal_on_all_nodes_and_no_news_for_people(
     kit = alone(first_scan=True)
     found = seen(b"a", b"new")
     kit.it.new(found, False)
-    row = kit.index.get(b"a")
+    row = kit.index.rows.get(b"a")
     assert row is not None
     assert row.record == first_scan_record(b"a", Kind.FILE, 3, found.content, found.mtime, found.mode)
     assert kit.board.announcements.rows == [], "nobody is there to be told"
@@ -119,9 +119,9 @@ def test_what_the_first_scan_finds_is_equal_on_all_nodes_and_no_news_for_people(
 def test_what_a_later_listing_finds_is_a_change_made_here() -> None:
     kit = alone()
     kit.it.new(seen(b"a", b"new"), True)
-    row = kit.index.get(b"a")
+    row = kit.index.rows.get(b"a")
     assert row is not None
-    assert row.record.stamp.maker == kit.index.replica
+    assert row.record.stamp.maker == kit.index.identity.replica
     assert row.record.stamp.ns <= WALL_NS
     assert kit.board.announcements.take_unlogged() == [notes.NewHere(b"a", 3)]
 
@@ -137,7 +137,7 @@ def test_a_new_folder_is_listed() -> None:
 def test_many_files_of_the_first_scan_are_told_if_somebody_is_there(told: bool) -> None:
     kit = alone(first_scan=True)
     kit.it.new_files([seen(b"a", b"1"), seen(b"b", b"1"), seen(b"c", b"2")], told)
-    assert [path for path in (b"a", b"b", b"c") if kit.index.get(path)] == [b"a", b"b", b"c"]
+    assert [path for path in (b"a", b"b", b"c") if kit.index.rows.get(path)] == [b"a", b"b", b"c"]
     data = {path: fresh.data for path, fresh in kit.board.announcements.fresh.items()}
     assert data == ({b"a": b"1", b"b": None, b"c": b"2"} if told else {}), "of two equal ones one travels"
 
@@ -175,11 +175,11 @@ def test_only_where_nothing_else_can_have_been_meant(why: str) -> None:
 def test_a_folder_that_stayed_behind_comes_back_with_those_above_it() -> None:
     kit = alone()
     for path in (b"d", b"d/e"):
-        kit.index.put(later(folder(path), None), seen(path, kind=Kind.DIRECTORY).fp)
-    row = kit.index.get(b"d/e")
+        kit.index.rows.put(later(folder(path), None), seen(path, kind=Kind.DIRECTORY).fp)
+    row = kit.index.rows.get(b"d/e")
     assert row is not None
     kit.it.revive_folder(row)
-    kinds = [found.record.kind for path in (b"d", b"d/e") if (found := kit.index.get(path))]
+    kinds = [found.record.kind for path in (b"d", b"d/e") if (found := kit.index.rows.get(path))]
     assert kinds == [Kind.DIRECTORY, Kind.DIRECTORY]
 
 

@@ -23,7 +23,7 @@ def alone(**answers: Any) -> Alone[Rows]:
 def test_a_row_is_told_to_peers_and_planned() -> None:
     kit = alone()
     row = kit.it.put(record(b"a", b"1"), b"fp")
-    assert kit.index.get(b"a") == row
+    assert kit.index.rows.get(b"a") == row
     assert kit.board.announcements.rows == [(row.seq, row.record)]
     assert kit.planned() == [b"a"]
 
@@ -79,8 +79,8 @@ def test_what_is_taken_answers_all_offers_that_it_covers_and_no_newer_one() -> N
     kit.announces(taken)
     newer = kit.announces(later(taken, b"2", OTHER), OTHER)
     kit.it.accept(taken, b"fp")
-    assert kit.index.offers(b"a") == [newer]
-    row = kit.index.get(b"a")
+    assert kit.index.offers.of(b"a") == [newer]
+    row = kit.index.rows.get(b"a")
     assert row is not None
     assert row.record == taken
 
@@ -103,10 +103,10 @@ def test_what_was_remembered_for_an_offer_goes_with_it() -> None:
 
 def test_our_answer_wins_over_what_it_answers_and_knows_it() -> None:
     kit = alone()
-    mine = kit.has(record(b"a", b"mine", node=kit.index.replica))
+    mine = kit.has(record(b"a", b"mine", node=kit.index.identity.replica))
     gone = tombstone(b"a", ns=WALL_NS + 10)
     kit.it.reassert(mine, gone)
-    row = kit.index.get(b"a")
+    row = kit.index.rows.get(b"a")
     assert row is not None
     assert (row.record.content, row.fp) == (mine.record.content, mine.fp)
     assert beats(row.record, gone)
@@ -116,7 +116,7 @@ def test_our_answer_wins_over_what_it_answers_and_knows_it() -> None:
 
 def test_an_announced_deletion_counts_only_if_it_knew_what_is_here() -> None:
     kit = alone()
-    mine = kit.has(record(b"a", b"mine", node=kit.index.replica)).record
+    mine = kit.has(record(b"a", b"mine", node=kit.index.identity.replica)).record
     kit.announces(tombstone(b"a", ns=WALL_NS + 10))
     assert kit.it.announced_gone(mine) is None
     gone = kit.announces(later(mine, None), OTHER).record
@@ -139,14 +139,14 @@ def test_what_is_there_was_announced_only_if_it_is_exactly_that(change: dict[str
 def test_the_journal_notes_how_a_path_was_if_that_changes() -> None:
     kit = alone()
     kit.board.begin_journal()
-    kit.index.journal = lambda *entry: noted.append(entry)  # type: ignore[method-assign]
+    kit.index.journal.write = lambda *entry: noted.append(entry)  # type: ignore[method-assign]
     noted: list[Any] = []
     mine = kit.has(record(b"a", b"old"))
     kit.it.put(later(mine.record, b"old"), fp_of(mine.record))
     assert noted == [], "only its vector is new"
     new = later(mine.record, b"new")
     kit.it.put(new, b"fp")
-    assert noted == [(new, kit.index.get(b"a") and later(mine.record, b"old"), WALL_NS)]
+    assert noted == [(new, kit.index.rows.get(b"a") and later(mine.record, b"old"), WALL_NS)]
     kit.it.put(record(b"b", b"1"), b"fp")
     assert noted[1][:2] == (record(b"b", b"1"), None)
     kit.it.put(tombstone(b"never here"), b"")

@@ -121,7 +121,7 @@ def test_what_differs_is_looked_at_and_what_does_not_is_not() -> None:
 def test_what_is_missing_is_looked_at_if_it_was_here() -> None:
     kit = alone()
     kit.has(record(b"a", b"1"))
-    kit.index.put(later(record(b"b", b"1"), None), b"")
+    kit.index.rows.put(later(record(b"b", b"1"), None), b"")
     listing(kit, gone=(b"a", b"b", b"c"))
     assert [kit.is_looked_at(path) for path in (b"a", b"b", b"c")] == [True, False, False]
 
@@ -206,7 +206,7 @@ def test_what_is_held_and_listed_is_held_no_longer() -> None:
 
 
 def left_behind(kit: Alone[Scan], *entries: tuple[bytes, Stat]) -> None:
-    kit.index.put(later(folder(b"d"), None), b"its fingerprint")
+    kit.index.rows.put(later(folder(b"d"), None), b"its fingerprint")
     listing(kit, b"d", *entries)
 
 
@@ -303,7 +303,7 @@ def test_an_index_that_was_checked_on_a_blind_disk_is_marked() -> None:
     kit = scanning()
     kit.work.disk.is_blind = True
     kit.it.send_listings()
-    assert kit.index.noted(BLIND) == 1
+    assert kit.index.notes.get(BLIND) == 1
 
 
 def test_the_looks_of_a_scan_bring_contents_along_if_they_are_wanted() -> None:

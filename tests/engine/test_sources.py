@@ -66,7 +66,7 @@ def test_what_can_be_had() -> None:
     assert not is_had(wanted, offers=[Offer("cc", wanted, False)])
     assert is_had(wanted, offers=[Offer(PEER, wanted, False)])
     assert is_had(wanted, lambda kit: kit.has(record(b"b", b"content")))
-    assert is_had(wanted, lambda kit: kit.index.put_version(version(wanted.content)))
+    assert is_had(wanted, lambda kit: kit.index.versions.put(version(wanted.content)))
     assert is_had(wanted, lambda kit: kit.work.arrivals.make_ready(b"a", Ready(wanted.content, b"content", None)))
     assert is_had(record(b"a", b"")), "an empty file needs nobody"
     assert is_had(later(wanted, None))
@@ -95,7 +95,7 @@ def test_the_file_at_the_path_itself_is_the_best_and_one_that_is_being_changed_n
     kit = alone()
     content = record(b"a", b"content").content
     assert kit.it.where_is(content, b"a") is None
-    kit.index.put_version(version(content))
+    kit.index.versions.put(version(content))
     assert kit.it.where_is(content, b"a") == (b"v", b"", 7)
     other = kit.has(record(b"b", b"content"))
     assert kit.it.where_is(content, b"a") == (b"b", other.fp, 7)

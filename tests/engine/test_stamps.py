@@ -16,14 +16,14 @@ def test_a_change_made_here_wins_over_what_it_replaces_though_our_clock_is_behin
     made = kit.it.changed_to(theirs, record(b"a", b"new"), WALL_NS)
     assert beats(made, theirs)
     assert has_seen(made, theirs)
-    assert made.stamp.maker == kit.index.replica
+    assert made.stamp.maker == kit.index.identity.replica
 
 
 def test_the_counter_is_the_next_sequence() -> None:
     kit = Alone(Stamps)
     kit.has(record(b"b", b"1"))
     made = kit.it.changed_to(None, record(b"a", b"new"), WALL_NS)
-    assert dict(made.vector)[kit.index.replica] == kit.index.next_sequence() == 2
+    assert dict(made.vector)[kit.index.identity.replica] == kit.index.sequences.next() == 2
 
 
 def test_what_is_dated_far_ahead_is_not_continued() -> None:
@@ -43,11 +43,11 @@ def test_a_clock_that_knows_nothing_bounds_nothing() -> None:
 
 def test_where_our_own_counter_is_forged_a_new_name_is_used() -> None:
     kit = Alone(Stamps)
-    forged = record(b"a", b"old")._replace(vector=((kit.index.replica, 99), (PEER, 1)))
+    forged = record(b"a", b"old")._replace(vector=((kit.index.identity.replica, 99), (PEER, 1)))
     maker, counter = kit.it.maker(forged)
-    assert maker != kit.index.replica
-    assert counter == kit.index.next_sequence()
-    assert kit.it.maker(record(b"b", b"1")) == (kit.index.replica, counter), "only there"
+    assert maker != kit.index.identity.replica
+    assert counter == kit.index.sequences.next()
+    assert kit.it.maker(record(b"b", b"1")) == (kit.index.identity.replica, counter), "only there"
     assert kit.it.maker(forged)[0] == maker, "the same name again"
 
 
@@ -66,9 +66,9 @@ def test_what_wins_against_a_larger_stamp_does_so_once() -> None:
 
 def test_an_index_takes_a_new_id_once_in_a_while() -> None:
     kit = Alone(Stamps)
-    before = kit.index.replica
+    before = kit.index.identity.replica
     assert kit.it.take_new_id()
-    assert kit.index.replica != before
+    assert kit.index.identity.replica != before
     assert not kit.it.take_new_id()
     kit.wait(EVERY_MS)
     assert kit.it.take_new_id()

@@ -21,7 +21,7 @@ def alone(heard: bool = True) -> Alone[SyncReport]:
     peer = kit.connects()
     peer.was_asked = True
     kit.real(Publisher).peer_came(peer)
-    kit.index.set_peer(PEER, PeerSeen(0, None))
+    kit.index.peers.put(PEER, PeerSeen(0, None))
     if heard:
         peer.standing.came(State(FOLDER, 0, True, ()))
     return kit
@@ -34,8 +34,8 @@ def in_sync(*held: Record) -> Alone[SyncReport]:
         kit.has(one)
     peer = kit.board.peers[PEER]
     peer.synced = True
-    peer.standing.told(State(FOLDER, kit.index.sequence, True, ()))
-    kit.it.on_lacks(peer, Lacks(FOLDER, kit.index.sequence, 0, 0, 0))
+    peer.standing.told(State(FOLDER, kit.index.sequences.last, True, ()))
+    kit.it.on_lacks(peer, Lacks(FOLDER, kit.index.sequences.last, 0, 0, 0))
     return kit
 
 
@@ -53,7 +53,7 @@ def test_otherwise_they_are_not(why: str) -> None:
         case "not all heard":
             peer.synced = False
         case "it lacks":
-            kit.it.on_lacks(peer, Lacks(FOLDER, kit.index.sequence, 1, 5, 0))
+            kit.it.on_lacks(peer, Lacks(FOLDER, kit.index.sequences.last, 1, 5, 0))
         case "we lack":
             kit.announces(record(b"b", b"2"))
         case "a look":
@@ -141,7 +141,7 @@ def test_while_something_is_lacking_all_the_time_the_figures_change_once_a_secon
     kit.announces(record(b"a", b"content"))
     kit.announces(record(b"b", b"2"))
     kit.it.tell_lacks()
-    kit.index.drop_offer(b"b", PEER)
+    kit.index.offers.drop(b"b", PEER)
     kit.effects()
     kit.wait(900)
     kit.it.tell_lacks()
@@ -149,7 +149,7 @@ def test_while_something_is_lacking_all_the_time_the_figures_change_once_a_secon
     kit.wait(100)
     kit.it.tell_lacks()
     assert kit.said() == [Lacks(FOLDER, 0, 1, 7, 0)]
-    kit.index.drop_offer(b"a", PEER)
+    kit.index.offers.drop(b"a", PEER)
     kit.wait(200)
     kit.it.tell_lacks()
     assert kit.said() == [Lacks(FOLDER, 0, *NOTHING)]

@@ -65,12 +65,12 @@ def test_what_has_another_name_by_now_comes_from_there() -> None:
 def test_what_is_in_the_history_comes_from_there() -> None:
     kit = alone()
     digest = record(b"a", b"content").content
-    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 7, digest, 5, 0o644, WALL_NS, Cause.DELETED, ""))
+    kit.index.versions.put(Version(b"v", b"a", Kind.FILE, 7, digest, 5, 0o644, WALL_NS, Cause.DELETED, ""))
     pull(kit, b"a", digest, 7)
     (item,) = read(kit)
     assert (item.path, item.kept) == (b"v", (7, 5))
     kit = alone(sources__is_avoided=True)
-    kit.index.put_version(Version(b"v", b"a", Kind.FILE, 7, digest, 5, 0o644, WALL_NS, Cause.DELETED, ""))
+    kit.index.versions.put(Version(b"v", b"a", Kind.FILE, 7, digest, 5, 0o644, WALL_NS, Cause.DELETED, ""))
     pull(kit, b"a", digest, 7)
     assert read(kit) == [], "it is not as listed"
 

@@ -31,39 +31,39 @@ def pruned(kit: Alone[VersionKeeper]) -> list[bytes]:
 def test_what_is_too_old_goes() -> None:
     kit = alone()
     for one in (version(b"old", age_days=31), version(b"young")):
-        kit.index.put_version(one)
+        kit.index.versions.put(one)
     assert pruned(kit) == [b"old"]
     assert kit.told() == [notes.HistoryPruned(1, 100)]
 
 
 def test_what_is_too_much_goes_the_oldest_first_and_losers_of_conflicts_last() -> None:
     kit = alone()
-    kit.index.put_version(version(b"loser", age_days=29, why=Cause.CONFLICT))
+    kit.index.versions.put(version(b"loser", age_days=29, why=Cause.CONFLICT))
     for number in range(10):
-        kit.index.put_version(version(b"%d" % number, age_days=20 - number))
+        kit.index.versions.put(version(b"%d" % number, age_days=20 - number))
     assert pruned(kit) == [b"0"]
 
 
 def test_without_a_limit_nothing_goes() -> None:
     kit = Alone(VersionKeeper)
-    kit.index.put_version(version(b"old", age_days=10_000))
+    kit.index.versions.put(version(b"old", age_days=10_000))
     assert pruned(kit) == []
 
 
 def test_one_job_is_out_at_a_time_and_what_it_removed_is_gone() -> None:
     kit = alone()
-    kit.index.put_version(version(b"old", age_days=31))
+    kit.index.versions.put(version(b"old", age_days=31))
     pruned(kit)
     kit.effects()
     assert pruned(kit) == []
     kit.it.on_pruned((b"old",))
-    assert kit.index.version(b"old") is None
+    assert kit.index.versions.get(b"old") is None
     assert kit.board.run_again
 
 
 def test_what_somebody_has_open_stays_a_while() -> None:
     kit = alone(room=50)
-    kit.index.put_version(version(b"open"))
+    kit.index.versions.put(version(b"open"))
     assert pruned(kit) == [b"open"]
     kit.it.on_pruned(())
     kit.effects()
@@ -75,7 +75,7 @@ def test_what_somebody_has_open_stays_a_while() -> None:
 
 def test_a_full_disk_takes_from_the_history_at_once_and_who_waits_for_room_is_planned() -> None:
     kit = alone()
-    kit.index.put_version(version(b"young"))
+    kit.index.versions.put(version(b"young"))
     kit.it.prune_when_due()
     kit.effects()
     kit.work.retries.await_disk_room(b"a", 50)
@@ -89,7 +89,7 @@ def test_a_displaced_version_is_listed_with_the_content_that_its_row_said() -> N
     kit = alone()
     mine = record(b"a", b"old")
     kit.it.keep(version(b"v"), mine, b"a", Stamp(WALL_NS, PEER))
-    kept = kit.index.version(b"v")
+    kept = kit.index.versions.get(b"v")
     assert kept is not None
     assert kept.content == mine.content
 
@@ -103,7 +103,7 @@ def test_people_are_told_of_the_loser_of_a_conflict() -> None:
 def test_whoever_goes_on_writing_into_what_was_displaced_is_noticed() -> None:
     kit = alone()
     one = version(b"v")
-    kit.index.put_version(one)
+    kit.index.versions.put(one)
     kit.it.recheck_later(one)
     kit.it.recheck_when_due()
     assert kit.out(RecheckJob) == []
@@ -114,11 +114,11 @@ def test_whoever_goes_on_writing_into_what_was_displaced_is_noticed() -> None:
     assert kit.told() == []
     kit.it.on_rechecked((one._replace(content=b"x" * 32),), ())
     assert kit.told() == [notes.WrittenLate(b"v", b"v")]
-    kept = kit.index.version(b"v")
+    kept = kit.index.versions.get(b"v")
     assert kept is not None
     assert kept.why is Cause.CONFLICT
     kit.it.on_rechecked((), (b"v",))
-    assert kit.index.version(b"v") is None
+    assert kit.index.versions.get(b"v") is None
 
 
 @pytest.mark.parametrize("kind", [Kind.FILE, Kind.SYMLINK])
@@ -131,7 +131,7 @@ def test_only_files_are_written_into(kind: Kind) -> None:
 def test_a_version_that_is_doubted_is_no_source_until_it_was_looked_at() -> None:
     kit = alone()
     one = version(b"v")
-    kit.index.put_version(one)
+    kit.index.versions.put(one)
     kit.it.doubt(one)
     assert kit.asked("sources.avoid_source") == [(b"v", b"")]
     assert [(job.versions, job.closely) for job in kit.out(RecheckJob)] == [((one,), True)]
@@ -143,7 +143,7 @@ def test_a_users_file_that_could_not_have_its_name_back_is_listed_as_it_is() -> 
     kit = alone()
     one = version(b"rescued", why=Cause.RECOVERED, path=b"a")
     kit.it.rescued((one,))
-    assert kit.index.version(b"rescued") == one
+    assert kit.index.versions.get(b"rescued") == one
     assert [name for _, name in kit.it.rechecks] == [b"rescued"] * len(RECHECK_MS)
 
 
@@ -152,5 +152,5 @@ def test_the_digest_of_a_version_that_could_not_be_read_is_noted_when_it_can() -
     one = version(b"rescued", why=Cause.RECOVERED, path=b"a")
     kit.it.rescued((one._replace(content=b""),))
     kit.it.on_rechecked((one,), ())
-    assert kit.index.version(b"rescued") == one
+    assert kit.index.versions.get(b"rescued") == one
     assert kit.told() == [], "nobody has written into it"

@@ -147,7 +147,7 @@ def test_an_edit_that_also_makes_it_longer_is_no_growth() -> None:
     pair.one.inbox.append(Touched(b"log", Urgency.NOW))
     pair.run()
     assert pair.two.disk.content(b"log") == changed
-    kept = [pair.two.disk.content(v.name) for v in pair.two.index.versions()]
+    kept = [pair.two.disk.content(v.name) for v in pair.two.index.versions.oldest_first()]
     assert kept == [BASE], "what was overwritten is in the history"
 
 
@@ -180,7 +180,11 @@ def test_both_append_at_once_and_nothing_is_lost() -> None:
     pair.run()
     trees = {pair.one.disk.content(b"log"), pair.two.disk.content(b"log")}
     assert len(trees) == 1
-    everything = [node.disk.content(version.name) for node in (pair.one, pair.two) for version in node.index.versions()]
+    everything = [
+        node.disk.content(version.name)
+        for node in (pair.one, pair.two)
+        for version in node.index.versions.oldest_first()
+    ]
     everything += trees
     assert {BASE + b"one\n", BASE + b"two\n"} <= set(everything)
 

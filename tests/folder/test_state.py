@@ -80,7 +80,7 @@ def test_the_index_and_its_journal_are_private(root: bytes, umask: int) -> None:
         for _ in range(2):
             handle = state.lock(root)
             index = state.open_index(root, random.Random(1))
-            index.note("key", "value")
+            index.notes.put("key", "value")
             index.commit()
             beside = sorted(name for name in os.listdir(root + b"/.dir_sync") if name.startswith(b"index.db"))
             assert beside == [b"index.db", b"index.db-shm", b"index.db-wal"]
@@ -110,9 +110,9 @@ def test_a_copy_of_the_index_changes_nothing(root: bytes) -> None:
     assert everything(root) == {}  # no `.dir_sync` was made
     handle = state.lock(root)
     index = state.open_index(root, random.Random(1))
-    index.note("before", "x")
+    index.notes.put("before", "x")
     index.commit()
-    index.note("late", "y")
+    index.notes.put("late", "y")
     index.commit()
     log = Path(os.fsdecode(root)) / ".dir_sync" / "index.db-wal"
     assert log.stat().st_size
@@ -122,8 +122,12 @@ def test_a_copy_of_the_index_changes_nothing(root: bytes) -> None:
     os.close(handle)
     before = everything(root)
     copy = state.copied_index(root, random.Random(2), 0.0)
-    assert (copy.noted("before"), copy.noted("late"), copy.replica) == ("x", "y", index.replica)
-    copy.note("before", "z")
+    assert (copy.notes.get("before"), copy.notes.get("late"), copy.identity.replica) == (
+        "x",
+        "y",
+        index.identity.replica,
+    )
+    copy.notes.put("before", "z")
     copy.commit()
     copy.close()
     assert everything(root) == before

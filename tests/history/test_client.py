@@ -143,7 +143,7 @@ def test_what_a_restore_displaces_is_kept_as_what_it_is(folder: Path) -> None:
         for number, content in enumerate(contents):
             versions[number].write_bytes(content)
             name = b".dir_sync/versions/%d" % number
-            here.index.put_version(version(content, number)._replace(name=name))
+            here.index.versions.put(version(content, number)._replace(name=name))
         here.index.commit()
     with open_history(str(folder)) as opened:
         file.write_bytes(b"there!")
@@ -164,7 +164,7 @@ def test_what_is_saved_as_large_and_as_old_while_it_is_displaced_is_kept_as_what
     kept.write_bytes(b"first")
     with open_source(str(folder)) as here:
         assert here.index is not None
-        here.index.put_version(version(b"first", 0)._replace(name=b".dir_sync/versions/0"))
+        here.index.versions.put(version(b"first", 0)._replace(name=b".dir_sync/versions/0"))
         here.index.commit()
     file.write_bytes(b"there!")
     exchange = RealDisk.exchange
@@ -260,9 +260,9 @@ def test_what_was_appended_is_cut_off_without_a_node(
         old = blake3(b"first\n").digest()
         was = Record(b"log", Kind.FILE, 6, old, NOON_NS, 0o644, Stamp(1, "aa"), (("aa", 1),))
         row = Record(b"log", Kind.FILE, 13, blake3(now).digest(), stat.mtime, 0o644, Stamp(2, "aa"), (("aa", 2),))
-        index.put(row, fingerprint(stat))
-        index.journal(row, was, time.time_ns() - 60 * SECOND_NS)
-        index.note(JOURNAL_SINCE, NOON_NS)
+        index.rows.put(row, fingerprint(stat))
+        index.journal.write(row, was, time.time_ns() - 60 * SECOND_NS)
+        index.notes.put(JOURNAL_SINCE, NOON_NS)
         index.commit()
     assert undone(folder, "--dry-run") == 0
     assert file.read_bytes() == now
@@ -326,14 +326,14 @@ def test_what_was_appended_to_and_renamed_comes_back_under_its_name(
                 stat = restorer.disk.stat(path)
                 if stat is not None and content is not None:
                     row = Record(path, Kind.FILE, len(content), blake3(content).digest(), stat.mtime, 0o644, *stamp)
-                    index.put(row, fingerprint(stat))
+                    index.rows.put(row, fingerprint(stat))
             for path, content in states:
                 was = Record(
                     path, Kind.FILE, len(content or b""), blake3(content or b"").digest(), NOON_NS, 0o644, *stamp
                 )
                 was = was if content is not None else was._replace(kind=Kind.ABSENT)
-                index.journal(was, was, time.time_ns() - 60 * SECOND_NS)
-            index.note(JOURNAL_SINCE, NOON_NS)
+                index.journal.write(was, was, time.time_ns() - 60 * SECOND_NS)
+            index.notes.put(JOURNAL_SINCE, NOON_NS)
             index.commit()
     assert undone(folder, "--dry-run") == 0
     assert rotated.read_bytes() == whole

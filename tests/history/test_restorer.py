@@ -43,7 +43,7 @@ def kept(index: Index) -> Version:
     version = Version(
         NAME, b"file", Kind.FILE, len(OLD), blake3(OLD).digest(), 10**18, 0o644, 10**18, Cause.REPLACED, "aa"
     )
-    index.put_version(version)
+    index.versions.put(version)
     return version
 
 
@@ -53,7 +53,7 @@ def put(source: Source, how: str) -> None:
     version = kept(source.index)
     with closing(Restorer(source)) as restorer:
         if how == "restore":
-            assert restorer.restore(version, source.index.replica)
+            assert restorer.restore(version, source.index.identity.replica)
         else:
             before = Before(b"file", Kind.FILE, version.size, version.content, version.mtime, version.mode, 0, "")
             restorer.put_back(source.index, before)
@@ -65,23 +65,23 @@ def test_what_is_displaced_is_kept_in_turn(folder: Path, how: str) -> None:
         put(source, how)
         assert (folder / "file").read_bytes() == OLD
         assert source.index is not None
-        (displaced,) = [one for one in source.index.versions() if one.name != NAME]
+        (displaced,) = [one for one in source.index.versions.oldest_first() if one.name != NAME]
         assert (folder / displaced.name.decode()).read_bytes() == b"now"
         assert displaced.path == b"file"
-        assert displaced.maker == source.index.replica
+        assert displaced.maker == source.index.identity.replica
 
 
 @pytest.mark.parametrize("how", ["restore", "put back"])
 def test_a_process_that_dies_leaves_word_that_the_history_may_hold_more(folder: Path, how: str) -> None:
     with open_source(str(folder)) as source:
         assert source.index is not None
-        source.index.note(state.AT_REST, 1)
+        source.index.notes.put(state.AT_REST, 1)
         source.index.commit()
     with pytest.raises(Died), open_source(str(folder)) as source, patch.object(FileSync, "perform", side_effect=Died):
         put(source, how)
     with open_source(str(folder)) as source:
         assert source.index is not None
-        assert source.index.noted(state.AT_REST) == 0
+        assert source.index.notes.get(state.AT_REST) == 0
 
 
 @pytest.mark.parametrize("how", ["restore", "put back"])

@@ -145,8 +145,8 @@ def test_only_what_one_node_did(pair: Pair) -> None:
     edit(pair, pair.two, b"d/b", b"by two")
     edit(pair, pair.two, b"d/c", b"by two first")
     edit(pair, pair.one, b"d/c", b"and by one after it")
-    plan = undo_at(pair, pair.one, since, by=pair.two.index.replica)
-    assert plan.left == [(b"d/c", pair.one.index.replica)]
+    plan = undo_at(pair, pair.one, since, by=pair.two.index.identity.replica)
+    assert plan.left == [(b"d/c", pair.one.index.identity.replica)]
     assert contents(pair.one) == {b"a": b"by one", b"d/b": b"first d/b", b"d/c": b"and by one after it"}
     assert contents(pair.one) == contents(pair.two)
 
@@ -156,7 +156,7 @@ def test_what_it_did_last_goes_back_to_what_the_other_made(pair: Pair) -> None:
     edit(pair, pair.one, b"a", b"by one")
     edit(pair, pair.two, b"a", b"by two")
     edit(pair, pair.two, b"a", b"by two again")
-    undo_at(pair, pair.one, since, by=pair.two.index.replica)
+    undo_at(pair, pair.one, since, by=pair.two.index.identity.replica)
     assert contents(pair.one)[b"a"] == b"by one" == contents(pair.two)[b"a"]
 
 
@@ -201,7 +201,7 @@ def test_a_peer_tells_what_its_history_has(pair: Pair) -> None:
     assert isinstance(answers[0], History)
     assert [(kept.path, kept.why) for kept in answers[0].kept] == [(b"d/b", "deleted"), (b"a", "replaced")]
     assert [kept.path for kept in answers[1].kept] == [b"d/b"]
-    assert all(kept.maker == pair.one.index.replica for kept in answers[0].kept)
+    assert all(kept.maker == pair.one.index.identity.replica for kept in answers[0].kept)
 
 
 def test_an_edit_made_meanwhile_is_not_undone(pair: Pair) -> None:
@@ -213,7 +213,7 @@ def test_an_edit_made_meanwhile_is_not_undone(pair: Pair) -> None:
     pair.two.inbox.append(Touched(b"a", Urgency.NOW))
     pair.run()
     assert contents(pair.one) == contents(pair.two)
-    kept = [version.content for version in pair.two.index.versions(b"a")]
+    kept = [version.content for version in pair.two.index.versions.oldest_first(b"a")]
     assert contents(pair.two)[b"a"] == b"a person was quicker" or len(kept) >= 2
 
 
@@ -222,11 +222,11 @@ def test_the_journal_is_bounded(pair: Pair) -> None:
     for number in range(20):
         edit(pair, pair.one, b"a", b"edit %d" % number)
     index = pair.one.index
-    assert len(list(index.changes_since(since))) == 20
-    index.forget_changes(0, 5)
-    assert [one.path for one in index.changes_since(0)] == [b"a"] * 5
-    index.forget_changes(WALL_NS * 2, 5)
-    assert list(index.changes_since(0)) == []
+    assert len(list(index.journal.since(since))) == 20
+    index.journal.forget(0, 5)
+    assert [one.path for one in index.journal.since(0)] == [b"a"] * 5
+    index.journal.forget(WALL_NS * 2, 5)
+    assert list(index.journal.since(0)) == []
 
 
 @pytest.mark.parametrize("where", ["one", "two"])
@@ -238,7 +238,7 @@ def test_what_was_only_appended_is_undone_though_no_history_has_what_was_before(
     edit(pair, pair.one, b"log", long + b"one more\n")
     edit(pair, pair.one, b"log", long + b"one more\nand one more\n")
     edit(pair, pair.one, b"note", b"short and more")
-    assert not list(pair.two.index.versions())
+    assert not list(pair.two.index.versions.oldest_first())
     undo_at(pair, getattr(pair, where), before)
     for node in (pair.one, pair.two):
         assert node.disk.content(b"log") == long

@@ -26,16 +26,16 @@ def test_files_are_counted_without_looking(tmp_path: Path, seed: int) -> None:
         path = b"%d" % rng.randrange(12)
         match rng.randrange(6):
             case 0 | 1:
-                index.put(record(path, Kind.FILE, rng.randrange(1_000)), b"fp")
+                index.rows.put(record(path, Kind.FILE, rng.randrange(1_000)), b"fp")
             case 2:
-                index.put(record(path, rng.choice([Kind.ABSENT, Kind.DIRECTORY]), 0), b"")
+                index.rows.put(record(path, rng.choice([Kind.ABSENT, Kind.DIRECTORY]), 0), b"")
             case 3:
                 new = [record(b"new %d %d" % (step, number), Kind.FILE, number) for number in range(3)]
-                index.put_new(new, [b"fp"] * 3)
+                index.rows.put_new(new, [b"fp"] * 3)
             case 4 if rng.random() < 0.2:
-                index.forget(path)
+                index.rows.forget(path)
             case _:
-                index.set_fp(path, b"%d" % step)
+                index.rows.set_fp(path, b"%d" % step)
         if rng.random() < 0.1:
             index.cache(rng.choice([0.0001, 1.0]))
         if rng.random() < 0.1:
@@ -44,8 +44,8 @@ def test_files_are_counted_without_looking(tmp_path: Path, seed: int) -> None:
             index.close()
             index = closed_at_end(Index(name, rng))
         if rng.random() < 0.3:
-            assert index.count_live() == index.counted_live()
-    assert index.count_live() == index.counted_live()
+            assert index.rows.count_live() == index.rows.counted_live()
+    assert index.rows.count_live() == index.rows.counted_live()
 
 
 def test_what_a_peer_told_after_an_intent_is_not_forgotten_at_the_next_start(tmp_path: Path) -> None:
@@ -55,12 +55,12 @@ def test_what_a_peer_told_after_an_intent_is_not_forgotten_at_the_next_start(tmp
     gone = made._replace(
         kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0, stamp=Stamp(6, "aa"), vector=(("aa", 2),)
     )
-    index.put_intent("aa", [made])
-    index.put_offer(Offer("aa", gone, False))
+    index.intents.put("aa", [made])
+    index.offers.put(Offer("aa", gone, False))
     index.commit()
     index.close()
     again = closed_at_end(Index(path, Random(2)))
-    assert [offer.record for offer in again.offers(b"a")] == [gone]
+    assert [offer.record for offer in again.offers.of(b"a")] == [gone]
 
 
 def test_many_indexes_keep_little_of_what_is_written() -> None:
@@ -68,12 +68,12 @@ def test_many_indexes_keep_little_of_what_is_written() -> None:
     index.cache(1 / 20)
     for step in range(5):
         new = [record(b"d/%d %d" % (step, number), Kind.FILE, number) for number in range(700)]
-        index.put_new(new, [b"fp"] * len(new))
-    assert len(index._rows._decoded) == 3500, "what is not written is kept"
+        index.rows.put_new(new, [b"fp"] * len(new))
+    assert len(index.rows._decoded) == 3500, "what is not written is kept"
     index.commit()
-    assert len(index._rows._decoded) <= 1000
-    index.fetch([b"d/%d %d" % (step, number) for step in range(5) for number in range(700)])
-    assert len(index._rows._decoded) <= 1000
-    row = index.get(b"d/3 33")
+    assert len(index.rows._decoded) <= 1000
+    index.rows.fetch([b"d/%d %d" % (step, number) for step in range(5) for number in range(700)])
+    assert len(index.rows._decoded) <= 1000
+    row = index.rows.get(b"d/3 33")
     assert row is not None
     assert row.record.size == 33

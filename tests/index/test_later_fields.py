@@ -54,16 +54,16 @@ assert over(ModificationUpdate("f", 7, pushed, (), True)).changes == pushed
 
 index = Index(":memory:", Random(1))
 for one in some:
-    index.put(one, b"")
-    index.put_offer(Offer("aa", one, True))
-index.put_intent("bb", [one._replace(path=b"new " + one.path) for one in some])
+    index.rows.put(one, b"")
+    index.offers.put(Offer("aa", one, True))
+index.intents.put("bb", [one._replace(path=b"new " + one.path) for one in some])
 index.commit(True)
 again = Index(":memory:", Random(1), index.image())
 for one in some:
-    assert again.get(one.path).record == one
-    assert [offer.record for offer in again.offers(one.path)] == [one]
+    assert again.rows.get(one.path).record == one
+    assert [offer.record for offer in again.offers.of(one.path)] == [one]
     new = one._replace(path=b"new " + one.path)
-    assert [offer.record for offer in again.offers(new.path)] == [new]
+    assert [offer.record for offer in again.offers.of(new.path)] == [new]
 again.close()
 print("as it was")
 """

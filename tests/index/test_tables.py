@@ -159,12 +159,12 @@ def test_a_commit_writes_only_if_there_is_something_new(tmp_path: Path) -> None:
     notes = Notes(base)
     base.attach(notes)
     assert not base.is_dirty
-    notes.note("key", 1)
+    notes.put("key", 1)
     assert base.is_dirty
-    assert Notes(database(path)).noted("key") is None, "nothing is written before the commit"
+    assert Notes(database(path)).get("key") is None, "nothing is written before the commit"
     base.commit(durable=True)
     assert not base.is_dirty
-    assert Notes(database(path)).noted("key") == 1
+    assert Notes(database(path)).get("key") == 1
 
 
 def test_an_image_is_what_was_committed_and_a_copy_what_was_written() -> None:
@@ -172,9 +172,9 @@ def test_an_image_is_what_was_committed_and_a_copy_what_was_written() -> None:
     base.execute("INSERT INTO meta VALUES ('one', 1)")
     base.commit(durable=False)
     base.execute("INSERT INTO meta VALUES ('two', 2)")
-    assert Notes(database(image=base.copy())).noted("two") == 2
+    assert Notes(database(image=base.copy())).get("two") == 2
     again = Notes(database(image=base.image()))
-    assert (again.noted("one"), again.noted("two")) == (1, None)
+    assert (again.get("one"), again.get("two")) == (1, None)
 
 
 def test_what_is_no_index_is_damaged_and_closed(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_the_replica_id_stays_until_a_new_one_is_taken() -> None:
     assert not again.is_new
     assert first.replica == again.replica
     again.take_new_id()
-    assert first.replica != again.replica == notes.noted("replica")
+    assert first.replica != again.replica == notes.get("replica")
 
 
 def test_an_index_of_before_the_split_is_one_replica_under_the_id_it_had() -> None:
@@ -217,21 +217,21 @@ def test_an_index_of_before_the_split_is_one_replica_under_the_id_it_had() -> No
         old.execute(one)
     index = Index(":memory:", Random(1), old.serialize())
     with closing(old), closing(index):
-        assert (index.replica, index.sequence) == ("aa11", 7)
-        assert index.peer("cc33") == PeerSeen(12, 5)
-        assert index.peer("ee55") == PeerSeen(3, None)
+        assert (index.identity.replica, index.sequences.last) == ("aa11", 7)
+        assert index.peers.get("cc33") == PeerSeen(12, 5)
+        assert index.peers.get("ee55") == PeerSeen(3, None)
 
 
 def test_an_index_whose_columns_still_name_nodes_is_converted() -> None:
     """What is meant there is the replica that made a version; no node has that id."""
     one, kept = record(b"d/a"), Version(b"v", b"d/a", Kind.FILE, 1, DIGEST, 5, 0o644, 7, Cause.DELETED, "ab")
     with closing(Index(":memory:", Random(1))) as index:
-        index.put(one, b"fp")
-        index.put_offer(Offer("cc", one, False))
-        index.put_version(kept)
-        index.journal(one, None, 9)
+        index.rows.put(one, b"fp")
+        index.offers.put(Offer("cc", one, False))
+        index.versions.put(kept)
+        index.journal.write(one, None, 9)
         index.commit(True)
-        changes = list(index.changes_since(0))
+        changes = list(index.journal.since(0))
         image = index.image()
     for _ in range(2):  # what was converted is an index like any other
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as old:
@@ -240,12 +240,12 @@ def test_an_index_whose_columns_still_name_nodes_is_converted() -> None:
                 old.execute(f"ALTER TABLE {table} RENAME COLUMN {name}maker TO {name}node")
             index = Index(":memory:", Random(1), old.serialize())
         with closing(index):
-            row = index.get(b"d/a")
+            row = index.rows.get(b"d/a")
             assert row is not None
-            assert (row.record, index.offers(b"d/a")[0].record) == (one, one)
-            assert index.offered_by("ab") == [b"d/a"]
-            assert index.version(b"v") == kept
-            assert list(index.changes_since(0)) == changes
+            assert (row.record, index.offers.of(b"d/a")[0].record) == (one, one)
+            assert index.offers.paths_made_by("ab") == [b"d/a"]
+            assert index.versions.get(b"v") == kept
+            assert list(index.journal.since(0)) == changes
             index.commit(True)
             image = index.image()
 

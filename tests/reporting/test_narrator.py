@@ -57,16 +57,16 @@ def test_a_node_that_has_left_is_called_by_its_name(noted: bool) -> None:
     one.inbox.append(Touched(b"file", Urgency.NOW))
     pair.run()
     if noted:
-        two.index.note(f"name {one.index.replica}", "anna")
+        two.index.notes.put(f"name {one.index.identity.replica}", "anna")
     one.disk.delete(b"file")
     one.inbox.append(Touched(b"file", Urgency.VANISHED))
     while not any(isinstance(event, Applied) for event in two.inbox):
         pair.turn()
         pair.clock.ms += 1
-    two.inbox.appendleft(PeerDown(one.index.replica, "lost"))
+    two.inbox.appendleft(PeerDown(one.index.identity.replica, "lost"))
     two.turn()
     (note,) = [note for note in two.notes if isinstance(note, notes.Removed)]
-    assert note.maker == ("anna" if noted else one.index.replica[:8])
+    assert note.maker == ("anna" if noted else one.index.identity.replica[:8])
 
 
 @pytest.mark.parametrize("at_start", [True, False])
@@ -224,16 +224,16 @@ def test_a_change_is_told_with_its_maker_and_not_with_who_passed_it_on() -> None
     pair = Pair()
     pair.link()
     one, two = pair.one, pair.two
-    two.index.note("name cc", "carol")
+    two.index.notes.put("name cc", "carol")
     one.disk.write(b"gone", b"content")
     one.inbox.append(Touched(b"gone", Urgency.NOW))
     pair.run()
-    row = two.index.get(b"gone")
+    row = two.index.rows.get(b"gone")
     assert row is not None
     gone = row.record._replace(kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0)
     vector = tuple(sorted((*row.record.vector, ("cc", 1))))
     gone = gone._replace(stamp=Stamp(row.record.stamp.ns + 1, "cc"), vector=vector)
-    two.inbox.append(Received(one.index.replica, ModificationUpdate("default", 99, (Change("delete", gone),))))
+    two.inbox.append(Received(one.index.identity.replica, ModificationUpdate("default", 99, (Change("delete", gone),))))
     pair.run()
     (note,) = [note for note in two.notes if isinstance(note, notes.Removed)]
     assert note.maker == "carol"
@@ -283,7 +283,7 @@ def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> No
     (sent,) = [note for note in one.notes if isinstance(note, notes.Sent | notes.SentDelta | notes.SentLarge)]
     assert type(sent) is (notes.SentLarge if whole else notes.Sent)
     assert (sent.path, sent.peer, sent.size) == (b"file", "two", len(content))
-    assert set(seen) == ({(b"file", two.index.replica, len(content))} if whole else set())
+    assert set(seen) == ({(b"file", two.index.identity.replica, len(content))} if whole else set())
     assert not one.engine.uploader.progress()
     assert gone == sorted(gone)
     assert not whole or gone[-1] <= len(content) < gone[-1] * 2

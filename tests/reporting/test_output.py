@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
         f"for number, name in enumerate({NAMES!r}):\n"
         "    kept = b'.dir_sync/versions/%d' % number\n"
         "    open(root + b'/' + kept, 'wb').write(b'old')\n"
-        "    index.put_version(Version(kept, name, Kind.FILE, 3, bytes(32), 1, 0o644, 10**18, Cause.DELETED, '=ab'))\n"
+        "    index.versions.put(Version(kept, name, Kind.FILE, 3, bytes(32), 1, 0o644, 10**18, Cause.DELETED, '=ab'))\n"
         "index.commit()\n"
         "index.close()\n"
     )

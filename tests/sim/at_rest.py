@@ -43,14 +43,14 @@ class AtRest:
                 or (node.lost_power and not self.world.options.users_sync)
             ):
                 continue
-            for version in node.index.versions():
+            for version in node.index.versions.oldest_first():
                 content = node.disk.content(version.name)
                 if version.kind != Kind.FILE or (content is None and self.world.options.retention is not None):
                     continue
                 if content is None or (len(content), blake3(content).digest()) != (version.size, version.content):
                     raise Broken(f"{node.name} lists {version.name!r} in its history, which is not as listed")
             for name in node.disk.history():
-                if not node.index.has_version(name):
+                if not node.index.versions.has(name):
                     raise Broken(f"{node.name} does not list {name!r}, which is in its history")
 
     def check(self, when: str, numbers: set[int] | None = None) -> None:
@@ -69,15 +69,15 @@ class AtRest:
             if len(node.engine.board.peers) != expected:
                 raise Broken(f"{when}: {node.name} is not connected with all its peers")
             self._check_in_sync(when, node, nodes)
-            here = {other.index.replica: other for other in nodes}
+            here = {other.index.identity.replica: other for other in nodes}
             machines = {other.node_id for other in self.world.nodes}
-            for row in node.index.rows_after(0, 1_000_000):
+            for row in node.index.rows.after(0, 1_000_000):
                 if machines & {row.record.stamp.maker, *(maker for maker, _ in row.record.vector)}:
                     raise Broken(f"{when}: {node.name} takes a node for the maker of {row.record.path!r}")
-            for path in node.index.offered_paths(None, 1_000):
-                left = [offer for offer in node.index.offers(path) if offer.peer in here]
+            for path in node.index.offers.paths(None, 1_000):
+                left = [offer for offer in node.index.offers.of(path) if offer.peer in here]
                 forgotten = node.engine.work.folders.is_waiting(path) and all(
-                    here[one.peer].index.get(path) is None for one in left
+                    here[one.peer].index.rows.get(path) is None for one in left
                 )
                 if left and not forgotten and not self.is_obstructed(path) and not node.keeps_away(path):
                     # (What an identity announced that is no more stays, in case it comes back. What it has forgotten is
@@ -113,7 +113,7 @@ class AtRest:
             mine = {path: row for path, row in mine.items() if not node.keeps_away(path)}
             if mine != wanted:
                 raise Broken(f"{when}: the indexes of A and {node.name} differ: {difference(wanted, mine)}")
-            if node.index.count_live() != node.index.counted_live():
+            if node.index.rows.count_live() != node.index.rows.counted_live():
                 raise Broken(f"{when}: {node.name} has counted its files wrong")
             on_disk = common(node)
             live = {path for path, record in mine.items() if record[0] != Kind.ABSENT}
@@ -122,7 +122,7 @@ class AtRest:
 
     def _check_in_sync(self, when: str, node: Node, nodes: Sequence[Node]) -> None:
         """At rest each node knows that it is in sync with each of its peers, unless something is in the way somewhere."""
-        if self.others() or any(other.index.count_offers() or holds_something(other) for other in nodes):
+        if self.others() or any(other.index.offers.count_paths() or holds_something(other) for other in nodes):
             return
         missing = node.engine.board.peers.keys() - set(node.engine.sync_report.in_sync_with())
         for peer in missing:
@@ -176,13 +176,18 @@ class AtRest:
         if options.crash or options.crash_in_job or options.root_gone or options.disaster:
             whys.add(Cause.RECOVERED)
         # By path: a program that goes on writing into what was displaced makes it another content.
-        named = {version.path for node in self.world.nodes for version in node.index.versions() if version.why in whys}
+        named = {
+            version.path
+            for node in self.world.nodes
+            for version in node.index.versions.oldest_first()
+            if version.why in whys
+        }
         others = self.others() + self.world.modes.refused()
         for path, locals_ in sorted(self.world.locals.items()):
             if is_below(path, others):
                 continue
             made = [local.record for local in locals_ if local.origin != "engine"]
-            row = self.world.nodes[0].index.get(path)
+            row = self.world.nodes[0].index.rows.get(path)
             for lost in self.world.conflicts.heads(made):
                 if row is None or same_content(lost, row.record) or path in named:
                     continue
@@ -197,9 +202,15 @@ class AtRest:
         """What is newer than what a node has at a path, and whose content it has elsewhere, does not stay an offer: it would
         win later, over a change that knows nothing of it."""
         engine, index = node.engine, node.index
-        row = index.get(path)
-        take = decide(None if row is None else row.record, index.offers(path), (), engine.mode_rules.mode_at(path, row))
-        if not isinstance(take, Take) or take.record.kind != Kind.FILE or not index.by_content(take.record.content):
+        row = index.rows.get(path)
+        take = decide(
+            None if row is None else row.record, index.offers.of(path), (), engine.mode_rules.mode_at(path, row)
+        )
+        if (
+            not isinstance(take, Take)
+            or take.record.kind != Kind.FILE
+            or not index.rows.by_content(take.record.content)
+        ):
             return
         if (
             self.is_obstructed(path)
@@ -262,7 +273,7 @@ class AtRest:
 
     def check_quiet(self) -> None:
         """At rest a further look at everything says nothing, changes nothing, writes nothing."""
-        before = [(node.disk.writes(), node.index.sequence) for node in self.world.nodes]
+        before = [(node.disk.writes(), node.index.sequences.last) for node in self.world.nodes]
         sent = self.world.sent_messages
         self.world.note("a further look")
         for node in self.world.nodes:
@@ -271,7 +282,7 @@ class AtRest:
         if self.world.sent_messages != sent:
             raise Broken("a further look at rest has made them talk")
         for node, (writes, sequence) in zip(self.world.nodes, before, strict=True):
-            if node.index.sequence != sequence:
+            if node.index.sequences.last != sequence:
                 raise Broken(f"a further look at rest has changed the index of {node.name}")
             if node.disk.writes() != writes:
                 raise Broken(f"a further look at rest has made {node.name} write")

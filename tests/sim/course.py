@@ -43,7 +43,7 @@ class Course:
             if options.trees != "overlapping" and not options.keeps:
                 self.world.at_rest.check_crossed("at the beginning")
                 for node in order:
-                    if node.index.sequence != len(node.index.rows_after(0, 1_000)):
+                    if node.index.sequences.last != len(node.index.rows.after(0, 1_000)):
                         raise Broken("equal trees have made records change")
         if options.rest_first:
             self.world.faults = faults
@@ -217,7 +217,11 @@ class Course:
                 blake3(entry[1]).digest() for entry in before.values() if entry[0] == Kind.FILE and entry[1]
             )
             since = {other.name: other.wall_ns() for other in self.world.nodes}
-            known = {(other.name, version.name) for other in self.world.nodes for version in other.index.versions()}
+            known = {
+                (other.name, version.name)
+                for other in self.world.nodes
+                for version in other.index.versions.oldest_first()
+            }
             rejections = self.world.rejections
             self.world.promises.crossed.clear()
             away = rng.randrange(3)  # at work; alone; its program does not run
@@ -274,7 +278,11 @@ class Course:
             path = self.world.rng.choice(large)
             self.world.promises.crossed.clear()
             since = {other.name: other.wall_ns() for other in self.world.nodes}
-            known = {(other.name, version.name) for other in self.world.nodes for version in other.index.versions()}
+            known = {
+                (other.name, version.name)
+                for other in self.world.nodes
+                for version in other.index.versions.oldest_first()
+            }
             written = {other.name: other.disk.written for other in self.world.nodes}
             merges = self.world.merging.count_at(path)
             more = node.user.append_to(path)
@@ -315,7 +323,11 @@ class Course:
             before = None if path is None else node.disk.content(path)
             if path is None or before is None:
                 return
-            known = {(other.name, version.name) for other in self.world.nodes for version in other.index.versions()}
+            known = {
+                (other.name, version.name)
+                for other in self.world.nodes
+                for version in other.index.versions.oldest_first()
+            }
             name = path.rpartition(b"/")[0] + b"/renamed" if b"/" in path else b"renamed"
             if self.world.rng.random() < 0.5 or node.disk.stat(name) is not None:
                 name = path
@@ -329,7 +341,7 @@ class Course:
             if any(len(half) >= len(before) for half in halves) or node.disk.content(name) is None:
                 continue
             for other in self.world.nodes:
-                for version in other.index.versions():
+                for version in other.index.versions.oldest_first():
                     if (
                         version.content in told
                         and version.path in (path, name)

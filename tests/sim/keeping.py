@@ -93,9 +93,9 @@ class Keeping:
         if not self.world.options.keeps:
             return
         others = self.world.at_rest.others()
-        first = {row.record.path: row.record.attributes for row in self.world.nodes[0].index.rows_after(0, 1_000_000)}
+        first = {row.record.path: row.record.attributes for row in self.world.nodes[0].index.rows.after(0, 1_000_000)}
         for node in self.world.nodes:
-            for row in node.index.rows_after(0, 1_000_000):
+            for row in node.index.rows.after(0, 1_000_000):
                 path, known = row.record.path, row.record.attributes
                 if row.record.kind is Kind.ABSENT or is_below(path, others) or node.keeps_away(path):
                     continue
@@ -146,7 +146,7 @@ class Keeping:
     def _must_be(self, path: bytes, field: str, value: Any) -> None:
         for node in self.world.nodes:
             inode = node.disk._find(path)
-            row = node.index.get(path)
+            row = node.index.rows.get(path)
             if inode is None or row is None or row.record.kind is Kind.ABSENT:
                 continue
             said = getattr(row.record.attributes or NOTHING, field)

@@ -75,16 +75,16 @@ class Lives:
         node.disk.kept_parts = self.world.keeping.parts_of(node)
         node.engine.board.keeps = bool(node.disk.keeps)
         node.sync = FileSync(disk, node.watch, node.signatures, node.wall_ns, tag)
-        node.committed = node.index.sequence
-        self.world.note(f"{node.name} starts as {node.index.replica} at {node.index.sequence}")
+        node.committed = node.index.sequences.last
+        self.world.note(f"{node.name} starts as {node.index.identity.replica} at {node.index.sequences.last}")
         try:
             node.disk.program = True
             try:
                 index, names = node.index, node.sync.prepare()
-                found = node.sync.unlisted(index.has_version, index.path_with)
-                found += node.sync.recover(names, index.version_with, index.path_with, index.content_at)
+                found = node.sync.unlisted(index.versions.has, index.path_with)
+                found += node.sync.recover(names, index.versions.with_content, index.path_with, index.content_at)
                 for version in found:
-                    index.put_version(version)
+                    index.versions.put(version)
             finally:
                 node.disk.program = False
         except DiskError as error:
@@ -203,9 +203,9 @@ class Lives:
             return
         tree = node.disk.tree()
         there = {blake3(content).digest() for kind, content, _, _ in tree.values() if kind == Kind.FILE}
-        files = [row.record for row in node.index.rows_after(0, 100_000) if row.record.kind == Kind.FILE]
+        files = [row.record for row in node.index.rows.after(0, 100_000) if row.record.kind == Kind.FILE]
         gone = [record for record in files if tree.get(record.path, (Kind.OTHER,))[0] == Kind.OTHER]
-        sure = {record.path for record in gone if not node.index.offers(record.path)}
+        sure = {record.path for record in gone if not node.index.offers.of(record.path)}
         moved = sum(record.content in there for record in gone)
         count = len(files)  # what is new there makes up for nothing
         if not moved and BRAKE.is_disaster(len(sure), count):
@@ -255,7 +255,7 @@ class Lives:
         if not self.world.options.users_sync or node.forgot:
             return
         with closing(Index(":memory:", Random(1), image)) as index:
-            rows = index.rows_after(0, 100_000)
+            rows = index.rows.after(0, 100_000)
         for row in rows:
             record = row.record
             if row.seq > node.told or record.path in node.touched:

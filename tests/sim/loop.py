@@ -145,7 +145,7 @@ class Loop:
             case UselessAnnouncements(peer, count):
                 self._in_vain(node, peer, count)
             case NewReplica():
-                self.world.note(f"{node.name} is {node.index.replica} from now on")
+                self.world.note(f"{node.name} is {node.index.identity.replica} from now on")
                 self.world.stats["new identities"] += 1
                 node.forgot = True
                 for link in list(node.links.values()):

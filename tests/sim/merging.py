@@ -142,7 +142,7 @@ class Merging:
         )
         self.world.note(what)
         self._texts[record.content] = data
-        if node.index.replica != min(winner.stamp.maker, loser.stamp.maker):
+        if node.index.identity.replica != min(winner.stamp.maker, loser.stamp.maker):
             raise Broken(f"{what}, and another node has the smaller id")
         self._merges.setdefault((path, frozenset((winner.stamp, loser.stamp))), []).append(record.stamp)
         mine, theirs = self._ancestors(path, winner.stamp), self._ancestors(path, loser.stamp)
@@ -190,15 +190,19 @@ class Merging:
             or self.world.at_rest.others()
         ):
             return
-        by_replica = {node.index.replica: node for node in self.world.nodes}
+        by_replica = {node.index.identity.replica: node for node in self.world.nodes}
         for node in self.world.nodes:
             for loser, version, _ in list(node.index.bases.losers()):
-                known = node.index.version(version)
-                if loser.stamp.maker == node.index.replica and known is not None and known.why is Cause.CONFLICT:
+                known = node.index.versions.get(version)
+                if (
+                    loser.stamp.maker == node.index.identity.replica
+                    and known is not None
+                    and known.why is Cause.CONFLICT
+                ):
                     self._check_loser(when, node, loser, by_replica)
 
     def _check_loser(self, when: str, node: Node, loser: Record, by_replica: dict[str, Node]) -> None:
-        row = node.index.get(loser.path)
+        row = node.index.rows.get(loser.path)
         if row is None or row.record.kind is not Kind.FILE or row.record.content == loser.content:
             return
         winner = row.record

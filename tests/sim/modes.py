@@ -129,7 +129,7 @@ class Modes:
         kept = [one.path for one in node.engine.own_changes.differences()]
         first = []
         for path in kept:
-            row = node.index.get(path)
+            row = node.index.rows.get(path)
             if row is not None and is_own_first(row.record):
                 first.append(path)
         others = self.world.at_rest.others()

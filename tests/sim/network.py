@@ -47,7 +47,7 @@ class Network:
         for name, end in seals.items():
             self._pass_on(link, next(node for node in ends if node.name == name), end.begin())
         for node in ends:
-            folder = FolderIndex(FOLDER, node.index.replica, node.committed)
+            folder = FolderIndex(FOLDER, node.index.identity.replica, node.committed)
             hello = Hello(PROTOCOL, node.node_id, node.name, f"{node.instance:x}", 6000, (folder,))
             self._transmit(link, node, b"".join(bytes(part) for part in link.sessions[node.name].send(hello)))
 

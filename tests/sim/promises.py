@@ -44,7 +44,7 @@ class Promises:
         self.claims: dict[tuple[str, str], tuple[int, ...]] = {}  # to be in sync, as checked last
 
     def check_vain(self, node: Node, peer: str, count: int) -> None:
-        rows = node.index.rows_come_to(0)
+        rows = node.index.rows.come_to(0)
         # Each row once or twice; and each version that was replaced before it could be had.
         if count > _VAIN_MAX + 2 * (rows.files + rows.others) + self.world.made:
             raise Broken(f"{node.name} counts {count} announcements of {peer} that change nothing")
@@ -86,7 +86,7 @@ class Promises:
 
     def _check_conflict(self, node: Node, item: ApplyItem, why: Cause) -> None:
         """What the winner was not made from is filed as a conflict, and nothing else is."""
-        row = node.index.get(item.path)
+        row = node.index.rows.get(item.path)
         if row is not None and is_own(row.record):
             return  # a person or a mirror undoes it
         if row is None or same_content(row.record, item.target) or any(other.forgot for other in self.world.nodes):
@@ -110,7 +110,7 @@ class Promises:
                 said.update((change.record.path, change.record.stamp) for change in changes)
         before = link.sequence[node.name]
         if sequence > before:
-            for row in node.index.rows_after(before, 1_000):
+            for row in node.index.rows.after(before, 1_000):
                 is_told = said.get(row.record.path) == row.record.stamp
                 if self.world.ignoring.is_hidden_record(row.record, node, link.other(node)):
                     continue
@@ -120,7 +120,7 @@ class Promises:
                     raise Broken(
                         f"{node.name} told {link.other(node).name} up to {sequence}, but not of {row.record.path!r}"
                     )
-            ahead = {row.record.path for row in node.index.rows_after(sequence, 1_000)}  # told before its turn, maybe
+            ahead = {row.record.path for row in node.index.rows.after(sequence, 1_000)}  # told before its turn, maybe
             for path in said.keys() - ahead:
                 del said[path]
 
@@ -132,7 +132,7 @@ class Promises:
             link = node.links.get(event.peer)
             if link is not None:
                 request = event.message
-                link.sequence[node.name] = request.after if request.replica == node.index.replica else 0
+                link.sequence[node.name] = request.after if request.replica == node.index.identity.replica else 0
                 link.said[node.name].clear()
         if isinstance(event, (Looked, Listed)):
             some = (
@@ -166,14 +166,14 @@ class Promises:
         digest = None if version is None else self.displaced.pop((node.name, version.name), None)
         if version is None or digest is None:
             return
-        listed = node.index.version(version.name)
+        listed = node.index.versions.get(version.name)
         if listed is None:
             raise Broken(f"{node.name} does not list {version.name!r} in its history")
         if listed.content != digest:
             raise Broken(f"{node.name} lists {version.name!r} in its history as what it is not")
 
     def committed(self, node: Node) -> None:
-        node.committed = node.index.sequence
+        node.committed = node.index.sequences.last
         if node.unsettled:
             self._settle(node)
         node.heard_kept = dict(node.heard_of)
@@ -188,7 +188,7 @@ class Promises:
     def _settle(self, node: Node) -> None:
         there = node.disk.tree()
         for path in sorted(node.unsettled):
-            row = node.index.get(path)
+            row = node.index.rows.get(path)
             if row is not None and not node.engine.work.jobs.is_at(path) and tells(row.record, there.get(path), True):
                 node.unsettled.discard(path)
 
@@ -224,7 +224,7 @@ class Promises:
         assert self.world.options.retention is not None
         keep_ns, bytes_max = self.world.options.retention
         now = node.wall_ns()
-        versions = list(node.index.versions())
+        versions = list(node.index.versions.oldest_first())
         chosen = [version for version in versions if version.name in names and version.time_ns >= now - keep_ns]
         if not chosen:
             return
@@ -245,9 +245,9 @@ class Promises:
         holds: Counter[bytes] = Counter()
         for version in ordinary:
             holds[version.path] += version.size
-        if is_flooded(node.index.brief_bytes(), sum(version.size for version in versions)):
-            stays = [other for other in stays if not node.index.is_brief(other.name)]
-            chosen = [version for version in chosen if not node.index.is_brief(version.name)]
+        if is_flooded(node.index.versions.brief_bytes(), sum(version.size for version in versions)):
+            stays = [other for other in stays if not node.index.versions.is_brief(other.name)]
+            chosen = [version for version in chosen if not node.index.versions.is_brief(version.name)]
         for version in chosen:
             newest = max((one.time_ns for one in ordinary if one.path == version.path), default=0)
             if holds[version.path] > bytes_max // SHARE and version.time_ns < newest:
@@ -282,7 +282,7 @@ class Promises:
             origin = "scan"
         self.world.note(f"{node.name} records {origin} {describe_record(record)}")
         newer = previous is not None and any(
-            beats(offer.record, previous) for offer in node.index.offers(path)
+            beats(offer.record, previous) for offer in node.index.offers.of(path)
         )  # which takes its place at once
         there = node.disk.tree()
         above = [there[path[:at]] for at, c in enumerate(path) if c == b"/"[0] and path[:at] in there]
@@ -314,7 +314,7 @@ class Promises:
             other = link.other(node)
             if (
                 not other.alive
-                or other.index.replica != peer
+                or other.index.identity.replica != peer
                 or not node.mode is other.mode is Mode.TWO_WAY
                 or self.world.options.root_gone
                 or other.forgot
@@ -322,17 +322,17 @@ class Promises:
             ):
                 continue
             heard = node.engine.board.peers[peer].standing.heard
-            key = node.index.sequence, other.index.sequence, heard, other.epoch
+            key = node.index.sequences.last, other.index.sequences.last, heard, other.epoch
             if self.claims.get((node.name, other.name)) == key:
                 continue
             self.claims[node.name, other.name] = key
-            ours, theirs = (one.index.rows_after(0, 1_000) for one in (node, other))
+            ours, theirs = (one.index.rows.after(0, 1_000) for one in (node, other))
             lacking = [(other, row.record) for row in ours if not holds(other, row.record)]
             lacking += [(node, row.record) for row in theirs if row.seq <= heard and not holds(node, row.record)]
             for who, record in lacking:
                 if self.world.ignoring.is_hidden_record(record, node, other) or node.engine.ignoring.is_changing:
                     continue
-                contact = other.engine.board.peers.get(node.index.replica)
+                contact = other.engine.board.peers.get(node.index.identity.replica)
                 if self.world.options.rules and (
                     other.engine.ignoring.is_changing or contact is None or not contact.synced
                 ):

@@ -53,6 +53,9 @@ from dir_sync.files.kept import Keeper
 from dir_sync.files.prepare import Preparer
 from dir_sync.files.replace import Replacer
 from dir_sync.index import Index
+from dir_sync.index.peers import Peers
+from dir_sync.index.rows import Rows
+from dir_sync.index.versions import Versions
 from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import OPERATIONS, draw
 from tests.sim.seams import patched
@@ -158,14 +161,14 @@ def _offers_forgotten() -> Iterator[None]:
     def start(self: Any, *arguments: Any, **names: Any) -> None:
         original(self, *arguments, **names)
         self._database.execute("DELETE FROM offer")
-        self._offers._any_stored = False
+        self.offers._any_stored = False
 
     with patch.object(Index, "__init__", start):
         yield
 
 
 def _summaries_agree() -> AbstractContextManager[object]:
-    return patch.object(Index, "summary", lambda self: bytes(limits.SUMMARY_BYTES))
+    return patch.object(Rows, "summary", lambda self: bytes(limits.SUMMARY_BYTES))
 
 
 @contextmanager
@@ -176,7 +179,7 @@ def _listings_believed() -> Iterator[None]:
         if listing.entries is not None:
             prefix = listing.path + b"/" if listing.path else b""
             there = {name for name, _ in listing.entries} | {seen.path[len(prefix) :] for seen in listing.seen}
-            for name in sorted(self._board.index.known_in(listing.path).keys() - there):
+            for name in sorted(self._board.index.tree.known_in(listing.path).keys() - there):
                 self._local_changes.absent(
                     Seen(prefix + name, LookOutcome.ABSENT), PendingLook(prefix + name, 0, 0, removal_confirmed=True)
                 )
@@ -282,7 +285,7 @@ def _resumed_unread() -> AbstractContextManager[object]:
 def _index_trusted_after_a_crash() -> AbstractContextManager[object]:
     def has_kept(self: Any, version: Any, digest: bytes) -> bool:
         index = self._now_ns.__self__.index  # of the node whose clock it is
-        return bool(index.by_content(digest)) or version is not None
+        return bool(index.rows.by_content(digest)) or version is not None
 
     return patch.object(HistoryStore, "has_kept", has_kept)
 
@@ -299,7 +302,7 @@ def _vanished_is_renamed_away() -> Iterator[None]:
     original = Engine.handle
 
     def handle(self: Any, event: Any, now: Any) -> Any:
-        if isinstance(event, Touched) and event.urgency == Urgency.VANISHED and self.board.index.get(event.path):
+        if isinstance(event, Touched) and event.urgency == Urgency.VANISHED and self.board.index.rows.get(event.path):
             self.board.now, self.board.out = now, []
             self.local_changes.absent(Seen(event.path, LookOutcome.ABSENT), PendingLook(event.path, 0, 0, watched=True))
         return original(self, event, now)
@@ -318,18 +321,18 @@ def _brake_holds_moves() -> AbstractContextManager[object]:
 
 def _losers_go_first() -> AbstractContextManager[object]:
     def least(self: Any, limit: int, *more: Any) -> Any:
-        return sorted(self.versions(), key=lambda version: version.why != Cause.CONFLICT)[:limit]
+        return sorted(self.oldest_first(), key=lambda version: version.why != Cause.CONFLICT)[:limit]
 
-    return patch.object(Index, "least_versions", least)
+    return patch.object(Versions, "least", least)
 
 
 def _age_of_the_content() -> AbstractContextManager[object]:
     """How long ago it was written counts, not how long ago it was displaced."""
 
     def old(self: Any, before_ns: int, limit: int) -> Any:
-        return [version for version in self.versions() if version.mtime < before_ns][:limit]
+        return [version for version in self.oldest_first() if version.mtime < before_ns][:limit]
 
-    return patch.object(Index, "old_versions", old)
+    return patch.object(Versions, "old", old)
 
 
 def _no_conflicts() -> AbstractContextManager[object]:
@@ -435,7 +438,7 @@ def _ignored_is_deleted() -> AbstractContextManager[object]:
 
     def forget(self: Any, paths: list[bytes]) -> None:
         for path in paths:
-            row = self._board.index.get(path)
+            row = self._board.index.rows.get(path)
             if row is not None and row.record.kind != Kind.ABSENT:
                 self._board.add_scanned(path).removal_confirmed = True
 
@@ -456,7 +459,7 @@ def _nobody_is_asked_again() -> AbstractContextManager[object]:
     def run(self: Any) -> None:
         with (
             patch.object(Intake, "ask_again", lambda *arguments: None),
-            patch.object(Index, "ask_anew", lambda *arguments: None),
+            patch.object(Peers, "ask_anew", lambda *arguments: None),
         ):
             run_timers(self)
 

@@ -101,7 +101,7 @@ class SimEngine(Engine):
         self._tell(record, (previous,), "user" if seen is not None else "engine")
 
     def _row(self, path: bytes) -> Row:
-        row = self.board.index.get(path)
+        row = self.board.index.rows.get(path)
         assert row is not None
         return row
 
@@ -135,7 +135,7 @@ class SimEngine(Engine):
 
     def _merged(self, row: Row, loser: Record, base: Record, data: bytes) -> None:
         """A version was merged: as an offer, or, if it has the content of the winner, as a row."""
-        offer = self.board.index.offer(row.record.path, MERGED)
+        offer = self.board.index.offers.of_peer(row.record.path, MERGED)
         now = self._row(row.record.path).record
         record = now if now.stamp != row.record.stamp or offer is None else offer.record
         merge = Merge(record, row.record, loser, base, data)

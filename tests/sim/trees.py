@@ -65,7 +65,7 @@ def kept_since(node: Node, since_ns: int) -> list[Version]:
     """Files that the history was given since a time; not those that a start has found in it, or in the staging folder."""
     return [
         one
-        for one in node.index.versions()
+        for one in node.index.versions.oldest_first()
         if one.kind == Kind.FILE and one.why != Cause.RECOVERED and one.time_ns >= since_ns
     ]
 
@@ -79,7 +79,7 @@ def is_in_the_way(tree: dict[bytes, tuple[Kind, bytes, int, int]], path: bytes, 
 
 def folders_left_over(node: Node) -> set[bytes]:
     """Folders that are gone for everyone, and stay here for something in them that is never synchronized."""
-    return {row.record.path for row in node.index.rows_after(0, 100_000) if row.fp and row.record.kind == Kind.ABSENT}
+    return {row.record.path for row in node.index.rows.after(0, 100_000) if row.fp and row.record.kind == Kind.ABSENT}
 
 
 def wanted_of(node: Node, left_over: set[bytes]) -> dict[bytes, tuple[object, ...]]:
@@ -107,9 +107,9 @@ def kind_of(tree: Tree, path: bytes) -> Kind:
 
 def is_gone_elsewhere(node: Node) -> bool:
     """True if others have removed some of what is gone with most others; the rest may be no disaster."""
-    rows = [node.index.get(path) for path in node.wiped]
+    rows = [node.index.rows.get(path) for path in node.wiped]
     return any(
-        row is not None and row.record.kind == Kind.ABSENT and row.record.stamp.maker != node.index.replica
+        row is not None and row.record.kind == Kind.ABSENT and row.record.stamp.maker != node.index.identity.replica
         for row in rows
     )
 
@@ -127,7 +127,7 @@ def has_below(path: bytes, others: list[bytes]) -> bool:
 
 
 def rows_of(index: Index) -> dict[bytes, tuple[object, ...]]:
-    rows = index.rows_after(0, 1_000_000)
+    rows = index.rows.after(0, 1_000_000)
     return {
         row.record.path: (row.record.kind, row.record.content, row.record.stamp, row.record.vector)
         for row in rows
@@ -152,7 +152,7 @@ def tells(record: Record, there: tuple[Kind, bytes, int, int] | None, only_conte
 
 def holds(node: Node, record: Record) -> bool:
     """True if a node has that record, or has moved on from it: then it need not be told (it sent a summary)."""
-    row = node.index.get(record.path)
+    row = node.index.rows.get(record.path)
     return row is not None and leq(record.vector, row.record.vector) and not beats(record, row.record)
 
 

@@ -130,8 +130,8 @@ class World:
         self.note(f"{node.name}: what is held is {'approved' if approve else 'rejected'}")
         if not approve:
             for held in node.engine.brakes.own.held:
-                for path in node.index.live_paths(held):
-                    others = (other.index.get(path) for other in self.nodes if other is not node and other.alive)
+                for path in node.index.tree.live_paths(held):
+                    others = (other.index.rows.get(path) for other in self.nodes if other is not node and other.alive)
                     if not any(row is not None and row.record.kind != Kind.ABSENT for row in others):
                         self.locals.pop(path, None)  # only this node knew of it, and forgets
             node.rejected = True
@@ -165,7 +165,7 @@ class World:
             words.append(
                 f"{node.name}: jobs {board.jobs_out}, agenda {len(board.pending_looks)}, todo {len(board.plan_queue)},"
                 f" timers {len(board.plan_queue.timed())}, fetches {sorted(path for path, _ in engine.work.arrivals.fetches())},"
-                f" offers {node.index.count_offers()}, doing {engine.work.jobs.all()},"
+                f" offers {node.index.offers.count_paths()}, doing {engine.work.jobs.all()},"
                 f" to list {board.listings.waiting}, ready {engine.work.arrivals.has_ready},"
                 f" waiting {sorted(engine.work.rooms.paths())}, scanning {board.scanning}"
                 f" {sorted(board.scanned)}"

@@ -19,6 +19,6 @@ def join(node: OneNode, peer: str, ms: int = 2_000) -> None:
     """An empty peer connects, and `ms` pass."""
     hello = Hello(PROTOCOL, "0d" + peer, peer, "1", 6000, (FolderIndex(FOLDER, peer, 0),))
     node.inbox.append(PeerUp(peer, hello, "10.0.0.66"))
-    node.inbox.append(Received(peer, StateRequest(FOLDER, node.index.replica, 0, 0)))
+    node.inbox.append(Received(peer, StateRequest(FOLDER, node.index.identity.replica, 0, 0)))
     node.inbox.append(Received(peer, State(FOLDER, 0, True, ())))
     run(node, ms)

@@ -40,7 +40,7 @@ def there(node: OneNode, path: bytes) -> Attributes:
 
 
 def record(node: OneNode, path: bytes) -> Record:
-    row = node.index.get(path)
+    row = node.index.rows.get(path)
     assert row is not None
     return row.record
 
@@ -74,11 +74,13 @@ def test_they_come_with_a_new_file_and_change_without_its_content(size: int) -> 
     assert there(pair.two, b"f") == Attributes(BEN, ((), ()), ())
     assert not [one for each in sent for one in each.messages if isinstance(one, Pull | Chunks)]
     assert pair.one.disk.content(b"f") == pair.two.disk.content(b"f") == b"x" * size
-    assert not [*pair.one.index.versions(), *pair.two.index.versions()], "nothing was displaced"
-    before = [node.index.sequence for node in (pair.one, pair.two)]
+    assert not [*pair.one.index.versions.oldest_first(), *pair.two.index.versions.oldest_first()], (
+        "nothing was displaced"
+    )
+    before = [node.index.sequences.last for node in (pair.one, pair.two)]
     for node in (pair.one, pair.two):
         touch(pair, node, b"f")
-    assert [node.index.sequence for node in (pair.one, pair.two)] == before, "an echo is no change"
+    assert [node.index.sequences.last for node in (pair.one, pair.two)] == before, "an echo is no change"
 
 
 def test_folders_and_links_have_them_too() -> None:

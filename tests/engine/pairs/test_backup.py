@@ -84,13 +84,18 @@ def test_what_was_made_between_two_starts_with_the_backup(seed: int) -> None:
 def test_an_index_that_is_opened_again_goes_on_somewhere_else(tmp_path: Path) -> None:
     (tmp_path / ".dir_sync").mkdir()
     index = closed_at_end(state.open_index(bytes(tmp_path), Random(1)))
-    assert index.sequence == 0, "an empty one has nothing to tell"
-    index.put(Record(b"a", Kind.DIRECTORY, 0, b"", 0, 0o755, Stamp(1, index.replica), ((index.replica, 1),)), b"")
+    assert index.sequences.last == 0, "an empty one has nothing to tell"
+    index.rows.put(
+        Record(
+            b"a", Kind.DIRECTORY, 0, b"", 0, 0o755, Stamp(1, index.identity.replica), ((index.identity.replica, 1),)
+        ),
+        b"",
+    )
     index.commit()
-    assert index.sequence == 1
+    assert index.sequences.last == 1
     index.close()
     index = closed_at_end(state.open_index(bytes(tmp_path), Random(2)))
-    assert index.sequence > 1
+    assert index.sequences.last > 1
     assert index.is_dirty
 
 

@@ -29,7 +29,7 @@ def edit(node: OneNode, path: bytes, data: bytes | None) -> None:
 
 
 def whys(node: OneNode) -> list[tuple[Cause, int]]:
-    return [(version.why, version.size) for version in node.index.versions()]
+    return [(version.why, version.size) for version in node.index.versions.oldest_first()]
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_folders_filled_apart() -> None:
 
 
 def mine_of(bench: Bench, path: bytes) -> Record:
-    row = bench.index.get(path)
+    row = bench.index.rows.get(path)
     assert row is not None
     return row.record
 
@@ -187,15 +187,15 @@ def test_the_lineage_survives_the_index_and_the_wire() -> None:
     winner = joined(record(b"a", b"theirs", WALL_NS * 2, OTHER), record(b"a", b"ours"))
     assert winner.lineage
     index = Index(":memory:", Random(1))
-    index.put(winner, b"")
-    index.put_offer(Offer("cc", winner._replace(path=b"b"), False))
-    index.put_intent("dd", [winner._replace(path=b"c")])
+    index.rows.put(winner, b"")
+    index.offers.put(Offer("cc", winner._replace(path=b"b"), False))
+    index.intents.put("dd", [winner._replace(path=b"c")])
     index.commit()
     again = Index(":memory:", Random(1), index.image())
-    row = again.get(b"a")
+    row = again.rows.get(b"a")
     assert row is not None
     assert row.record == winner
-    assert [again.offers(path)[0].record._replace(path=b"a") for path in (b"b", b"c")] == [winner, winner]
+    assert [again.offers.of(path)[0].record._replace(path=b"a") for path in (b"b", b"c")] == [winner, winner]
     index.close()
     again.close()
     assert from_wire(state(winner).to_wire()) == state(winner)
@@ -204,7 +204,7 @@ def test_the_lineage_survives_the_index_and_the_wire() -> None:
 def test_an_index_from_before_lineages_is_read(tmp_path: Path) -> None:
     path = str(tmp_path / "index.db")
     index = Index(path, Random(1))
-    index.put(record(b"a", b"old"), b"")
+    index.rows.put(record(b"a", b"old"), b"")
     index.commit()
     index.close()
     with closing(sqlite3.connect(path)) as db:
@@ -212,9 +212,9 @@ def test_an_index_from_before_lineages_is_read(tmp_path: Path) -> None:
             db.execute(f"ALTER TABLE {table} DROP COLUMN lineage")
         db.commit()
     again = Index(path, Random(1))
-    row = again.get(b"a")
+    row = again.rows.get(b"a")
     assert row is not None
     assert row.record == record(b"a", b"old")
-    again.put(joined(record(b"b", b"1"), record(b"b", b"2", node=OTHER)), b"")
+    again.rows.put(joined(record(b"b", b"1"), record(b"b", b"2", node=OTHER)), b"")
     again.commit()
     again.close()

@@ -98,9 +98,12 @@ class World:
         self.one, self.two = (SlowNode(name, self) for name in ("one", "two"))
         self.run(200)
         for here, there in ((self.one, self.two), (self.two, self.one)):
-            folder = FolderIndex(FOLDER, there.index.replica, 0)
+            folder = FolderIndex(FOLDER, there.index.identity.replica, 0)
             here.inbox.append(
-                PeerUp(there.index.replica, Hello(PROTOCOL, there.index.replica, there.name, "1", 6000, (folder,)))
+                PeerUp(
+                    there.index.identity.replica,
+                    Hello(PROTOCOL, there.index.identity.replica, there.name, "1", 6000, (folder,)),
+                )
             )
         self.run(1_000)
 
@@ -115,8 +118,8 @@ class World:
             self.wire += size
         there_us = max(self.us, self.free_us.get(node.name, 0)) + 200 + size * 1000 // WIRE_BYTES_PER_MS
         self.free_us[node.name] = there_us
-        self.at(there_us - self.us, lambda: other.inbox.append(Received(node.index.replica, send.message)))
-        self.at(there_us - self.us, lambda: node.inbox.append(Drained(other.index.replica, send.size)))
+        self.at(there_us - self.us, lambda: other.inbox.append(Received(node.index.identity.replica, send.message)))
+        self.at(there_us - self.us, lambda: node.inbox.append(Drained(other.index.identity.replica, send.size)))
 
     def run(self, ms: int) -> None:
         end = self.us + ms * 1000

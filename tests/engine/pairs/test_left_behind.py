@@ -29,7 +29,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> OneNode:
 
 
 def tombstones(node: OneNode) -> int:
-    return sum(row.record.kind == Kind.ABSENT for row in node.index.rows_after(0, 100_000))
+    return sum(row.record.kind == Kind.ABSENT for row in node.index.rows.after(0, 100_000))
 
 
 def made(path: bytes, kind: Kind, peer: str, number: int) -> Record:
@@ -49,7 +49,7 @@ def test_tombstones_of_what_was_never_here(node: OneNode) -> None:
         assert tombstones(node) <= 70
         if peer == "aa":
             assert tombstones(node) == 30
-    assert not node.index.any_offers()
+    assert not node.index.offers.any()
     assert not node.engine.is_busy
     node.boot()
     run(node)
@@ -62,7 +62,7 @@ def test_tombstones_of_what_was_never_here(node: OneNode) -> None:
 def test_what_was_here_is_remembered_however_much_it_is(node: OneNode) -> None:
     """Else it would come back from whoever has not heard that it is gone."""
     join(node, "aa", 500)
-    rows = [node.index.get(b"%d" % number) for number in range(4)]
+    rows = [node.index.rows.get(b"%d" % number) for number in range(4)]
     for number, row in enumerate(rows):
         assert row is not None
         gone = made(row.record.path, Kind.ABSENT, "aa", number)
@@ -72,7 +72,7 @@ def test_what_was_here_is_remembered_however_much_it_is(node: OneNode) -> None:
         never = tuple(made(b"never %d %d" % (number, at), Kind.ABSENT, "aa", at) for at in range(50))
         node.inbox.append(Received("aa", State(FOLDER, number, False, never)))
     run(node, 8_000)
-    assert all(node.index.get(b"%d" % number).record.kind == Kind.ABSENT for number in range(4))  # type: ignore[union-attr]
+    assert all(node.index.rows.get(b"%d" % number).record.kind == Kind.ABSENT for number in range(4))  # type: ignore[union-attr]
 
 
 def test_what_a_stranger_announced_and_never_delivered(node: OneNode) -> None:
@@ -80,12 +80,12 @@ def test_what_a_stranger_announced_and_never_delivered(node: OneNode) -> None:
     some = tuple(made(b"never %d" % number, Kind.FILE, "aa", number) for number in range(100))
     node.inbox.append(Received("aa", State(FOLDER, 100, False, some)))
     run(node)
-    assert node.index.count_offers() == 100
+    assert node.index.offers.count_paths() == 100
     node.inbox.append(PeerDown("aa", "lost"))
     run(node)
-    assert node.index.count_offers() == 0
+    assert node.index.offers.count_paths() == 0
     assert not node.engine.is_busy
-    seen = node.index.peer("aa")
+    seen = node.index.peers.get("aa")
     assert seen is not None
     assert seen.seen == 0, "if it comes again, it is asked for all of it"
 
@@ -94,13 +94,13 @@ def test_strangers_are_forgotten(node: OneNode) -> None:
     for number in range(40):
         peer = f"{number:04x}"
         join(node, peer, 500)
-        node.index.note("name " + peer, "somebody")
+        node.index.notes.put("name " + peer, "somebody")
         node.inbox.append(PeerDown(peer, "lost"))
         run(node, 100)
-    assert len(node.index.peers()) <= 11
-    assert len(node.index.noted_below("name ")) <= 11
+    assert len(node.index.peers.replicas()) <= 11
+    assert len(node.index.notes.below("name ")) <= 11
     node.boot()
-    assert len(node.index.peers()) <= 11
+    assert len(node.index.peers.replicas()) <= 11
 
 
 @pytest.mark.parametrize("names", [1, 40])
@@ -130,7 +130,7 @@ def test_a_flood_does_not_push_out_what_stood_here(names: int) -> None:
     pair.run()
     pair.clock.ms += 3_700_000
     pair.run()
-    assert two.index.history_bytes() <= 20_000
-    kept = {version.path for version in two.index.versions()}
+    assert two.index.versions.total_bytes() <= 20_000
+    kept = {version.path for version in two.index.versions.oldest_first()}
     assert {b"precious %d" % number for number in range(10)} <= kept
     assert any(path.startswith(b"evil") for path in kept), "there was room for some of it"

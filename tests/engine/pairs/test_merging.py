@@ -38,7 +38,7 @@ def meet(pair: Pair, first: OneNode, second: OneNode, mine: bytes, theirs: bytes
 
 
 def whys(*nodes: OneNode) -> set[Cause]:
-    return {version.why for node in nodes for version in node.index.versions()}
+    return {version.why for node in nodes for version in node.index.versions.oldest_first()}
 
 
 @pytest.mark.parametrize("wins", ["one", "two"])
@@ -52,11 +52,11 @@ def test_changes_of_different_lines_are_merged_once_by_the_smaller_id(wins: str,
         both.run()
     meet(both, first, second, MINE, THEIRS)
     assert one.disk.content(b"file") == two.disk.content(b"file") == BOTH
-    smaller, larger = sorted((one, two), key=lambda node: node.index.replica)
+    smaller, larger = sorted((one, two), key=lambda node: node.index.identity.replica)
     assert smaller.said(notes.TextMerged)
     assert not larger.said(notes.TextMerged)
     assert Cause.CONFLICT not in whys(one, two)
-    kept = {node.disk.content(version.name) for node in (one, two) for version in node.index.versions()}
+    kept = {node.disk.content(version.name) for node in (one, two) for version in node.index.versions.oldest_first()}
     assert kept >= {MINE, THEIRS}  # nothing is lost
 
 

@@ -77,7 +77,7 @@ def saved(node: OneNode) -> bytes:
 
 
 def kept(node: OneNode) -> list[bytes]:
-    return sorted(version.content for version in node.index.versions())
+    return sorted(version.content for version in node.index.versions.oldest_first())
 
 
 @pytest.mark.parametrize(("old", "new"), [(OLD, NEW), (b"old " * 500, b"new " * 600)])
@@ -215,7 +215,7 @@ def test_what_is_cut_right_after_an_event_is_never_empty_elsewhere(
     pair.one.inbox.append(Touched(path, Urgency.NOW))
     assert wait(pair, 300, path) <= whole
     assert pair.two.disk.content(path) == new, "it comes as soon as it is closed"
-    assert not {version.size for version in pair.two.index.versions()} - {len(old), 250_000}
+    assert not {version.size for version in pair.two.index.versions.oldest_first()} - {len(old), 250_000}
 
 
 @pytest.mark.parametrize("event", [renamed, moved_in, set_mode, saved], ids=lambda event: event.__name__)

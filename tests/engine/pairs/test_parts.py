@@ -20,11 +20,11 @@ def test_part_of_a_content_is_removed_when_its_maker_comes_back_with_another() -
         if data.startswith(b"first"):
             pair.linked = True
             for here, there in ((pair.one, pair.two), (pair.two, pair.one)):
-                here.inbox.append(PeerUp(there.index.replica, pair.hello(there)))
+                here.inbox.append(PeerUp(there.index.identity.replica, pair.hello(there)))
             while not parts_of(pair.one):
                 for here, there in ((pair.one, pair.two), (pair.two, pair.one)):
                     here.turn()
-                    there.inbox.extend(Received(here.index.replica, send.message) for send in here.sends)
+                    there.inbox.extend(Received(here.index.identity.replica, send.message) for send in here.sends)
                     here.sends.clear()
                 pair.clock.ms += 1
             pair.cut()

@@ -18,7 +18,7 @@ class WithReader(Pair):
     def link(self) -> None:
         self.linked = True
         for here, there, may_write in ((self.one, self.two, self.may_write), (self.two, self.one, True)):
-            here.inbox.append(PeerUp(there.index.replica, self.hello(there), "10.0.0.2", may_write))
+            here.inbox.append(PeerUp(there.index.identity.replica, self.hello(there), "10.0.0.2", may_write))
         self.run()
 
 
@@ -69,18 +69,18 @@ def test_what_it_has_counts_once_it_may_write() -> None:
     pair.may_write = True
     pair.restart(pair.two)
     assert pair.one.disk.tree()[b"new"][1] == b"made by a reader"
-    seen = pair.one.index.peer(pair.two.index.replica)
+    seen = pair.one.index.peers.get(pair.two.index.identity.replica)
     assert seen is not None
     pair.restart(pair.two)
-    assert pair.one.index.peer(pair.two.index.replica) == seen, "its whole state is sent once"
+    assert pair.one.index.peers.get(pair.two.index.identity.replica) == seen, "its whole state is sent once"
 
 
 def test_what_it_says_word_for_word() -> None:
     """A hostile one: stamps far ahead, joined vectors, contents attached, decisions, settled conflicts, a brake."""
     pair = linked()
-    one, two = pair.one, pair.two.index.replica
-    before, sequence = one.disk.tree(), one.index.sequence
-    row = one.index.get(b"file 2")
+    one, two = pair.one, pair.two.index.identity.replica
+    before, sequence = one.disk.tree(), one.index.sequences.last
+    row = one.index.rows.get(b"file 2")
     assert row is not None
     known = row.record
     later = Stamp(known.stamp.ns + 10**9, two)
@@ -101,22 +101,22 @@ def test_what_it_says_word_for_word() -> None:
         pair.run()
     attached = Change("create", bad[4]._replace(path=b"pushed"), None, True, None, b"z")
     one.inbox.append(Received(two, ModificationUpdate(FOLDER, 3_000, (attached,), (), True)))
-    one.inbox.append(Received(two, Decision(FOLDER, one.index.replica, 5, False)))
+    one.inbox.append(Received(two, Decision(FOLDER, one.index.identity.replica, 5, False)))
     one.inbox.append(Received(two, Settle(FOLDER, ((b"file 2", Kind.FILE, known.content),))))
-    one.inbox.append(Received(two, Brake(FOLDER, ((one.index.replica, 3, 100, b"file 2"),))))
+    one.inbox.append(Received(two, Brake(FOLDER, ((one.index.identity.replica, 3, 100, b"file 2"),))))
     pair.run()
     assert one.disk.tree() == before
-    assert one.index.sequence == sequence, "nothing was noted as changed"
-    assert one.index.get(b"evil") is None
+    assert one.index.sequences.last == sequence, "nothing was noted as changed"
+    assert one.index.rows.get(b"evil") is None
     assert not one.engine.brakes.held_elsewhere
 
 
 def test_it_may_pass_on_what_writers_have_announced() -> None:
     """The content of a file that a writer announced may come from it, and so may the news that it has it."""
     pair = linked()
-    row = pair.one.index.get(b"file 1")
+    row = pair.one.index.rows.get(b"file 1")
     assert row is not None
-    pair.one.inbox.append(Received(pair.two.index.replica, State(FOLDER, 10_000, True, (row.record,))))
+    pair.one.inbox.append(Received(pair.two.index.identity.replica, State(FOLDER, 10_000, True, (row.record,))))
     pair.run()
     assert not pair.one.said(notes.BadContent)
 

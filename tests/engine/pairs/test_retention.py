@@ -61,7 +61,7 @@ def test_what_is_old_goes() -> None:
     pair.clock.ms += 2 * 86_400_000
     pair.run()
     assert on_disk(pair.two) == [b"second"]
-    assert [version.size for version in pair.two.index.versions()] == [6]
+    assert [version.size for version in pair.two.index.versions.oldest_first()] == [6]
     assert pair.two.said(notes.HistoryPruned)
     assert len(pair.two.disk.list(HISTORY) or []) == 1, "a day goes with its last version"
 
@@ -74,7 +74,7 @@ def test_what_is_too_much_goes_oldest_first() -> None:
     pair.clock.ms += 300_000
     pair.run()
     assert on_disk(pair.two) == [b"2" * 1000, b"3" * 1000]
-    assert pair.two.index.history_bytes() == 2_000
+    assert pair.two.index.versions.total_bytes() == 2_000
 
 
 def test_what_was_kept_just_now_is_not_too_much_yet() -> None:
@@ -101,7 +101,7 @@ def test_the_limit_holds_within_seconds_also_in_a_burst() -> None:
         replace(pair, b"file", b"%d" % number * 1000)
         pair.clock.ms += 2_000
         pair.run()
-        assert pair.two.index.history_bytes() <= 2_500
+        assert pair.two.index.versions.total_bytes() <= 2_500
     assert on_disk(pair.two) == [b"5" * 1000, b"6" * 1000]
     pair.clock.ms += 130_000
     pair.run()
@@ -119,7 +119,7 @@ def test_a_file_that_fills_the_history_gives_way_itself() -> None:
     kept = on_disk(pair.two)
     assert b"the old text" in kept
     assert b"28" * 1000 in kept, "nor does its own newest"
-    assert pair.two.index.history_bytes() <= 10_000
+    assert pair.two.index.versions.total_bytes() <= 10_000
 
 
 def test_what_is_the_beginning_of_what_took_its_place_is_not_kept() -> None:
@@ -202,7 +202,7 @@ def test_what_came_late_lasted_as_long_as_it_did_at_its_maker(monkeypatch: pytes
             pair.clock.ms += 250
     sends, pair.one.sends = pair.one.sends, []
     for send in sends:  # the line was busy: now they come one right after the other
-        pair.two.inbox.append(Received(pair.one.index.replica, send.message))
+        pair.two.inbox.append(Received(pair.one.index.identity.replica, send.message))
         for _ in range(10):
             pair.step()
     assert on_disk(pair.two) == states[:-1]
@@ -222,10 +222,10 @@ def test_losers_of_conflicts_go_last() -> None:
 
     pair = linked(Retention())
     for number, why in enumerate([Cause.CONFLICT, Cause.REPLACED, Cause.DELETED]):
-        pair.one.index.put_version(version(number, why))
-    least = pair.one.index.least_versions(10)
+        pair.one.index.versions.put(version(number, why))
+    least = pair.one.index.versions.least(10)
     assert [one.why for one in least] == [Cause.REPLACED, Cause.DELETED, Cause.CONFLICT]
-    assert [one.why for one in pair.one.index.old_versions(10, 10)] == [Cause.CONFLICT, Cause.REPLACED, Cause.DELETED]
+    assert [one.why for one in pair.one.index.versions.old(10, 10)] == [Cause.CONFLICT, Cause.REPLACED, Cause.DELETED]
     assert enough(least, 15) == least[:2]
     assert enough(least, 0) == []
 
@@ -235,10 +235,10 @@ def test_a_wrong_clock_does_not_make_losers_of_conflicts_go_first() -> None:
     now_ns = pair.clock.now().wall_ns
     for time_ns, why in ((now_ns, Cause.CONFLICT), (now_ns + 400 * DAY_NS, Cause.REPLACED)):
         version = Version(why.value.encode(), b"path", Kind.FILE, 10, b"", 0, 0o644, time_ns, why, "")
-        pair.one.index.put_version(version)
+        pair.one.index.versions.put(version)
     pair.clock.ms += 3_700_000
     pair.run()
-    assert [version.why for version in pair.one.index.versions()] == [Cause.CONFLICT]
+    assert [version.why for version in pair.one.index.versions.oldest_first()] == [Cause.CONFLICT]
 
 
 def test_equal_files_that_moved_come_out_of_the_history_again() -> None:
@@ -309,7 +309,7 @@ def test_a_program_that_goes_on_writing_into_what_was_replaced() -> None:
     pair.run()
     assert pair.two.disk.content(b"log") == b"a new file\n"
     assert on_disk(pair.two) == [b"first line\nsecond line\n"]
-    (version,) = pair.two.index.versions()
+    (version,) = pair.two.index.versions.oldest_first()
     assert version.size == 23
     assert version.why == Cause.CONFLICT
     assert pair.two.said(notes.WrittenLate)
@@ -317,18 +317,18 @@ def test_a_program_that_goes_on_writing_into_what_was_replaced() -> None:
     program.close()
     pair.clock.ms += 70_000
     pair.run()
-    (version,) = pair.two.index.versions()
+    (version,) = pair.two.index.versions.oldest_first()
     assert version.size == 34
 
 
 def test_an_old_version_that_is_not_what_it_was_is_not_taken_for_it() -> None:
     pair = linked(Retention())
     replace(pair, b"file", b"first version", b"second version")
-    (version,) = pair.two.index.versions()
+    (version,) = pair.two.index.versions.oldest_first()
     pair.two.disk.write(version.name, b"somebody's doing", version.mtime)
     replace(pair, b"copy", b"first version")
     assert pair.two.disk.content(b"copy") == b"first version"
-    (version,) = pair.two.index.versions()
+    (version,) = pair.two.index.versions.oldest_first()
     assert version.size == 16, "it is still listed, as it is"
 
 
@@ -342,25 +342,25 @@ def test_a_program_that_went_on_writing_while_the_node_was_down() -> None:
     pair.restart(pair.two)
     pair.clock.ms += 6_000
     pair.run()
-    (version,) = pair.two.index.versions()
+    (version,) = pair.two.index.versions.oldest_first()
     assert version.size == 23
 
 
 def test_an_old_version_that_is_gone_is_listed_no_more() -> None:
     pair = linked(Retention())
     replace(pair, b"file", b"first version", b"second version")
-    (version,) = pair.two.index.versions()
+    (version,) = pair.two.index.versions.oldest_first()
     pair.two.disk.delete(version.name)
     replace(pair, b"copy", b"first version")
     assert pair.two.disk.content(b"copy") == b"first version"
-    assert list(pair.two.index.versions()) == []
+    assert list(pair.two.index.versions.oldest_first()) == []
 
 
 def test_an_old_version_that_cannot_be_read_is_not_tried_again_and_again() -> None:
     pair = linked(Retention())
     replace(pair, b"file", b"first version", b"second version")
-    (version,) = pair.two.index.versions()
+    (version,) = pair.two.index.versions.oldest_first()
     pair.two.disk.fail = lambda _, path: Trouble.IO if path == version.name else None
     replace(pair, b"copy", b"first version")
     assert pair.two.disk.content(b"copy") == b"first version", "it came from the other node"
-    assert list(pair.two.index.versions()) == [version]
+    assert list(pair.two.index.versions.oldest_first()) == [version]

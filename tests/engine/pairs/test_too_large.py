@@ -151,7 +151,9 @@ def test_a_lower_limit_holds_for_what_a_peer_has_been_told_of_and_has_not_fetche
     pair.two.inbox.append(RoomMeasured(10_000))
     pair.run()
     assert (has(pair.two, b"a"), has(pair.two, b"b")) == (None, SMALL)
-    assert pair.two.index.offer(b"a", pair.one.index.replica) is None, "it is not asked for again and again"
+    assert pair.two.index.offers.of_peer(b"a", pair.one.index.identity.replica) is None, (
+        "it is not asked for again and again"
+    )
     assert not pair.two.engine.sync_report.troubled()
     limit(pair, 0)
     assert has(pair.two, b"a") == LARGE

@@ -27,7 +27,9 @@ class Side:
         return next(one for one in self.folders if one.folder == name)
 
     def hello(self) -> Hello:
-        has = tuple(FolderIndex(one.folder, one.index.replica, one.index.sequence) for one in self.folders)
+        has = tuple(
+            FolderIndex(one.folder, one.index.identity.replica, one.index.sequences.last) for one in self.folders
+        )
         return Hello(PROTOCOL, self.name.encode().hex(), self.name, "1", 6000, has)
 
     def deliver(self, message: Message, sender: str) -> None:
@@ -53,7 +55,7 @@ class TwoFolders:
     def link(self) -> None:
         for name in NAMES:
             for mine, other in ((self.here, self.there), (self.there, self.here)):
-                peer = other.folder(name).index.replica
+                peer = other.folder(name).index.identity.replica
                 mine.folder(name).inbox.append(PeerUp(peer, other.hello(), connection=mine.connection))
         self.run()
 
@@ -73,10 +75,10 @@ class TwoFolders:
                 for send in one.sends:
                     busy = True
                     self.note(mine, one, send.message)
-                    other.deliver(send.message, one.index.replica)
+                    other.deliver(send.message, one.index.identity.replica)
                     if isinstance(send.message, Chunks):  # the folder that it came for has a peer of its own
                         assert all(folder_of(piece.key) == peer.number for piece in send.message.pieces)
-                    one.inbox.append(Drained(peer.index.replica, send.size))
+                    one.inbox.append(Drained(peer.index.identity.replica, send.size))
                 one.sends.clear()
         self.clock.ms += 10
         return busy
@@ -117,7 +119,7 @@ def both() -> TwoFolders:
 
 
 def contents(node: OneNode) -> dict[bytes, bytes]:
-    return {row.record.path: row.record.content for row in node.index.rows_after(0, 10_000)}
+    return {row.record.path: row.record.content for row in node.index.rows.after(0, 10_000)}
 
 
 def test_each_folder_becomes_the_same_and_neither_gets_what_is_the_others(both: TwoFolders) -> None:
@@ -158,7 +160,7 @@ def test_a_folder_that_ends_gives_back_its_share_of_the_connection(both: TwoFold
     """Its pulls are under way, and the connection lives on for the other folder."""
     for name in NAMES:
         for mine, other in ((both.here, both.there), (both.there, both.here)):
-            peer = other.folder(name).index.replica
+            peer = other.folder(name).index.identity.replica
             mine.folder(name).inbox.append(PeerUp(peer, other.hello(), connection=mine.connection))
     here, there = both.here.connection, both.there.connection
     for _ in range(200):
@@ -167,7 +169,7 @@ def test_a_folder_that_ends_gives_back_its_share_of_the_connection(both: TwoFold
         both.step()
     assert here.pulls, "in the middle of it"
     for mine, other in ((both.here, both.there), (both.there, both.here)):
-        mine.folder(NAMES[0]).inbox.append(PeerDown(other.folder(NAMES[0]).index.replica, "bye"))
+        mine.folder(NAMES[0]).inbox.append(PeerDown(other.folder(NAMES[0]).index.identity.replica, "bye"))
     both.run()
     assert contents(both.here.folder(NAMES[1])) == contents(both.there.folder(NAMES[1]))
     assert (here.unread, here.pulls, there.window.bytes, len(there.window)) == (0, 0, 0, 0)

@@ -86,7 +86,7 @@ class Bench:
         hello = Hello(PROTOCOL, "0d" + node, node, "1", 6000, (FolderIndex(FOLDER, node, 0),))
         self.feed(PeerUp(node, hello))
         if asks:
-            self.hear(StateRequest(FOLDER, self.index.replica, after), node)
+            self.hear(StateRequest(FOLDER, self.index.identity.replica, after), node)
 
     def hear(self, message: Message, node: str = PEER) -> list[Effect]:
         return self.feed(Received(node, message))
@@ -187,7 +187,7 @@ def known(bench: Bench, path: bytes, content: bytes = b"", size: int = 0) -> See
     if size:
         bench.wait(limits.TRUE_NAME_MS)
         bench.feed(Looked((found,)))
-    assert bench.index.get(path) is not None
+    assert bench.index.rows.get(path) is not None
     return found
 
 

@@ -52,7 +52,7 @@ def test_each_peer_hears_in_ascending_sequence() -> None:
     for node in (PEER, OTHER):
         sequences = [message.sequence for message in bench.said(node) if not isinstance(message, StateRequest)]  # type: ignore[union-attr]
         assert sequences == sorted(sequences)
-        assert sequences[-1] == bench.index.sequence
+        assert sequences[-1] == bench.index.sequences.last
     assert any(isinstance(message, Acknowledge) for message in bench.said(OTHER))
 
 
@@ -61,7 +61,7 @@ def test_an_edit_survives_a_delete_that_did_not_know_it() -> None:
     bench.connect()
     bench.found(b"a", b"mine")
     bench.hear(state(record(b"a", None, ns=WALL_NS + limits.STAMP_AHEAD_NS // 2)))
-    row = bench.index.get(b"a")
+    row = bench.index.rows.get(b"a")
     assert row is not None
     assert row.record.kind == Kind.FILE
     assert 0 < row.record.stamp.ns - WALL_NS - limits.STAMP_AHEAD_NS // 2 < 1_025
@@ -71,13 +71,13 @@ def test_an_edit_survives_a_delete_that_did_not_know_it() -> None:
 def test_whoever_holds_the_same_is_told_nothing() -> None:
     bench, other = Bench(), Bench()
     for one in (bench, other):
-        one.index.put(of_first_scan(b"a"), b"fp")
-        one.index.put(of_first_scan(b"b"), b"fp")
+        one.index.rows.put(of_first_scan(b"a"), b"fp")
+        one.index.rows.put(of_first_scan(b"b"), b"fp")
     bench.connect(asks=False)
-    bench.hear(StateRequest(FOLDER, bench.index.replica, 0, 2, other.index.summary()))
+    bench.hear(StateRequest(FOLDER, bench.index.identity.replica, 0, 2, other.index.rows.summary()))
     (said,) = [message for message in bench.said() if isinstance(message, State)]
     assert said.last
-    assert said.sequence == bench.index.sequence
+    assert said.sequence == bench.index.sequences.last
     assert said.records == ()
 
 
@@ -86,10 +86,10 @@ def test_only_buckets_that_differ_are_told() -> None:
     names = [b"%d" % number for number in range(100)]
     for one in (bench, other):
         for name in names:
-            one.index.put(of_first_scan(name), b"fp")
-    bench.index.put(of_first_scan(b"7", b"another"), b"fp")
+            one.index.rows.put(of_first_scan(name), b"fp")
+    bench.index.rows.put(of_first_scan(b"7", b"another"), b"fp")
     bench.connect(asks=False)
-    bench.hear(StateRequest(FOLDER, bench.index.replica, 0, 100, other.index.summary()))
+    bench.hear(StateRequest(FOLDER, bench.index.identity.replica, 0, 100, other.index.rows.summary()))
     told = [record.path for message in bench.said() if isinstance(message, State) for record in message.records]
     assert b"7" in told
     assert set(told) == {name for name in names if bucket_of(name) == bucket_of(b"7")}
@@ -104,7 +104,7 @@ def test_one_of_several_that_were_made_without_knowledge_of_ours_stays_so() -> N
     bench.connect(PEER)
     bench.connect(OTHER)
     bench.found(b"a", b"ours")
-    ours = bench.index.get(b"a")
+    ours = bench.index.rows.get(b"a")
     assert ours is not None
     best = record(b"a", b"best", ours.record.stamp.ns + 2, PEER)
     pulls = bench.hear(state(best))
@@ -125,7 +125,7 @@ def test_a_peer_with_nothing_is_given_all_though_sequences_have_leapt() -> None:
     bench.feed(ReadDone(PEER, job.link, (piece,), (), 1, True))
     bench.wait(10)
     assert bench.engine.publisher.subscribers[PEER].told_last
-    assert bench.engine.publisher.subscribers[PEER].sent == bench.index.sequence
+    assert bench.engine.publisher.subscribers[PEER].sent == bench.index.sequences.last
     bench.found(b"b", b"2")
     assert [message for message in bench.said() if isinstance(message, ModificationUpdate)]
 
@@ -141,7 +141,7 @@ def test_what_a_peer_acknowledges_late_is_not_unheard_of_where_the_stamp_went_ba
     bench.hear(state(first, sequence=1))
     bench.hear(state(second, sequence=2))
     bench.found(b"a", b"ours")
-    row = bench.index.get(b"a")
+    row = bench.index.rows.get(b"a")
     assert row is not None
     assert row.record.stamp < first.stamp < second.stamp
     bench.hear(Acknowledge(FOLDER, 1, ((b"a", first.stamp),)), OTHER)

@@ -21,7 +21,7 @@ def test_what_replaces_something_dated_far_ahead_is_above_what_that_had_replaced
     bench.feed(Touched(b"d", Urgency.VANISHED))
     bench.wait(1_000)
     bench.feed(Looked((Seen(b"d", LookOutcome.ABSENT),)))
-    gone = bench.index.get(b"d")
+    gone = bench.index.rows.get(b"d")
     assert gone is not None
     assert gone.record.kind == Kind.ABSENT
     again = folder(b"d", PEER)
@@ -35,7 +35,7 @@ def test_what_replaces_something_dated_far_ahead_is_above_what_that_had_replaced
     bench.feed(Touched(b"d", Urgency.ATTRIBUTES))
     other_mode = fingerprint(stat(kind=Kind.DIRECTORY)._replace(mode=0o700))
     bench.feed(Looked((seen(b"d", kind=Kind.DIRECTORY)._replace(mode=0o700, fp=other_mode),)))
-    row = bench.index.get(b"d")
+    row = bench.index.rows.get(b"d")
     assert row is not None
     assert row.record.mode == 0o700
     assert row.record.stamp.ns < ahead.stamp.ns

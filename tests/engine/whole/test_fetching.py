@@ -117,7 +117,7 @@ def refused_change(bench: Bench, content: bytes) -> ApplyItem:
     """A peer's version of `a`, here as a whole, that is to replace ours."""
     bench.connect()
     bench.found(b"a", b"old")
-    mine = bench.index.get(b"a")
+    mine = bench.index.rows.get(b"a")
     assert mine is not None
     theirs = record(b"a", content, WALL_NS * 2, count=7)
     bench.hear(state(theirs._replace(vector=join(theirs.vector, mine.record.vector))))
@@ -220,7 +220,7 @@ def test_what_was_removed_and_turns_up_under_another_name_leaves_the_history_aga
     bench = Bench()
     bench.connect()
     found = known(bench, b"a", b"content")
-    mine = bench.index.get(b"a")
+    mine = bench.index.rows.get(b"a")
     assert mine is not None
     gone = record(b"a", None, WALL_NS + 10**9)._replace(vector=join(mine.record.vector, ((PEER, 1),)))
     bench.hear(state(gone))
@@ -235,8 +235,8 @@ def test_what_was_removed_and_turns_up_under_another_name_leaves_the_history_aga
         return
     assert (item.act, item.copy_fp) == (TreeOp.MOVE, found.fp)
     bench.apply(ApplyResult(b"b", Result.DONE, seen(b"b", b"content").fp))
-    assert bench.index.version(version.name) is None
-    assert bench.index.get(b"b") is not None
+    assert bench.index.versions.get(version.name) is None
+    assert bench.index.rows.get(b"b") is not None
     assert [note.source for note in bench.told(notes.Renamed)] == [b"a"], "not its name in the history"
 
 
@@ -245,7 +245,7 @@ def test_a_name_in_the_history_is_never_looked_at_as_one_of_the_tree(result: Res
     bench = Bench()
     bench.connect()
     known(bench, b"a", b"content")
-    mine = bench.index.get(b"a")
+    mine = bench.index.rows.get(b"a")
     assert mine is not None
     gone = record(b"a", None, WALL_NS + 10**9)._replace(vector=join(mine.record.vector, ((PEER, 1),)))
     bench.hear(state(gone))
@@ -263,7 +263,7 @@ def test_a_delta_is_waited_for_though_another_has_the_whole_by_now(end: str) -> 
     bench.connect(PEER)
     bench.connect(OTHER)
     known(bench, b"a", b"x" * 100_000)
-    mine = bench.index.get(b"a")
+    mine = bench.index.rows.get(b"a")
     assert mine is not None
     new = record(b"a", b"x" * 99_000 + b"y", WALL_NS + 10**9)
     new = new._replace(vector=join(new.vector, mine.record.vector))
@@ -398,7 +398,7 @@ def test_what_its_peer_has_replaced_meanwhile_still_came_from_somebody() -> None
     bench = Bench()
     bench.connect()
     known(bench, b"a", b"content")
-    mine = bench.index.get(b"a")
+    mine = bench.index.rows.get(b"a")
     assert mine is not None
     vector = join(mine.record.vector, ((PEER, 1),))
     bench.hear(state(record(b"a", b"", WALL_NS + 10**9, PEER)._replace(vector=vector)))

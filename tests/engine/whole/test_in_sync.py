@@ -31,7 +31,7 @@ def told_all(bench: Bench, node: str = PEER, sequence: int = 1) -> None:
 
 def has_all(bench: Bench, node: str = PEER) -> None:
     """The peer says that it holds all that it was told."""
-    bench.hear(Lacks(FOLDER, bench.index.sequence, 0, 0, 0), node)
+    bench.hear(Lacks(FOLDER, bench.index.sequences.last, 0, 0, 0), node)
 
 
 def in_sync(bench: Bench) -> None:
@@ -51,10 +51,10 @@ def test_a_change_is_in_sync_when_the_peer_has_it_not_when_it_has_heard_of_it() 
     bench.found(b"a", b"new")
     assert bench.engine.sync_report.in_sync_with() == []
     assert bench.engine.sync_report.lacked_by(PEER) == Lack(1, 3, 0), "it cannot have heard of it yet"
-    bench.hear(Lacks(FOLDER, bench.index.sequence, 1, 3, 0))
+    bench.hear(Lacks(FOLDER, bench.index.sequences.last, 1, 3, 0))
     assert bench.engine.sync_report.in_sync_with() == []
     assert bench.engine.sync_report.lacked_by(PEER) == Lack(1, 3, 0)
-    bench.hear(Lacks(FOLDER, bench.index.sequence - 1, 0, 0, 0))
+    bench.hear(Lacks(FOLDER, bench.index.sequences.last - 1, 0, 0, 0))
     assert bench.engine.sync_report.in_sync_with() == [], "that was about an earlier state"
     has_all(bench)
     assert bench.engine.sync_report.in_sync_with() == [PEER]
@@ -83,7 +83,7 @@ def test_what_is_lacking_is_said_in_files_bytes_and_other_changes() -> None:
     bench = Bench()
     bench.connect()
     bench.found(b"gone", b"1")
-    mine = bench.index.get(b"gone")
+    mine = bench.index.rows.get(b"gone")
     assert mine is not None
     files = [record(b"f%d" % number, b"x%d" % number)._replace(size=2 * MIB) for number in range(3)]
     bench.hear(state(*files, folder(b"d"), folder(b"d/e"), sequence=2))
@@ -116,10 +116,10 @@ def test_after_a_restart_a_peer_that_heard_and_has_not_installed_is_known() -> N
     """It says so itself at the first contact: nothing of it has to be remembered here."""
     bench = Bench()
     bench.found(b"a", b"new")
-    bench.connect(after=bench.index.sequence)  # it has heard of all before
+    bench.connect(after=bench.index.sequences.last)  # it has heard of all before
     told_all(bench)
     assert bench.engine.sync_report.in_sync_with() == []
-    bench.hear(Lacks(FOLDER, bench.index.sequence, 1, 3, 0))
+    bench.hear(Lacks(FOLDER, bench.index.sequences.last, 1, 3, 0))
     assert bench.engine.sync_report.in_sync_with() == []
     assert bench.engine.sync_report.lacked_by(PEER) == Lack(1, 3, 0)
 
@@ -130,11 +130,11 @@ def test_what_is_lacking_survives_a_restart() -> None:
     bench.hear(state(record(b"a", b"content"), folder(b"d"), sequence=2))
     bench.index.commit()
     again = Index(":memory:", Random(1), bench.index.image())
-    assert again.wanted_from(PEER) == Lack(1, 7, 1)
-    again.drop_offer(b"a", PEER)
-    assert again.wanted_from(PEER) == Lack(0, 0, 1)
-    again.forget_offers(PEER)
-    assert again.wanted_from(PEER) == NOTHING
+    assert again.offers.wanted_from(PEER) == Lack(1, 7, 1)
+    again.offers.drop(b"a", PEER)
+    assert again.offers.wanted_from(PEER) == Lack(0, 0, 1)
+    again.offers.forget(PEER)
+    assert again.offers.wanted_from(PEER) == NOTHING
     again.close()
 
 
@@ -183,9 +183,9 @@ def test_a_peer_that_is_asked_anew_hears_again_that_nothing_is_lacking() -> None
     bench = Bench()
     in_sync(bench)
     bench.wait(1_000)
-    bench.hear(Acknowledge(FOLDER, 1, ((b"lost", Stamp(5, bench.index.replica)),)))
+    bench.hear(Acknowledge(FOLDER, 1, ((b"lost", Stamp(5, bench.index.identity.replica)),)))
     bench.wait(1_000)
-    bench.hear(StateRequest(FOLDER, bench.index.replica, 0, 1, b""))
+    bench.hear(StateRequest(FOLDER, bench.index.identity.replica, 0, 1, b""))
     bench.wait(1_000)
     told_all(bench)
     last = [message for message in bench.said() if isinstance(message, Lacks)][-1:]

@@ -399,7 +399,7 @@ def test_what_grew_a_moment_ago_and_is_renamed_does_not_travel_again() -> None:
     bench.connect()
     content = b"x" * 100_000
     row = known(bench, b"film.part", content)
-    bench.index.put(record(b"film.part", content), row.fp + RACY)
+    bench.index.rows.put(record(b"film.part", content), row.fp + RACY)
     bench.hear(renamed(record(b"film.part", content), b"film"))
     for _ in range(5):
         assert not bench.pulls()

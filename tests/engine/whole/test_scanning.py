@@ -89,7 +89,7 @@ def test_what_became_a_file_is_no_folder_for_its_children() -> None:
     bench.feed(Looked((Seen(b"d/a", LookOutcome.ABSENT),)))
     bench.wait(50)
     bench.feed(Looked((seen(b"d", b"now a file"),)))
-    row, child = bench.index.get(b"d"), bench.index.get(b"d/a")
+    row, child = bench.index.rows.get(b"d"), bench.index.rows.get(b"d/a")
     assert row is not None
     assert child is not None
     assert (row.record.kind, child.record.kind) == (Kind.FILE, Kind.ABSENT)
@@ -100,7 +100,7 @@ def test_what_came_and_went_in_a_folder_while_a_file_took_its_place_is_gone() ->
     bench.connect()
     bench.found(b"d", kind=Kind.DIRECTORY)
     bench.feed(Listed((Listing(b"d", []),)))
-    mine = bench.index.get(b"d")
+    mine = bench.index.rows.get(b"d")
     assert mine is not None
     theirs = record(b"d", b"a file", WALL_NS * 2, count=7)
     bench.hear(state(theirs._replace(vector=join(theirs.vector, mine.record.vector))))
@@ -111,7 +111,7 @@ def test_what_came_and_went_in_a_folder_while_a_file_took_its_place_is_gone() ->
     looked = paths(item for job in bench.all(LookJob) for item in job.items)
     assert b"d/a" in looked
     bench.feed(Looked(tuple(Seen(path, LookOutcome.ABSENT if path == b"d/a" else LookOutcome.SAME) for path in looked)))
-    child = bench.index.get(b"d/a")
+    child = bench.index.rows.get(b"d/a")
     assert child is not None
     assert child.record.kind == Kind.ABSENT
 
@@ -132,7 +132,7 @@ def test_a_folder_that_is_removed_with_what_has_just_come_goes_after_it() -> Non
             bench.apply(ApplyResult(b"d/a", Result.DONE, fingerprint(stat(b"new"))))
         else:
             bench.wait(30)
-    folder_row, row = bench.index.get(b"d"), bench.index.get(b"d/a")
+    folder_row, row = bench.index.rows.get(b"d"), bench.index.rows.get(b"d/a")
     assert folder_row is not None
     assert row is not None
     assert (folder_row.record.kind, row.record.kind) == (Kind.ABSENT, Kind.ABSENT)
@@ -156,7 +156,7 @@ def test_a_folder_that_holds_only_what_is_not_ours_stays_here_alone() -> None:
             bench.feed(Listed((Listing(b"d", [fifo]),)))
         else:
             bench.wait(100)
-    row = bench.index.get(b"d")
+    row = bench.index.rows.get(b"d")
     assert row is not None
     assert row.record.kind == Kind.ABSENT
     assert row.fp
@@ -245,7 +245,7 @@ def test_what_is_deleted_as_it_comes_into_a_folder_that_is_being_listed_is_gone(
             bench.feed(Looked(tuple(there if path == b"d" else Seen(path, LookOutcome.ABSENT) for path in looks)))
         else:
             bench.wait(100)
-    row = bench.index.get(b"d/a")
+    row = bench.index.rows.get(b"d/a")
     assert row is not None
     assert row.record.kind == Kind.ABSENT
 
@@ -274,7 +274,7 @@ def test_the_old_name_of_a_move_that_somebody_met_halfway_is_no_users_delete() -
     bench.feed(
         Looked(tuple(seen(b"b", b"saved") if path == b"b" else Seen(path, LookOutcome.ABSENT) for path in looks))
     )
-    row = bench.index.get(b"a")
+    row = bench.index.rows.get(b"a")
     assert row is not None
     assert row.record.stamp.maker == PEER, "nobody here has deleted it"
     assert [item.act for job in bench.all(ApplyJob) for item in job.items if item.path == b"a"] == [TreeOp.REMOVE]

@@ -122,7 +122,7 @@ def test_a_delta_of_a_look_that_tells_nothing_new_goes(how: str) -> None:
     bench = Bench()
     bench.connect()
     bench.found(b"a", b"old")
-    mine = bench.index.get(b"a")
+    mine = bench.index.rows.get(b"a")
     assert mine is not None
     bench.feed(Touched(b"a", Urgency.NOW))
     found = with_delta(b"a", b"new", b"old")
@@ -143,7 +143,7 @@ def test_a_delta_begins_with_what_has_the_old_name() -> None:
     bench.connect()
     old, new = b"x" * 100_000, b"x" * 100_000 + b"y"
     known(bench, b"a", old)
-    mine = bench.index.get(b"a")
+    mine = bench.index.rows.get(b"a")
     assert mine is not None
     change = Change(
         "rename", record(b"b", new, WALL_NS + 10**9), b"a", False, DeltaOffer(mine.record.content, 50), None
@@ -190,12 +190,12 @@ def test_a_delta_waits_until_the_old_name_of_what_grew_was_read_once_more() -> N
     bench.connect()
     content = b"x" * 100_000
     row = known(bench, b"film.part", content)
-    bench.index.put(record(b"film.part", content), row.fp + RACY)
+    bench.index.rows.put(record(b"film.part", content), row.fp + RACY)
     bench.hear(renamed(record(b"film.part", content + b"y")._replace(path=b"film.part"), b"film"))
     assert not bench.all(StageJob)
     assert not bench.pulls()
     assert not any(isinstance(message, DeltaRequest) for message in bench.said())
-    bench.index.set_fp(b"film.part", row.fp)
+    bench.index.rows.set_fp(b"film.part", row.fp)
     bench.wait(50)
     (asked,) = [message for message in bench.said() if isinstance(message, DeltaRequest)]
     assert asked.base == row.content

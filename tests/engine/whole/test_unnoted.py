@@ -36,7 +36,7 @@ def test_a_removal_of_ours_that_was_not_noted_is_no_users_delete() -> None:
     bench = Bench()
     bench.connect()
     bench.found(b"a", b"mine")
-    mine = bench.index.get(b"a")
+    mine = bench.index.rows.get(b"a")
     assert mine is not None
     gone = mine.record._replace(
         kind=Kind.ABSENT, size=0, content=b"", mtime=0, mode=0, stamp=Stamp(WALL_NS * 2, PEER),
@@ -53,7 +53,7 @@ def test_a_removal_of_ours_that_was_not_noted_is_no_users_delete() -> None:
         "its folder is not on the medium yet"
     )
     bench.apply(ApplyResult(b"a", Result.DONE))
-    row = bench.index.get(b"a")
+    row = bench.index.rows.get(b"a")
     assert row is not None
     assert row.record.stamp == gone.stamp
 
@@ -66,7 +66,7 @@ def test_who_changes_what_was_installed_and_not_noted_has_seen_it(there: bytes |
     bench = Bench()
     bench.connect()
     bench.found(b"a", b"old")
-    mine = bench.index.get(b"a")
+    mine = bench.index.rows.get(b"a")
     assert mine is not None
     theirs = record(b"a", b"new", WALL_NS * 2, count=7)
     theirs = theirs._replace(vector=join(theirs.vector, mine.record.vector))
@@ -85,7 +85,7 @@ def test_who_changes_what_was_installed_and_not_noted_has_seen_it(there: bytes |
             bench.feed(Looked((seen(b"a", there) if there is not None else Seen(b"a", LookOutcome.ABSENT),)))
         else:
             bench.wait(500)
-    row = bench.index.get(b"a")
+    row = bench.index.rows.get(b"a")
     assert row is not None
     assert row.record.kind == (Kind.ABSENT if there is None else Kind.FILE)
     assert has_seen(row.record, theirs) == filed
@@ -104,7 +104,7 @@ def test_what_was_being_installed_is_adopted_though_its_peer_went_on() -> None:
     (job,) = bench.all(ApplyJob)
     assert [item.act for item in job.items] == [TreeOp.META], "its name may not be on the medium yet"
     bench.apply(ApplyResult(b"a", Result.DONE, fingerprint(stat(b"first"))))
-    row = bench.index.get(b"a")
+    row = bench.index.rows.get(b"a")
     assert row is not None
     assert row.record.stamp == first.stamp
 
@@ -117,8 +117,8 @@ def test_what_was_being_installed_in_a_folder_that_cannot_be_listed_is_seen_befo
     bench = Bench()
     first = record(b"d/e/a", b"first")
     for path in (b"d", b"d/e"):
-        bench.index.put(folder(path), fingerprint(stat(kind=Kind.DIRECTORY, inode=1 + crc32(path))))
-    bench.index.put_offer(Offer(PEER, first, False))
+        bench.index.rows.put(folder(path), fingerprint(stat(kind=Kind.DIRECTORY, inode=1 + crc32(path))))
+    bench.index.offers.put(Offer(PEER, first, False))
     bench.engine = Engine(bench.index, FOLDER, "t")
     bench.effects = bench.engine.start(bench.now)
     bench.feed(Listed((Listing(b"", [], folders=(b"d",)),)))
@@ -142,8 +142,8 @@ def test_what_was_being_installed_in_a_folder_that_cannot_be_listed_is_seen_befo
 @pytest.mark.parametrize("there", [Seen(b"d/a", LookOutcome.ABSENT), None])
 def test_what_is_seen_in_a_folder_that_cannot_be_listed_is_looked_at_once(there: Seen | None) -> None:
     bench = Bench()
-    bench.index.put(folder(b"d"), fingerprint(stat(kind=Kind.DIRECTORY)))
-    bench.index.put_offer(Offer(PEER, record(b"d/a", b"first"), False))
+    bench.index.rows.put(folder(b"d"), fingerprint(stat(kind=Kind.DIRECTORY)))
+    bench.index.offers.put(Offer(PEER, record(b"d/a", b"first"), False))
     bench.engine = Engine(bench.index, FOLDER, "t")
     bench.effects = bench.engine.start(bench.now)
     bench.feed(Listed((Listing(b"", [], folders=(b"d",)),)))
@@ -151,13 +151,13 @@ def test_what_is_seen_in_a_folder_that_cannot_be_listed_is_looked_at_once(there:
     bench.connect()
     bench.hear(state(record(b"d/a", None, ns=WALL_NS + 5, count=2), sequence=2))
     bench.feed(Looked((there or seen(b"d/a", b"another"),)))
-    row = bench.index.get(b"d/a")
+    row = bench.index.rows.get(b"d/a")
     assert row is not None
     assert row.record.kind == (Kind.FILE if there is None else Kind.ABSENT)
     for _ in range(10):
         assert b"d/a" not in [item.path for job in bench.all(LookJob) for item in job.items]
         bench.wait(300)
-    assert not bench.index.offers(b"d/a")
+    assert not bench.index.offers.of(b"d/a")
 
 
 def test_new_files_that_come_with_their_content_are_an_intent_until_they_are_there() -> None:
@@ -169,18 +169,18 @@ def test_new_files_that_come_with_their_content_are_an_intent_until_they_are_the
     bench.hear(ModificationUpdate(FOLDER, 9, changes, (), True))
     (job,) = bench.all(ApplyJob)
     assert [(item.path, item.data) for item in job.items] == [(b"a", b"1"), (b"b", b"2")]
-    assert not bench.index.any_offers()
+    assert not bench.index.offers.any()
     bench.index.commit()
     again = closed_at_end(Index(":memory:", Random(1), bench.index.copy()))
-    assert [offer.record for path in again.offered_paths(None, 9) for offer in again.offers(path)] == [one, other]
+    assert [offer.record for path in again.offers.paths(None, 9) for offer in again.offers.of(path)] == [one, other]
     bench.apply(
         ApplyResult(b"a", Result.DONE, b"f" * FINGERPRINT_BYTES), ApplyResult(b"b", Result.PROBLEM, problem="full")
     )
-    assert bench.index.get(b"a") is not None
-    assert [offer.record for offer in bench.index.offers(b"b")] == [other], "what failed is an offer again"
+    assert bench.index.rows.get(b"a") is not None
+    assert [offer.record for offer in bench.index.offers.of(b"b")] == [other], "what failed is an offer again"
     bench.index.commit()
     again = closed_at_end(Index(":memory:", Random(1), bench.index.copy()))
-    assert again.offered_paths(None, 9) == [b"b"]
+    assert again.offers.paths(None, 9) == [b"b"]
 
 
 def test_what_may_be_on_the_disk_is_known_as_long_as_it_was_not_looked_at() -> None:
@@ -197,6 +197,6 @@ def test_what_may_be_on_the_disk_is_known_as_long_as_it_was_not_looked_at() -> N
     bench.wait(3_000)
     assert [item.path for job in bench.all(LookJob) for item in job.items] == [b"a"]
     bench.feed(Looked((seen(b"a", b"newer"),)))
-    assert bench.index.get(b"a") is None, "it is no edit of a user"
+    assert bench.index.rows.get(b"a") is None, "it is no edit of a user"
     (redo,) = bench.all(ApplyJob)
     assert [(item.act, item.target.stamp.ns) for item in redo.items] == [(TreeOp.META, WALL_NS + 1)]

@@ -30,7 +30,7 @@ def test_a_peer_that_leaves_while_paths_wait_for_room_leaves_nothing_to_do() -> 
     for _ in range(20):
         bench.wait(100)
     assert not bench.engine.is_busy
-    assert bench.index.count_offers() == 200, "all are wanted still, when a holder comes"
+    assert bench.index.offers.count_paths() == 200, "all are wanted still, when a holder comes"
     bench.connect(OTHER)
     bench.hear(state(large(b"f000", OTHER)), OTHER)
     bench.connect()

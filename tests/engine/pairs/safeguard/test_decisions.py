@@ -64,7 +64,7 @@ def test_what_is_rejected_is_no_conflict() -> None:
     pair.two.inbox.append(Decided(False))
     pair.run()
     assert all(pair.one.disk.content(b"d/%d" % number) == b"content %d" % number for number in range(1_300))
-    assert {version.why for version in pair.one.index.versions()} == {Cause.REPLACED}
+    assert {version.why for version in pair.one.index.versions.oldest_first()} == {Cause.REPLACED}
     assert not pair.one.said(notes.Conflict)
 
 
@@ -137,7 +137,9 @@ def test_what_a_node_does_otherwise_decides_nothing_about_what_is_missing_there(
     assert pair.one.engine.brakes.own.held
     wanted = undo_plan.plan(pair.one.index, since_ns, None).wanted
     assert [one.path for one in wanted] == [b"beside"]
-    pair.one.inbox.append(RestoreRequested(tuple(wanted), {one.content: (pair.two.index.replica,) for one in wanted}))
+    pair.one.inbox.append(
+        RestoreRequested(tuple(wanted), {one.content: (pair.two.index.identity.replica,) for one in wanted})
+    )
     pair.run()
     for _ in range(2):
         pair.cut()
@@ -160,7 +162,9 @@ def test_an_undo_does_not_approve_what_others_hold(pair: Pair) -> None:
     kept = len(files(pair.two.disk))
     wanted = [one for one in undo_plan.plan(pair.one.index, since_ns, None).wanted if one.path == b"beside"]
     assert wanted
-    pair.one.inbox.append(RestoreRequested(tuple(wanted), {one.content: (pair.two.index.replica,) for one in wanted}))
+    pair.one.inbox.append(
+        RestoreRequested(tuple(wanted), {one.content: (pair.two.index.identity.replica,) for one in wanted})
+    )
     pair.run()
     pair.cut()
     pair.link()

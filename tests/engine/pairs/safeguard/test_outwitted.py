@@ -31,7 +31,7 @@ class Scene:
 
     @property
     def me(self) -> str:
-        return self.node.index.replica
+        return self.node.index.identity.replica
 
     def restart(self) -> None:
         self.node.boot()
@@ -48,7 +48,7 @@ class Scene:
         """A peer that has nothing, and says so."""
         hello = Hello(PROTOCOL, "0d" + node, node, "1", 6000, (FolderIndex(FOLDER, node, 0),))
         self.node.inbox.append(PeerUp(node, hello, address))
-        self.node.inbox.append(Received(node, StateRequest(FOLDER, self.node.index.replica, 0, 0)))
+        self.node.inbox.append(Received(node, StateRequest(FOLDER, self.node.index.identity.replica, 0, 0)))
         self.node.inbox.append(Received(node, State(FOLDER, 0, True, ())))
         self.run(500)
 
@@ -60,14 +60,14 @@ class Scene:
         self.run(500)
 
     def rows(self) -> list[Row]:
-        found = (self.node.index.get(b"%d" % number) for number in range(FILES))
+        found = (self.node.index.rows.get(b"%d" % number) for number in range(FILES))
         return [row for row in found if row is not None and row.record.kind == Kind.FILE]
 
     def gone(self, numbers: range, maker: str, *, counter: int | None = None) -> tuple[Record, ...]:
         """Tombstones of these files, made in knowledge of them."""
         out = []
         for number in numbers:
-            row = self.node.index.get(b"%d" % number)
+            row = self.node.index.rows.get(b"%d" % number)
             assert row is not None
             self.counter += 1
             made = counter or self.counter

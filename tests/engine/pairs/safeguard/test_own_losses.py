@@ -144,7 +144,7 @@ def test_what_is_missing_counts_in_files_and_bytes_and_less_when_some_is_back() 
     pair.restart(pair.one)
     one, two = pair.one.engine, pair.two.engine
     size = sum(len(b"content %d" % number) for number in range(20))
-    node = pair.one.index.replica
+    node = pair.one.index.identity.replica
     assert two.sync_report.lacked_by(node) == (20, size, 0)
     pair.one.disk.write(b"7", b"content 7")
     pair.one.inbox.append(Touched(b"7", Urgency.NOW))
@@ -346,7 +346,7 @@ def test_what_is_missing_at_its_only_holder_comes_when_it_is_there_again() -> No
     pair.one.inbox.append(Decided(False))
     pair.run()
     assert files(pair.two.disk) == files(pair.one.disk) == [b"7"]
-    assert not pair.two.index.any_offers(), "what nobody has any more is not waited for"
+    assert not pair.two.index.offers.any(), "what nobody has any more is not waited for"
 
 
 def test_what_is_left_of_our_own_losses_is_judged_again(pair: Pair) -> None:

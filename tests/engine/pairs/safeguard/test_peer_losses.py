@@ -33,18 +33,18 @@ def test_peers_hear_how_much_is_held_when_it_becomes_more_or_less(pair: Pair) ->
     one, two = pair.one, pair.two
     remove_live(pair, one, 14)
     first = two.engine.brakes.held()
-    assert one.engine.brakes.held_elsewhere == {two.index.replica: first}
+    assert one.engine.brakes.held_elsewhere == {two.index.identity.replica: first}
     for number in range(14, 20):
         one.disk.delete(b"d/%d" % number)
         one.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
     pair.run()
     assert two.engine.brakes.held()[0].files == first[0].files + 6
-    assert one.engine.brakes.held_elsewhere == {two.index.replica: two.engine.brakes.held()}
+    assert one.engine.brakes.held_elsewhere == {two.index.identity.replica: two.engine.brakes.held()}
     two.disk.write(b"d/19", b"edited")
     two.inbox.append(Touched(b"d/19", Urgency.NOW))
     pair.run()
     assert two.engine.brakes.held()[0].files == first[0].files + 5
-    assert one.engine.brakes.held_elsewhere == {two.index.replica: two.engine.brakes.held()}
+    assert one.engine.brakes.held_elsewhere == {two.index.identity.replica: two.engine.brakes.held()}
 
 
 def test_rewriting_nearly_all_is_held(pair: Pair) -> None:
