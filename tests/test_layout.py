@@ -39,11 +39,12 @@ TESTED_WITH_OTHERS = {
 """Modules of the engine whose tests stand in another test module, and which."""
 
 
-WHOLE_PROGRAM = {"imports", "crash", "fuzz", "lan", "membership", "nasty", "sim"}
+WHOLE_PROGRAM = {"imports", "crash", "fuzz", "lan", "membership", "nasty", "sim", "fresh"}
 """Folders of tests that belong to no package."""
 
 
 OUTSIDE = {
+    "fresh",
     "debian",
     "docs",
     "imports",
