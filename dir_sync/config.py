@@ -33,6 +33,8 @@ __all__ = [
     "HISTORY_MIN",
     "HISTORY_SHARE",
     "LISTEN_PORT",
+    "LOG_KEEP",
+    "LOG_MAX_SIZE",
     "MERGE_OFF",
     "MERGE_TEXT",
     "OK",
@@ -69,6 +71,8 @@ BRAKE_FILES = 100
 BRAKE_PERCENT = 50
 BRAKE_REWRITES = 1_000
 BRAKE_REWRITE_PERCENT = 80
+LOG_MAX_SIZE = 10**7
+LOG_KEEP = 3
 MERGE_OFF, MERGE_TEXT = "off", "text"
 CLOCK_AHEAD = limits.STAMP_AHEAD_NS // (86_400 * 10**9)
 HISTORY_DAYS = 30
@@ -118,6 +122,8 @@ class Config:
     listens: bool = True  # others may connect to it
     verbosity: int = 0  # -1 only warnings, 0 also events, 1 everything
     log_file: str | None = None
+    log_max_size: int = LOG_MAX_SIZE  # bytes, then the log file is rotated; 0: never
+    log_keep: int = LOG_KEEP  # how many older log files stay
     key_file: str | None = None  # of a closed mesh; None: not given
     join: str | None = None  # the code by which this machine joins a closed mesh first
     fresh: bool = False  # the folder is meant to be empty, though it was shared before

@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # words
     "": set(),
     "config": {"reporting.output"},
-    "reporting.log": {"config", "reporting.output"},
+    "reporting.log": {"config", "reporting.log_file", "reporting.output"},
+    "reporting.log_file": set(),
     "utils": set(),
     "ports": set(),
     "reporting.shell": set(),

@@ -7,6 +7,7 @@
     speed         the options that limit the speed
     preserving    the option that says what is kept of a file
     merging       the option --merge
+    log_options   the options that say what is logged, and where
     names         the names of several folders
     making        folders that --create makes
     config_file   the configuration file: each option has a key

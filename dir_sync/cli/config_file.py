@@ -33,6 +33,8 @@ NODE_KEYS = frozenset(
         "limit_up_per_peer",
         "listen_port",
         "log_file",
+        "log_keep",
+        "log_max_size",
         "name",
         "no_discovery",
         "no_listen",

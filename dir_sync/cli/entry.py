@@ -15,7 +15,8 @@ from dir_sync import __version__, config
 from dir_sync.cli.asked import Asked, read_asked
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
-from dir_sync.daemon.signals import Ending
+from dir_sync.daemon.signals import Ending, has_terminal
+from dir_sync.daemon.supervisor import Supervisor
 from dir_sync.reporting import log, output, shell
 
 __all__ = ["COMMANDS", "main"]
@@ -65,22 +66,31 @@ def _obey(argv: list[str]) -> int:
 def run(argv: list[str]) -> int:
     """``run DIR ...``, also the default without a command: share folders until a signal comes."""
     asked = read_asked(argv)
-    ending = Ending(reads_file=asked.file is not None)
+    supervisor = Supervisor.of_environment()
+    ending = Ending(stays=_stays(asked, supervisor))
     ending.listen()  # before all else, because the imports take a moment
     _begin_with(asked)
     from dir_sync.daemon.process import run as run_daemon  # imported late: it loads everything else
 
     if asked.file is None:
-        return run_daemon(asked.configs, ending)
+        return run_daemon(asked.configs, ending, None, supervisor)
     from dir_sync.daemon.rereading import Rereading
 
-    return run_daemon(asked.configs, ending, Rereading(asked.file, lambda: _begin_with(read_asked(argv))))
+    rereading = Rereading(asked.file, lambda: _begin_with(read_asked(argv)))
+    return run_daemon(asked.configs, ending, rereading, supervisor)
+
+
+def _stays(asked: Asked, supervisor: Supervisor) -> bool:
+    """True if SIGHUP does not say that the terminal was closed, but that a file is to be read again or opened anew."""
+    if asked.file is not None or supervisor.is_there:
+        return True
+    return asked.configs[0].log_file is not None and not has_terminal()
 
 
 def _begin_with(asked: Asked) -> tuple[Config, ...]:
     """The log is as the settings say, and this machine belongs to the meshes whose codes they have."""
     first = asked.configs[0]
-    log.setup(first.verbosity, first.log_file)
+    log.setup(first.verbosity, first.log_file, first.log_max_size, first.log_keep)
     for one in asked.configs:
         if one.join is not None:
             from dir_sync.cli.inviting import join_first

@@ -62,7 +62,8 @@ def once(argv: list[str]) -> int:
     settings = config_of(given, given.dir, given.folder_name or config.FOLDER_NAME)
     ending = Ending()
     ending.listen()
-    log.setup(settings.verbosity - (settings.verbosity >= 0), settings.log_file)
+    loudness = settings.verbosity - (settings.verbosity >= 0)
+    log.setup(loudness, settings.log_file, settings.log_max_size, settings.log_keep)
     if given.dry_run:
         from dir_sync.cli.rehearsing import rehearse
 

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable
 
 from dir_sync import __version__, config, utils
-from dir_sync.cli import merging, preserving, speed
+from dir_sync.cli import log_options, merging, preserving, speed
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
@@ -73,11 +73,6 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
     ConfigError if one is wrong."""
     folder = _folder(path)
     log_file = _absolute("--log-file", given.log_file) if given.log_file is not None else None
-    if log_file is not None and config.is_shared(log_file, folder):
-        raise ConfigError(
-            "--log-file is inside DIR: each line would be synchronized and cause another line; choose a file elsewhere",
-            config.USAGE,
-        )
     key_file = _key_file(given.key_file, folder)
     least, most = _history_bounds(given.history_min, given.history_max)
     if len(given.peers) > limits.LINKS_MAX:
@@ -99,7 +94,9 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         discovers=not given.no_discovery,
         listens=not given.no_listen,
         verbosity=-1 if given.quiet else given.verbose,
-        log_file=log_file,
+        log_file=log_options.checked_log_file(log_file, folder),
+        log_max_size=given.log_max_size,
+        log_keep=given.log_keep,
         key_file=key_file,
         join=given.join,
         fresh=given.fresh,
@@ -146,11 +143,7 @@ def add_node_options(parser: Parser) -> argparse._ArgumentGroup:
     basic = parser.add_argument_group("basic options")
     _basic(basic.add_argument)
     speed.add_options(parser.add_second_group(speed.TITLE).add_argument)
-    group = parser.add_argument_group("log")
-    loudness = group.add_mutually_exclusive_group()
-    loudness.add_argument("-v", "--verbose", action="count", default=0, help="name every file, and say more")
-    loudness.add_argument("-q", "--quiet", action="store_true", help="print warnings only")
-    group.add_argument("--log-file", metavar="FILE", help="also write the log to FILE, with dates")
+    log_options.add_options(parser.add_argument_group("log"))
     _advanced(parser.add_second_group("advanced: old versions, and the brake that holds mass deletions").add_argument)
     return basic
 

@@ -25,7 +25,9 @@ from dir_sync.daemon.life import Life
 from dir_sync.daemon.opening import NodeError
 from dir_sync.daemon.rereading import Rereading
 from dir_sync.daemon.signals import Ending, Wake
+from dir_sync.daemon.supervisor import Supervisor
 from dir_sync.daemon.threads import DiskHangs, may_pass
+from dir_sync.reporting import log
 from dir_sync.reporting.log import Once, how_many, logger
 
 __all__ = ["run", "tune"]
@@ -49,14 +51,19 @@ def tune() -> None:
     gc.enable()  # `dir_sync.__main__` switched it off
 
 
-def run(configs: Sequence[Config], ending: Ending, rereading: Rereading | None = None) -> int:
-    """Share the folders until a signal comes; wait for those that are missing. `rereading`: of the configuration file. Raises
-    ConfigError, with one line for the user."""
+def run(
+    configs: Sequence[Config],
+    ending: Ending,
+    rereading: Rereading | None = None,
+    supervisor: Supervisor | None = None,
+) -> int:
+    """Share the folders until a signal comes; wait for those that are missing. `rereading`: of the configuration file.
+    `supervisor`: who has started this process. Raises ConfigError, with one line for the user."""
     tune()
     wake = Wake()  # never closed: a signal may arrive until the very end
     wake.listen()
     ending.wake = wake.set
-    process = _Process(configs, ending, wake, rereading)
+    process = _Process(configs, ending, wake, rereading, supervisor or Supervisor())
     try:
         process.run()
     finally:
@@ -68,7 +75,15 @@ def run(configs: Sequence[Config], ending: Ending, rereading: Rereading | None =
 class _Process:
     """The folders of the process, and the nodes that share those that can be shared."""
 
-    def __init__(self, configs: Sequence[Config], ending: Ending, wake: Wake, rereading: Rereading | None) -> None:
+    def __init__(
+        self,
+        configs: Sequence[Config],
+        ending: Ending,
+        wake: Wake,
+        rereading: Rereading | None,
+        supervisor: Supervisor,
+    ) -> None:
+        self._supervisor = supervisor
         self._ending = ending
         self._wake = wake
         self._rereading = rereading
@@ -81,17 +96,23 @@ class _Process:
     def run(self) -> None:
         if self._rereading is not None:
             self._rereading.begin()
+        is_up = False
         while not self._ending.asked:
             self._wake.clear()
-            if self._rereading is not None and self._ending.readings_asked > self._readings:
-                self._readings = self._ending.readings_asked
-                self._rereading.again(self._use)
+            tell = self._supervisor.is_now
+            if self._ending.readings_asked > self._readings:
+                self._read_again()
+                tell = self._supervisor.is_up
             self._end_what_ended()
             self._begin_what_can()
             if self._ending.asked:
                 break
+            if not is_up:
+                tell, is_up = self._supervisor.is_up, True
+            tell(self._words())
             waiting = [life.due_s() for life in self._lives if not self._is_shared(life)]
             self._wake.wait(max(0.0, min(waiting) - time.monotonic()) if waiting else None)
+        self._supervisor.ends()
         self.stop()
 
     def stop(self) -> None:
@@ -111,6 +132,19 @@ class _Process:
 
     def _is_shared(self, life: Life) -> bool:
         return self._daemon_of(life) is not None
+
+    def _words(self) -> str:
+        shared = sum(map(self._is_shared, self._lives))
+        paused = len(self._lives) - shared
+        return f"{how_many(shared, 'folder')} shared" + (f", {how_many(paused, 'folder')} paused" if paused else "")
+
+    def _read_again(self) -> None:
+        """As a SIGHUP asks for it: the log file is opened anew, and the configuration file read again, if there is one."""
+        self._readings = self._ending.readings_asked
+        self._supervisor.reloads()
+        log.reopen()
+        if self._rereading is not None:
+            self._rereading.again(self._use)
 
     # --- a file that was read again ------------------------------------------------------------------------------------
 

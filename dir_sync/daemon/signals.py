@@ -1,7 +1,8 @@
 """The signals that end a node: the first one cleanly, a later one at once.
 
 In:   SIGINT, SIGTERM, SIGHUP. Out: `asked` is true, and `wake` was called.
-Where a configuration file is read, SIGHUP asks for reading it again instead.
+Where a configuration file is read, SIGHUP asks for reading it again instead; a node without a terminal that writes a log file
+opens that anew.
 Rule: two signals within half a second count as one, because a supervisor signals both the process and its group. A
 closed terminal always ends a node cleanly, however many SIGHUPs it sends; an ignored SIGHUP (nohup) stays ignored.
 Used by: entry, once, process, rehearsing, shot.
@@ -15,7 +16,7 @@ import signal
 import time
 from collections.abc import Callable
 
-__all__ = ["TOGETHER_S", "Ending", "Wake", "ignore"]
+__all__ = ["TOGETHER_S", "Ending", "Wake", "has_terminal", "ignore"]
 
 TOGETHER_S = 0.5  # further signals within this time count as the first one
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -28,6 +29,16 @@ def ignore() -> None:
     with another exit code."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def has_terminal() -> bool:
+    """True if the kernel sends this process a SIGHUP when its terminal is closed."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()  # the name before it may contain blanks
+        return fields[4] != b"0"  # tty_nr
+    except (OSError, IndexError):
+        return True
 
 
 class Wake:
@@ -80,14 +91,14 @@ class Ending:
         self,
         clock: Callable[[], float] = time.monotonic,
         leave: Callable[[int], None] = os._exit,
-        reads_file: bool = False,
+        stays: bool = False,
     ) -> None:
-        """`leave` is called with an exit code if a signal has to end the process at once. `reads_file`: SIGHUP does not end
-        it, but asks for reading a file again."""
+        """`leave` is called with an exit code if a signal has to end the process at once. `stays`: SIGHUP does not end it, but
+        asks for reading a file again, and for opening the log file anew."""
         self.asked = False
         self.number = 0  # of the first signal
         self.readings_asked = 0  # how often SIGHUP has asked for that
-        self._reads_file = reads_file
+        self._stays = stays
         self.wake: Callable[[], None] = lambda: None  # called at the first signal
         self._clock = clock
         self._leave = leave
@@ -96,12 +107,12 @@ class Ending:
     def listen(self) -> None:
         """Install the handlers."""
         for number in _SIGNALS:
-            if number != signal.SIGHUP or self._reads_file or signal.getsignal(number) != signal.SIG_IGN:
+            if number != signal.SIGHUP or self._stays or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self.on_signal)
 
     def on_signal(self, number: int, _frame: object) -> None:
         """The signal handler."""
-        if number == signal.SIGHUP and self._reads_file:
+        if number == signal.SIGHUP and self._stays:
             self.readings_asked += 1
             self.wake()
         elif not self.asked:

@@ -2,6 +2,7 @@
 
     output      stdout and stderr of a command: every name can be printed, a full disk is reported in one line
     log         log lines: their destinations, times, and the words for numbers and sizes
+    log_file    the log file: rotation, and opening it anew
     shell       commands that can be pasted into a shell
     sentences   one sentence for each kind of note
     narrator    turns notes into log lines: related notes become one line, many equal ones are counted

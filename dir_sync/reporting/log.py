@@ -14,10 +14,12 @@ import sys
 import time
 import traceback
 from collections.abc import Hashable, MutableMapping, Sequence
+from contextlib import nullcontext
 from typing import TextIO
 
-from dir_sync.config import ConfigError
+from dir_sync.config import LOG_KEEP, LOG_MAX_SIZE, ConfigError
 from dir_sync.core.model import show
+from dir_sync.reporting.log_file import LogFile
 from dir_sync.reporting.output import ESCAPE
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "listed",
     "logger",
     "moment",
+    "reopen",
     "setup",
 ]
 
@@ -46,15 +49,17 @@ CAUSES_MAX = 10_000  # causes remembered by one Once: some 2 MB; beyond that the
 _FOREIGN = logging.getLogger("watchdog")  # its warnings go to the same destinations
 
 
-def setup(verbosity: int, log_file: str | None) -> None:
+def setup(verbosity: int, log_file: str | None, max_bytes: int = LOG_MAX_SIZE, kept: int = LOG_KEEP) -> None:
     """Start logging. `verbosity` applies to stderr: -1 only warnings, 0 also events, 1 everything; a log file always
-    gets events and warnings. ConfigError if the file cannot be written. A further call starts anew."""
+    gets events and warnings. `max_bytes`, `kept`: of the log file, see LogFile. ConfigError if the file cannot be written. A
+    further call starts anew; if that fails, the log goes on as before."""
+    opened = None if log_file is None else _opened(log_file, max_bytes, kept)
     close()
     logging.raiseExceptions = False  # a line that cannot be formatted or written is lost, and nothing else happens
     wanted = logging.DEBUG if verbosity > 0 else logging.INFO
     handlers: list[_Lines] = []
-    if log_file is not None:
-        handlers.append(_Lines(_open(log_file), "utf-8", _Full(), wanted))
+    if opened is not None:
+        handlers.append(_Lines(opened, "utf-8", _Full(), wanted))
     if sys.stderr is not None:
         level = logging.WARNING if verbosity < 0 else wanted
         handlers.insert(0, _Lines(sys.stderr, sys.stderr.encoding, _Short(), level, _wants_colour(sys.stderr)))
@@ -79,6 +84,13 @@ def close() -> None:
             handler.close()
         source.propagate = True
         source.setLevel(logging.NOTSET)
+
+
+def reopen() -> None:
+    """Open the log file anew by its name, if there is one: logrotate may have moved it away. Not for signal handlers."""
+    for handler in logger.handlers:
+        if isinstance(handler, _Lines) and not handler.reopen():
+            logger.warning("the log file cannot be opened anew: its lines still go where they went")
 
 
 def complain(text: str) -> None:
@@ -189,7 +201,7 @@ class _Lines(logging.Handler):
 
     def __init__(
         self,
-        target: TextIO | int,
+        target: TextIO | LogFile,
         encoding: str,
         formatter: logging.Formatter,
         level: int,
@@ -197,16 +209,19 @@ class _Lines(logging.Handler):
     ) -> None:
         super().__init__(level)
         self.setFormatter(formatter)
-        self.is_file = isinstance(target, int)
+        self._file = target if isinstance(target, LogFile) else None
         self._encoding = encoding or "utf-8"
         self._colour = colour
         self._lost = 0  # lines lost since the last written one
         self._torn = False  # a line was written partly: the next one starts on a new line
-        self._stream = None if isinstance(target, int) else target
-        self._fd = target if isinstance(target, int) else _descriptor_of(target)
+        self._stream = None if isinstance(target, LogFile) else target
+        self._fd: int | None = None
         self._poll = select.poll()
-        if self._fd is not None:
-            self._poll.register(self._fd, select.POLLOUT)
+        self._use(target.descriptor if isinstance(target, LogFile) else _descriptor_of(target))
+
+    @property
+    def is_file(self) -> bool:
+        return self._file is not None
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -226,18 +241,33 @@ class _Lines(logging.Handler):
         if not self._try(line):
             self._lost += 1
 
+    def reopen(self) -> bool:
+        """False if there is a log file, and it cannot be opened anew."""
+        if self._file is None:
+            return True
+        with self.lock or nullcontext():
+            done = self._file.reopen()
+            self._use(self._file.descriptor)
+        return done
+
     def close(self) -> None:
-        if self.is_file and self._fd is not None:
-            try:
-                os.close(self._fd)
-            except OSError:
-                pass
-        self._fd = self._stream = None
+        if self._file is not None:
+            self._file.close()
+        self._fd = self._stream = self._file = None
         super().close()
 
+    def _use(self, descriptor: int | None) -> None:
+        if descriptor != self._fd:
+            self._poll = select.poll()
+            if descriptor is not None:
+                self._poll.register(descriptor, select.POLLOUT)
+            self._fd, self._torn = descriptor, False
+
     def _try(self, line: str) -> bool:
-        data = line.encode(self._encoding, ESCAPE)
-        data = (b"\n" if self._torn else b"") + data[: LINE_BYTES_MAX - 2] + b"\n"
+        data = line.encode(self._encoding, ESCAPE)[: LINE_BYTES_MAX - 2] + b"\n"
+        if self._file is not None and self._file.make_room(len(data)):
+            self._use(self._file.descriptor)
+        data = (b"\n" if self._torn else b"") + data
         try:
             self._put(data)
         except (OSError, ValueError, AttributeError):  # full, gone, closed
@@ -325,11 +355,9 @@ def _wants_colour(stream: TextIO) -> bool:
         return False
 
 
-def _open(path: str) -> int:
-    """A descriptor for appending. Never waits: a fifo without a reader is an error, a full one loses lines."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+def _opened(path: str, max_bytes: int, kept: int) -> LogFile:
     try:
-        return os.open(path, flags, 0o600)  # 0600, because it contains names of the user's files
+        return LogFile(path, max_bytes, kept)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(f"cannot write the log file {show(os.fsencode(path))}: {reason}") from None

@@ -51,7 +51,7 @@ function _shtab_dir_sync_using
 end
 
 set -g _shtab_dir_sync_commands run once status approve reject history restore undo conflicts diverged override revert pause resume ignore invite join members remove new-key key leave config reload completion help version
-set -g _shtab_dir_sync_opts_with_value --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --max-file-size --merge --min-free --mode --name --peer --preserve --schedule --signature-dir --since --timeout --to --tool --version --wait-for -b -l -s
+set -g _shtab_dir_sync_opts_with_value --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --peer --preserve --schedule --signature-dir --since --timeout --to --tool --version --wait-for -b -l -s
 
 complete -c dir-sync -e
 complete -c dir-sync -f
@@ -85,6 +85,8 @@ complete -c dir-sync -n _shtab_dir_sync_using -l file-interval -x -d 'send one f
 complete -c dir-sync -n _shtab_dir_sync_using -s v -l verbose -d 'name every file, and say more'
 complete -c dir-sync -n _shtab_dir_sync_using -s q -l quiet -d 'print warnings only'
 complete -c dir-sync -n _shtab_dir_sync_using -l log-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the log to FILE, with dates'
+complete -c dir-sync -n _shtab_dir_sync_using -l log-max-size -x -d 'rotate FILE before it is larger than SIZE (default: 10M; 0: never)'
+complete -c dir-sync -n _shtab_dir_sync_using -l log-keep -x -d 'keep N older log files, FILE.1 to FILE.N (default: 3)'
 complete -c dir-sync -n _shtab_dir_sync_using -l history-days -x -d 'keep old versions for N days (default: 30)'
 complete -c dir-sync -n _shtab_dir_sync_using -l history-share -x -d 'but use at most P % of the disk for them (default: 10)'
 complete -c dir-sync -n _shtab_dir_sync_using -l history-min -x -d 'but always allow SIZE, if the disk is not full (default: 1G)'
@@ -126,6 +128,8 @@ complete -c dir-sync -n '_shtab_dir_sync_using run' -l file-interval -x -d 'send
 complete -c dir-sync -n '_shtab_dir_sync_using run' -s v -l verbose -d 'name every file, and say more'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -s q -l quiet -d 'print warnings only'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l log-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the log to FILE, with dates'
+complete -c dir-sync -n '_shtab_dir_sync_using run' -l log-max-size -x -d 'rotate FILE before it is larger than SIZE (default: 10M; 0: never)'
+complete -c dir-sync -n '_shtab_dir_sync_using run' -l log-keep -x -d 'keep N older log files, FILE.1 to FILE.N (default: 3)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l history-days -x -d 'keep old versions for N days (default: 30)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l history-share -x -d 'but use at most P % of the disk for them (default: 10)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l history-min -x -d 'but always allow SIZE, if the disk is not full (default: 1G)'
@@ -171,6 +175,8 @@ complete -c dir-sync -n '_shtab_dir_sync_using once' -l file-interval -x -d 'sen
 complete -c dir-sync -n '_shtab_dir_sync_using once' -s v -l verbose -d 'name every file, and say more'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -s q -l quiet -d 'print warnings only'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l log-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the log to FILE, with dates'
+complete -c dir-sync -n '_shtab_dir_sync_using once' -l log-max-size -x -d 'rotate FILE before it is larger than SIZE (default: 10M; 0: never)'
+complete -c dir-sync -n '_shtab_dir_sync_using once' -l log-keep -x -d 'keep N older log files, FILE.1 to FILE.N (default: 3)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l history-days -x -d 'keep old versions for N days (default: 30)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l history-share -x -d 'but use at most P % of the disk for them (default: 10)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l history-min -x -d 'but always allow SIZE, if the disk is not full (default: 1G)'

@@ -37,7 +37,7 @@ class Daemon(types.ModuleType):
         self.asked: list[Config] = []
         self.does: Run = lambda asked: 0
 
-    def run(self, asked: Sequence[Config], ending: Ending, rereading: object = None) -> int:
+    def run(self, asked: Sequence[Config], ending: Ending, rereading: object = None, supervisor: object = None) -> int:
         self.asked += asked
         return self.does(asked[0])
 

@@ -124,7 +124,7 @@ def test_the_program_ignores_signals_when_all_is_done() -> None:
 
 def test_where_a_file_is_read_a_hangup_asks_for_it_again_and_ends_nothing() -> None:
     woken: list[bool] = []
-    ending = Ending(reads_file=True)
+    ending = Ending(stays=True)
     ending.wake = lambda: woken.append(True)
     for _ in range(3):
         ending.on_signal(signal.SIGHUP, None)

@@ -45,10 +45,12 @@ CLI: dict[str, set[str]] = {
     },
     "cli.completing": {"cli.parser", "config", "reporting.output"},
     "cli.making": {"config", "folder.root"},
+    "cli.log_options": {"cli.parser", "config"},
     "cli.speed": {"cli.parser", "config"},
     "cli.preserving": {"cli.parser", "config"},
     "cli.options": {
         "",
+        "cli.log_options",
         "cli.merging",
         "cli.parser",
         "cli.preserving",
@@ -96,7 +98,7 @@ CLI: dict[str, set[str]] = {
             "cli.members",
         ),
         *("cli.mesh", "cli.modes", "cli.once", "cli.pausing", "config", "daemon.process", "daemon.rereading"),
-        *("daemon.signals", "reporting.log", "reporting.output", "reporting.shell"),
+        *("daemon.signals", "daemon.supervisor", "reporting.log", "reporting.output", "reporting.shell"),
     },
     "cli": {"cli.asked", "cli.entry"},
 }

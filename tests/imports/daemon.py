@@ -4,12 +4,13 @@ from __future__ import annotations
 
 DAEMON: dict[str, set[str]] = {
     "daemon.signals": set(),
+    "daemon.supervisor": set(),
     "daemon.inbox": {"daemon.lanes", "network.throttle", "node", "node_manager"},
     "daemon.workers": {"network.throttle"},
     "daemon": set(),
     "daemon.process": {
         *("config", "daemon.daemon", "daemon.life", "daemon.opening", "daemon.rereading", "daemon.signals"),
-        *("daemon.threads", "reporting.log"),
+        *("daemon.supervisor", "daemon.threads", "reporting.log"),
     },
     "daemon.daemon": {
         *("config", "daemon.folder", "daemon.inbox", "daemon.links", "daemon.loop", "daemon.news"),
