@@ -36,6 +36,7 @@
     news.py       the events that only this package posts to the inbox
     workers.py    Pool: which job comes next, in fair shares for all folders and peers, and how many workers there are
     signals.py    the signals that end a node
+    supervisor.py what who has started a node is told: it is ready, it ends (sd_notify)
 
 May import: everything below the commands. Who calls it: `cli`, through `process.run`, `shot.run` and `dry_run.run`;
 `dir_sync.__main__` and `cli` listen to `signals`.
