@@ -125,6 +125,20 @@ class Node:
         return self._session.hello is None
 
     @property
+    def version(self) -> str:
+        """Of the peer's program; "": it does not say."""
+        return "" if self._session.hello is None else self._session.hello.version
+
+    @property
+    def age_s(self) -> float:
+        """How long it has been connected."""
+        return time.monotonic() - self._began
+
+    def traffic(self) -> tcp.Traffic | None:
+        """The bytes on this connection, as the system counts them."""
+        return tcp.traffic(self._socket)
+
+    @property
     def sends_per_s(self) -> int:
         """The limit of bytes per second for what is sent; 0: none."""
         return 0 if self._pace is None else self._pace.per_s

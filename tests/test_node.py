@@ -451,3 +451,24 @@ def test_of_who_rests_little_is_read_ahead(one: Place, two: Place, monkeypatch: 
         if number:  # with the first one came what had been read before its peer had to rest
             assert here._ahead.waiting_bytes <= 2 * came.cost, "no page but this one and the next"
         here.consumed(came.cost)
+
+
+def test_the_system_counts_the_bytes_of_a_connection(one: Place, two: Place) -> None:
+    here, there = link(one, two)
+    before = here.traffic()
+    assert before is not None
+    records = tuple(
+        Record(b"%d" % number, Kind.ABSENT, 0, b"", 0, 0, Stamp(1 + number, "aa"), (("aa", 1 + number),))
+        for number in range(limits.PAGE_RECORDS_MAX)
+    )
+    here.send(Outbound(StateRequest("default", "1d", 0), 0))
+    two.until(is_a(MessageReceived))
+    there.send(Outbound(State("default", 0, False, records), 0))
+    one.until(is_a(MessageReceived))
+    after = here.traffic()
+    assert after is not None
+    assert after.received - before.received >= 5 * len(records) > after.sent
+    assert after.rtt_us > 0
+    assert here.age_s >= 0
+    one.manager.stop()
+    assert here.traffic() is None, "the connection has ended"

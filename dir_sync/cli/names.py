@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from itertools import pairwise
 
-from dir_sync import config
+from dir_sync import __version__, config
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import show
@@ -79,7 +79,7 @@ def _fit(configs: Sequence[Config]) -> bool:
         for at, one in enumerate(configs, 2)
     )
     try:
-        Hello(PROTOCOL, id_[:16], configs[0].name, id_[16:32], 65535, folders).encode()
+        Hello(PROTOCOL, id_[:16], configs[0].name, id_[16:32], 65535, folders, version=__version__).encode()
     except LocalError:
         return False
     return True

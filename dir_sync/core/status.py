@@ -11,23 +11,64 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from typing import Any, TypeVar
 
-from dir_sync.core.peers.standing import Lack
+from dir_sync.core.peers.standing import NOTHING, Lack
+from dir_sync.core.progress import Progress
 
 __all__ = [
+    "AwayPeer",
+    "Change",
+    "Headline",
     "HeldChange",
     "MeshStatus",
     "PauseStatus",
     "PeerStatus",
     "Receiving",
+    "Safety",
     "Sending",
     "Status",
+    "Traffic",
     "Trouble",
     "Unwatched",
 ]
 
 T = TypeVar("T")
+
+
+class Headline(Enum):
+    """How the folder is doing, in one word. The values are those of the JSON object."""
+
+    UP_TO_DATE = "up-to-date"
+    SYNCING = "syncing"
+    HELD = "held"  # a person has to decide something
+    PAUSED = "paused"  # here, or by all nodes that are connected
+    ALONE = "alone"  # no other node is connected
+    TROUBLE = "trouble"  # all that is left to be done here cannot be done; or this machine was removed from its mesh
+
+
+class Safety(Enum):
+    """Whether this machine can be switched off and others have all that is here; if not, why. The values are those of the JSON
+    object."""
+
+    SAFE = "safe"  # all connected peers have it
+    ALONE = "alone"  # no other node is connected
+    PAUSED = "paused"
+    UNSEEN = "unseen"  # changes here are still to be looked at
+    LACKING = "lacking"  # a connected peer lacks something
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """On the connection with a peer, which all folders of the two nodes share."""
+
+    sent: int  # bytes since it began, as far as they have arrived there
+    received: int
+    sends_per_s: int  # bytes, moving average
+    receives_per_s: int
+    rtt_ms: float  # how long an answer takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +82,32 @@ class PeerStatus:
     synchronized: bool  # it has everything this node has, and this node everything it has
     lacks: Lack | None  # of what is here; None: unknown so far
     lacking_here: Lack  # of what the peer has
+    version: str = ""  # of its program; "": it does not say
+    since_s: int = 0  # of the connection, in Unix time
+    traffic: Traffic | None = None  # None: the system does not tell
+    progress: Progress | None = None  # of what it gets; None: it lacks nothing
+
+
+@dataclass(frozen=True, slots=True)
+class AwayPeer:
+    """A node that shared the folder and is not connected."""
+
+    name: str
+    replica: str
+    address: str  # the last one; "": not known
+    version: str  # as it was then
+    last_seen_s: int  # Unix time; 0: not known
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One of the last changes in the folder."""
+
+    path: str
+    kind: str  # "file", "link"; "nothing": it was deleted
+    size: int
+    by: str  # the name of the node that made it
+    time_s: int  # when, by the clock of that node
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +136,7 @@ class Receiving:
     peer: str
     here: int  # bytes
     size: int
+    per_s: int = 0  # bytes, moving average
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +147,7 @@ class Sending:
     peer: str
     sent: int  # bytes
     size: int
+    per_s: int = 0  # bytes, moving average
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +227,56 @@ class Status:
     transfers: tuple[Receiving, ...]
     uploads: tuple[Sending, ...]
     held: tuple[HeldChange, ...]
+    version: str = ""  # of the program that runs
+    started_s: int = 0  # Unix time
+    away: tuple[AwayPeer, ...] = ()  # the last one that was seen comes first
+    receiving: Progress | None = None  # of all that comes here; None: nothing is lacking
+    sending: Progress | None = None  # of all that peers get from here and from each other; None: they lack nothing
+    conflicts: int = 0  # versions here that lost a conflict, and are not decided about
+    changes: tuple[Change, ...] = ()  # the last ones, newest first
+
+    @property
+    def headline(self) -> Headline:
+        if self.pause is not None:
+            return Headline.PAUSED
+        if self.held:
+            return Headline.HELD
+        if not self.peers:
+            if self.mesh is not None and self.mesh.removed_by:
+                return Headline.TROUBLE
+            return Headline.PAUSED if self.paused_elsewhere else Headline.ALONE
+        if self.in_sync and not self.scanning:
+            return Headline.UP_TO_DATE
+        stuck = [one for one in self.troubled if not one.held]
+        if stuck and len(stuck) >= self.wanted and not (self.scanning or self.transfers or self.unseen):
+            return Headline.TROUBLE
+        return Headline.SYNCING
+
+    @property
+    def safety(self) -> Safety:
+        if self.pause is not None:
+            return Safety.PAUSED
+        if not self.peers:
+            return Safety.ALONE
+        if self.scanning or self.unseen:
+            return Safety.UNSEEN
+        if any(peer.lacks != NOTHING for peer in self.peers):
+            return Safety.LACKING
+        if any(one.here or (one.missing and not one.at) for one in self.held):
+            return Safety.HELD
+        return Safety.SAFE
 
     @property
     def is_all_in_sync(self) -> bool:
         """True if nothing is to be done and nothing waits for a decision."""
-        return self.in_sync and not (self.scanning or self.held or self.pause)
+        return self.headline is Headline.UP_TO_DATE
 
     def to_json(self) -> dict[str, Any]:
         plain = _plain(self)
         assert isinstance(plain, dict)
-        return plain
+        is_safe = self.safety is Safety.SAFE
+        words = {"headline": self.headline.value, "safe_to_switch_off": is_safe, "safety": self.safety.value}
+        return words | plain
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Status:
@@ -192,13 +301,17 @@ class Status:
                 "transfers": _each(Receiving, known["transfers"]),
                 "uploads": _each(Sending, known["uploads"]),
                 "held": _each(HeldChange, known["held"]),
+                "away": _each(AwayPeer, known["away"]),
+                "receiving": _progress(known["receiving"]),
+                "sending": _progress(known["sending"]),
+                "changes": _each(Change, known["changes"]),
             }
         )
 
 
 def _plain(value: object) -> object:
     """The same value with types of JSON only."""
-    if isinstance(value, Lack):
+    if isinstance(value, Lack | Progress):
         return value._asdict()
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
@@ -218,7 +331,13 @@ def _each(kind: type[T], answers: list[Mapping[str, Any]]) -> tuple[T, ...]:
 def _peer(answer: Mapping[str, Any]) -> PeerStatus:
     made = {field.name: answer[field.name] for field in fields(PeerStatus)}
     lacks = None if made["lacks"] is None else _lack(made["lacks"])
-    return PeerStatus(**made | {"lacks": lacks, "lacking_here": _lack(made["lacking_here"])})
+    traffic = None if made["traffic"] is None else _made(Traffic, made["traffic"])
+    more = {"traffic": traffic, "progress": _progress(made["progress"])}
+    return PeerStatus(**made | {"lacks": lacks, "lacking_here": _lack(made["lacking_here"])} | more)
+
+
+def _progress(answer: Mapping[str, Any] | None) -> Progress | None:
+    return None if answer is None else Progress(**{name: answer[name] for name in Progress._fields})
 
 
 def _lack(answer: Mapping[str, int]) -> Lack:

@@ -19,6 +19,7 @@
     linked.py     Linked: one link, and which folders it serves
     timetable.py  Timetable: the limits of speed by the time of the week
     pausing.py    Pausing: one folder is paused and goes on
+    gauge.py      Gauge: speeds and progress of one folder, for `status` and the log
     peers.py      ConnectedPeers: of one folder: its replicas elsewhere, and their links
     breaches.py   what the log says of peers that break the protocol
     requests.py   Requests: the questions of commands, which arrive through the control socket, and their answers

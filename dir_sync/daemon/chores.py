@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dir_sync.core.events import Blind, RoomMeasured, Ticked
 from dir_sync.core.model import parent_of, show
 from dir_sync.daemon.effects import Performer
+from dir_sync.daemon.gauge import Gauge
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.share import Share
@@ -41,6 +42,7 @@ class Chores:
         share: Share,
         performer: Performer,
         narrator: Narrator,
+        gauge: Gauge,
         inbox: Post,
         rng: random.Random,
         warn_once: Callable[[str], None],
@@ -57,6 +59,7 @@ class Chores:
         self._share = share
         self._performer = performer
         self._narrator = narrator
+        self._gauge = gauge
         self._inbox = inbox
         self._rng = rng
         self._warn_once = warn_once
@@ -87,6 +90,7 @@ class Chores:
         if mono >= self._next_scan:
             self._next_scan = mono + _RESCAN_S * self._rng.uniform(0.8, 1.2)
             self._inbox.put(Blind(b"", ""))
+            self._gauge.note_seen()
         if self._has_blind_spots and mono >= self._next_poll:
             self._next_poll = mono + _POLL_S
             self._poll()
@@ -95,6 +99,8 @@ class Chores:
             if self._pausing is not None:
                 self._pausing.look(time.time())
             self._check_root()
+        if mono >= self._gauge.due_s and not self.is_stalled:
+            self._gauge.look(mono)
         if mono >= self._next_progress:
             self._next_progress = mono + _PROGRESS_S
             self._tell_progress(mono)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from dir_sync import __version__
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.messages import PROTOCOL, Hello
@@ -194,7 +195,8 @@ class Daemon:
         """Our HELLO for a new link. Any thread may call it."""
         node_id = self._parts.node_id
         indexes = tuple(one.index for one in self._told)
-        return Hello(PROTOCOL, node_id.value, self._config.name, node_id.instance, self._manager.port, indexes)
+        port = self._manager.port
+        return Hello(PROTOCOL, node_id.value, self._config.name, node_id.instance, port, indexes, version=__version__)
 
     # --- starting and ending -----------------------------------------------------------------------------------------
 

@@ -264,6 +264,7 @@ class Folder:
 
     @_alone
     def _end_well(self) -> None:
+        self.peers.note_seen(time.time())
         effects, self._effects = self._effects, []
         self._performer.finish(effects)
 

@@ -3,13 +3,13 @@
 In:   links that were accepted and links that ended, from Neighbours; orders of the engine.
 Out:  PeerUp and PeerDown for the engine; messages on links.
 Rule: the engine knows replicas, links know nodes; this class maps between them. Several folders may share a link.
-Used by: effects, folder, requests, sharing, status.
+Used by: effects, folder, gauge, requests, sharing, status.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dir_sync.config import Config
 from dir_sync.core.events import Effect, PeerDown, PeerUp
@@ -23,7 +23,9 @@ from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
 from dir_sync.reporting.log import logger
 
-__all__ = ["ConnectedPeers", "Links"]
+__all__ = ["Away", "ConnectedPeers", "Links"]
+
+_AWAY_MAX = 100
 
 
 class Links(Protocol):
@@ -32,6 +34,15 @@ class Links(Protocol):
     def drop(self, link: int, reason: str, text: str = "") -> None: ...
 
     def announced_in_vain(self, node: Node, announcements: int) -> None: ...
+
+
+class Away(NamedTuple):
+    """A replica that was a peer and is not connected."""
+
+    replica: str
+    seen_s: int  # when it last was, in Unix time; 0: not known
+    version: str  # of its program, then; "": it did not say
+    address: str
 
 
 class ConnectedPeers:
@@ -84,6 +95,25 @@ class ConnectedPeers:
     def names(self) -> list[str]:
         """The display names of the connected peers."""
         return sorted(show(self.name_of(replica)) for replica in self._links)
+
+    def away(self) -> list[Away]:
+        """Those that were peers before and are not connected, the last one that was seen first. At most some."""
+        index = self._share.index
+        seen = index.notes.below("seen ")
+        found = [
+            _away(replica, str(seen.get(replica, "")))
+            for replica in index.peers.replicas()
+            if replica not in self._links and self.was_here(replica)
+        ]
+        return sorted(found, key=lambda one: (-one.seen_s, one.replica))[:_AWAY_MAX]
+
+    def note_seen(self, now_s: float) -> None:
+        """Store that the connected peers are here now, for the time when they are not."""
+        for replica, node in self._links.items():
+            self._seen(replica, node, now_s)
+
+    def _seen(self, replica: str, node: Node, now_s: float) -> None:
+        self._share.index.notes.put(f"seen {replica}", f"{int(now_s)} {node.address} {node.version}")
 
     # --- who has paused it -------------------------------------------------------------------------------------------
 
@@ -142,6 +172,7 @@ class ConnectedPeers:
         self._replicas[node.link] = replica
         if index.notes.get(f"name {replica}") != hello.name:
             index.notes.put(f"name {replica}", hello.name)  # for display, when the node is no longer connected
+        self._seen(replica, node, now.wall_ns / 1e9)
         up = PeerUp(replica, hello, node.address, may_write, connection=connection)
         return self._share.engine.handle(up, now)
 
@@ -151,8 +182,16 @@ class ConnectedPeers:
         if replica is None:
             return []
         del self._links[replica]
+        self._seen(replica, node, now.wall_ns / 1e9)
         self._share.workers.leave(Flow(node.address, replica))
         return self._share.engine.handle(PeerDown(replica, reason), now)
+
+
+def _away(replica: str, noted: str) -> Away:
+    """`noted`: what `note_seen` has stored."""
+    seen_s, _, rest = noted.partition(" ")
+    address, _, version = rest.partition(" ")
+    return Away(replica, int(seen_s) if seen_s.isdecimal() else 0, version, address)
 
 
 def _raw(name: str) -> bytes:

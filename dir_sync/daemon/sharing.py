@@ -24,6 +24,7 @@ from dir_sync.daemon.borrowing import Borrowing
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.folder import Folder, Folders
+from dir_sync.daemon.gauge import Gauge
 from dir_sync.daemon.inbox import FolderPost, Inbox
 from dir_sync.daemon.jobs import DiskWorkers
 from dir_sync.daemon.memory import Memory
@@ -133,6 +134,7 @@ class Sharing:
     ) -> Folder:
         config, share, parts = self.config, self.share, self._parts
         peers = ConnectedPeers(config, share, manager, renewed)
+        gauge = Gauge(share, peers)
         log = labelled(config.label)
         pausing = Pausing(
             share.index,
@@ -150,7 +152,8 @@ class Sharing:
 
             mesh = None if sealing is None else sealing.status
             schedule = parts.timetable.status
-            return status_of(config, parts.node_id.value, manager.port, share, peers, mesh, pausing.pause, schedule)
+            port = manager.port
+            return status_of(config, parts.node_id.value, port, share, peers, gauge, mesh, pausing.pause, schedule)
 
         mesh_requests = MeshRequests(config, manager.port, peers, sealing, self.end_share, open_up)
         requests = Requests(share, peers, self._post, status, mesh_requests, pausing)
@@ -163,6 +166,7 @@ class Sharing:
             share,
             performer,
             narrator,
+            gauge,
             self._post,
             parts.rng,
             parts.warn_once,

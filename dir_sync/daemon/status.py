@@ -8,12 +8,17 @@ Used by: sharing.
 from __future__ import annotations
 
 import os
+import time
+from typing import Any
 
+from dir_sync import __version__
 from dir_sync.config import Config
 from dir_sync.core.mode import Mode
-from dir_sync.core.model import show, show_text
+from dir_sync.core.model import Kind, show, show_text
 from dir_sync.core.pausing import Pause
 from dir_sync.core.status import (
+    AwayPeer,
+    Change,
     HeldChange,
     MeshStatus,
     PauseStatus,
@@ -22,15 +27,20 @@ from dir_sync.core.status import (
     ScheduleStatus,
     Sending,
     Status,
+    Traffic,
     Trouble,
     Unwatched,
 )
+from dir_sync.daemon.gauge import Gauge
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
 
 __all__ = ["status_of"]
 
 _TOO_LARGE_MAX = 1_000
+_CHANGES = 10
+_CHANGES_SOUGHT = 50  # rows that are looked through for them: folders are not told of
+_KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.SYMLINK: "link"}
 _FOLDER_HELD = "its folder vanished here, and that is held"
 
 
@@ -40,6 +50,7 @@ def status_of(
     port: int,
     share: Share,
     peers: ConnectedPeers,
+    gauge: Gauge,
     mesh: MeshStatus | None = None,
     pause: Pause | None = None,
     schedule: ScheduleStatus | None = None,
@@ -47,6 +58,8 @@ def status_of(
     """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on. `mesh`: None if it is open.
     `pause`: None if it is not paused. `schedule`: None if there is none."""
     index, engine = share.index, share.engine
+    mono = time.monotonic()
+    gauge.look(mono)
     unwatched = dict(share.watcher.unwatched)  # a copy, because the watcher's thread changes it
     in_sync = engine.sync_report.in_sync_with()
     files, size = index.rows.count_live()
@@ -64,7 +77,7 @@ def status_of(
         process=os.getpid(),
         files=files,
         bytes=size,
-        peers=_peers(share, peers, in_sync),
+        peers=_peers(share, peers, in_sync, gauge, mono),
         pause=None if pause is None else PauseStatus(*pause),
         schedule=schedule,
         paused_elsewhere=tuple(peers.pausing),
@@ -80,18 +93,84 @@ def status_of(
         restless=tuple(show(path) for path in engine.look_queue.restless()),
         unwatched=len(unwatched),
         unwatched_first=None if first is None else Unwatched(show(first[0]), first[1]),
-        transfers=tuple(
-            Receiving(show(path), peer, here, size) for path, peer, here, size, _, _ in engine.transfers.progress()
-        ),
-        uploads=tuple(
-            Sending(show(one.path), show_text(engine.board.name_of(one.peer)), sent, one.size)
-            for one, sent in engine.uploader.progress()
-        ),
+        **_contents(share, gauge, mono),
         held=_held(share, peers),
+        version=__version__,
+        started_s=gauge.started_s,
+        away=_away(peers),
+        receiving=gauge.receiving.progress(int(mono * 1000)),
+        sending=gauge.sending.progress(int(mono * 1000)),
+        conflicts=gauge.conflicts(mono),
+        changes=_changes(share),
     )
 
 
-def _peers(share: Share, peers: ConnectedPeers, in_sync: list[str]) -> tuple[PeerStatus, ...]:
+def _contents(share: Share, gauge: Gauge, mono: float) -> dict[str, Any]:
+    """The large contents on their way here and from here."""
+    engine = share.engine
+    comes, goes = engine.transfers.progress(), engine.uploader.progress()
+    speeds = gauge.speeds(
+        {
+            ("in", path, peer): (here, _average(here - began, since_ms, mono))
+            for path, peer, here, _, since_ms, began in comes
+        }
+        | {
+            ("out", one.path, one.peer): (sent, _average(sent - one.began_at, one.since_ms, mono)) for one, sent in goes
+        },
+        mono,
+    )
+    return {
+        "transfers": tuple(
+            Receiving(show(path), show_text(peer), here, size, speeds["in", path, peer])
+            for path, peer, here, size, _, _ in comes
+        ),
+        "uploads": tuple(
+            Sending(
+                show(one.path),
+                show_text(engine.board.name_of(one.peer)),
+                sent,
+                one.size,
+                speeds["out", one.path, one.peer],
+            )
+            for one, sent in goes
+        ),
+    }
+
+
+def _average(count: int, since_ms: int, mono: float) -> float:
+    return max(0, count) / max(mono - since_ms / 1000, 0.001)
+
+
+def _away(peers: ConnectedPeers) -> tuple[AwayPeer, ...]:
+    """A name that is connected is not told of: it is most probably the same machine with a new identity."""
+    here = set(peers.names())
+    found = [
+        AwayPeer(show(peers.name_of(one.replica)), one.replica, one.address, show_text(one.version), one.seen_s)
+        for one in peers.away()
+    ]
+    return tuple(one for one in found if one.name not in here)
+
+
+def _changes(share: Share) -> tuple[Change, ...]:
+    """The last ones that this node knows, except of folders."""
+    name_of = share.engine.board.name_of
+    records = [row.record for row in share.index.rows.newest(_CHANGES_SOUGHT)]
+    return tuple(
+        Change(
+            show(record.path),
+            _KINDS[record.kind],
+            record.size if record.kind is Kind.FILE else 0,
+            show_text(name_of(record.stamp.maker)),
+            record.stamp.ns // 1_000_000_000,
+        )
+        for record in records
+        if record.kind in _KINDS
+    )[:_CHANGES]
+
+
+def _peers(
+    share: Share, peers: ConnectedPeers, in_sync: list[str], gauge: Gauge, mono: float
+) -> tuple[PeerStatus, ...]:
     engine = share.engine
     return tuple(
         PeerStatus(
@@ -102,6 +181,10 @@ def _peers(share: Share, peers: ConnectedPeers, in_sync: list[str]) -> tuple[Pee
             synchronized=replica in in_sync,
             lacks=engine.sync_report.lacked_by(replica),
             lacking_here=engine.sync_report.lacked_from(replica),
+            version=show_text(node.version),
+            since_s=int(time.time() - node.age_s),
+            traffic=None if (traffic := gauge.traffic(replica)) is None else Traffic(*traffic),
+            progress=gauge.progress(replica, mono),
         )
         for replica, node in sorted(peers.links.items())
     )

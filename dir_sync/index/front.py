@@ -90,6 +90,7 @@ class Index:
         self.offers.forget(replica)
         self.peers.forget(replica)
         self.notes.forget(f"name {replica}")
+        self.notes.forget(f"seen {replica}")
 
     def set_first_scan_done(self) -> None:
         """The first scan is over: make look-ups by content fast."""

@@ -2,7 +2,8 @@
 
 In:   keys and values from the engine, the daemon and the other tables.
 Out:  the latest value of a key.
-Rule: a value is text or a number. The key `name NODE` belongs to a peer, and is removed when that peer is forgotten.
+Rule: a value is text or a number. The keys `name NODE` and `seen NODE` belong to a peer, and are removed when that peer is
+forgotten.
 """
 
 from __future__ import annotations

@@ -283,6 +283,13 @@ class Rows:
         self.fetch(paths)  # most are decoded already
         return [row for path in paths if (row := self.get(path)) is not None]
 
+    def newest(self, limit: int) -> list[Row]:
+        """The rows that changed last, the latest first."""
+        self.flush()
+        query = "SELECT parent,name FROM row ORDER BY seq DESC LIMIT ?"
+        paths = [joined(*key) for key in self._database.execute(query, (limit,))]
+        return [row for path in paths if (row := self.get(path)) is not None]
+
     def made_by(self, makers: Sequence[str]) -> list[Row]:
         """The rows of records by these makers, ordered by path. It reads the whole table."""
         marks = ",".join("?" * len(makers))

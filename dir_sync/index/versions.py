@@ -90,6 +90,10 @@ class Versions:
         query = f"SELECT * FROM version WHERE {' AND '.join(conditions)} ORDER BY time_ns DESC, name DESC LIMIT ?"
         return [version_of(fields) for fields in self._execute(query, (*keys, limit))]
 
+    def count_conflicts(self) -> int:
+        """How many lost a conflict that is not settled. It reads the whole table."""
+        return int(self._execute("SELECT COUNT(*) FROM version WHERE why='conflict'").fetchone()[0])
+
     def since(self, time_ns: int, limit: int) -> list[Version]:
         """Up to `limit` versions that were displaced at `time_ns` or later, the latest first."""
         query = "SELECT * FROM version WHERE time_ns>=? ORDER BY time_ns DESC LIMIT ?"

@@ -8,10 +8,11 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from typing import NamedTuple
 
 from dir_sync.core import limits
 
-__all__ = ["has_address", "is_silent", "set_patience", "try_option", "tune"]
+__all__ = ["Traffic", "has_address", "is_silent", "set_patience", "traffic", "try_option", "tune"]
 
 _NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel; a small update waits behind it
 # a sender that waits for room checks at this interval whether the peer is silent
@@ -20,6 +21,15 @@ _RETRANSMITS = 2  # one lost packet causes one retransmit; two in a row mean sil
 _TCP_INFO = struct.Struct(
     "=BBBB20xI28xI"
 )  # linux/tcp.h: state, ca_state, retransmits, probes; unacked; last_ack_recv (ms)
+_TRAFFIC = struct.Struct("=68xI48xQQ")  # rtt (microseconds); bytes_acked, bytes_received
+
+
+class Traffic(NamedTuple):
+    """What the system has counted of a connection."""
+
+    sent: int  # bytes that the other side has acknowledged
+    received: int
+    rtt_us: int
 
 
 def tune(sock: socket.socket) -> None:
@@ -56,6 +66,16 @@ def is_silent(sock: socket.socket) -> bool | None:
     if not unacked and not probes:
         return None
     return bool(max(retransmits, probes) >= _RETRANSMITS and last_heard_ms >= limits.ACK_WITHIN_MS)
+
+
+def traffic(sock: socket.socket) -> Traffic | None:
+    """None if the system does not tell, or the connection has ended."""
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TRAFFIC.size)
+        rtt_us, sent, received = _TRAFFIC.unpack(info)
+    except (AttributeError, OSError, struct.error):
+        return None
+    return Traffic(sent, received, rtt_us)
 
 
 def has_address(address: str) -> bool:

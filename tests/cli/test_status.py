@@ -40,6 +40,13 @@ ANSWER: dict[str, Any] = {
     "transfers": [],
     "uploads": [],
     "held": [],
+    "version": "1.2.3",
+    "started_s": 1_700_000_000,
+    "away": [],
+    "receiving": None,
+    "sending": None,
+    "conflicts": 0,
+    "changes": [],
 }
 
 MESH = {"key": "7K3Q-9XMD", "generation": 3, "role": "rw", "members": 4, "removed_by": "", "removed_s": 0}
@@ -97,8 +104,8 @@ def test_without_a_peer_the_last_line_says_what_to_check() -> None:
 
 def test_large_files_in_both_directions() -> None:
     said = lines(
-        transfers=[{"path": "in", "peer": "bob", "here": 1_000_000, "size": 4_000_000}],
-        uploads=[{"path": "out", "peer": "carol", "sent": 3_000_000, "size": 4_000_000}],
+        transfers=[{"path": "in", "peer": "bob", "here": 1_000_000, "size": 4_000_000, "per_s": 0}],
+        uploads=[{"path": "out", "peer": "carol", "sent": 3_000_000, "size": 4_000_000, "per_s": 0}],
     )
     assert "receiving in from bob: 25 % of 4.00 MB" in said
     assert "sending out to carol: 75 % of 4.00 MB" in said
@@ -154,6 +161,10 @@ def test_what_a_peer_and_this_node_lack(
         "synchronized": False,
         "lacks": None if lacks is None else amount(lacks),
         "lacking_here": amount(lacking_here),
+        "version": "1.2.3",
+        "since_s": 1_700_000_000,
+        "traffic": None,
+        "progress": None,
     }
     assert f"bob (8b8b8b8b) at 10.0.0.2: {words}" in lines(peers=[peer])
 

@@ -23,6 +23,7 @@ from dir_sync.engine.own_changes import Difference
 from dir_sync.engine.queues import PlanQueue
 from dir_sync.index import Index
 from dir_sync.network.outbox import Outbound
+from dir_sync.network.tcp import Traffic
 from dir_sync.node import Node
 from tests.ends import closed_at_end
 
@@ -229,6 +230,12 @@ class Link:
         self.sends_per_s = 0
         self.sent: list[Message] = []
         self.given_up = ""
+        self.version = "1.2.3"
+        self.age_s = 60.0
+        self.counted: Traffic | None = None
+
+    def traffic(self) -> Traffic | None:
+        return self.counted
 
     def send(self, parcel: Outbound) -> None:
         self.sent.append(parcel.message)

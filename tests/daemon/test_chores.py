@@ -13,6 +13,7 @@ from dir_sync.core.events import Blind, RoomMeasured, Ticked
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.taking import Taking
 from dir_sync.daemon.chores import Chores
+from dir_sync.daemon.gauge import Gauge
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.threads import DiskHangs
 from tests.daemon.standins import Folder
@@ -36,11 +37,13 @@ class Bench:
         )
         self.began = time.monotonic()
         pausing: Any = SimpleNamespace(look=self.looks.append)
+        peers: Any = SimpleNamespace(links={}, note_seen=lambda now_s: None)
         self.is_beside_others = True
         self.chores = Chores(
             self.folder.share,
             performer,
             narrator,
+            Gauge(self.folder.share, peers),
             self.inbox,
             Random(1),
             self.lines.append,

@@ -19,7 +19,8 @@ from dir_sync.core.peers.beacon import Beacon, folder_tags
 from dir_sync.core.peers.roster import Roster
 from dir_sync.daemon.folder import Folder, Folders
 from dir_sync.daemon.links import Neighbours
-from dir_sync.daemon.peers import ConnectedPeers
+from dir_sync.daemon.peers import Away, ConnectedPeers
+from dir_sync.index import PeerSeen
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node_manager import Dialled, HelloReceived
@@ -487,3 +488,29 @@ def test_a_copy_of_a_paused_folder_is_found_out() -> None:
     bench.connect(replica=mine)
     assert not bench.peers.links
     assert any(order[0] == "drop" for order in bench.manager.orders)
+
+
+def test_who_is_away_is_known_with_the_time_when_it_was_here() -> None:
+    bench = Bench()
+    bob = bench.connect()
+    index = bench.folder.index
+    index.peers.put(BOBS, PeerSeen(3, 3))
+    index.peers.put(CAROLS, PeerSeen(3, 3))
+    index.peers.put("dd" * 8, PeerSeen(3, None))
+    assert [one.replica for one in bench.peers.away()] == [CAROLS], "a stranger was no peer"
+    later = NOW._replace(wall_ns=NOW.wall_ns + 60 * 10**9)
+    bench.links.on_end(bob.node, "bye", "", later)
+    assert bench.peers.away() == [
+        Away(BOBS, NOW.wall_ns // 10**9 + 60, "1.2.3", "10.0.0.2"),
+        Away(CAROLS, 0, "", ""),
+    ]
+    index.forget_peer(BOBS)
+    assert [one.replica for one in bench.peers.away()] == [CAROLS]
+    assert index.notes.below("seen ") == {}
+
+
+def test_who_is_here_at_the_end_was_seen_then() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.peers.note_seen(1_900_000_000.5)
+    assert bench.folder.index.notes.get(f"seen {BOBS}") == "1900000000 10.0.0.2 1.2.3"

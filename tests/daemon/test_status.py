@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import json
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
+from dir_sync import __version__
 from dir_sync.core.messages import Held
 from dir_sync.core.pausing import Pause
 from dir_sync.core.peers.standing import NOTHING, Lack
-from dir_sync.core.status import HeldChange, PauseStatus, PeerStatus, Receiving, Status, Trouble, Unwatched
+from dir_sync.core.progress import Progress
+from dir_sync.core.status import (
+    AwayPeer,
+    Headline,
+    HeldChange,
+    PauseStatus,
+    PeerStatus,
+    Receiving,
+    Safety,
+    Status,
+    Traffic,
+    Trouble,
+    Unwatched,
+)
+from dir_sync.daemon.gauge import Gauge
+from dir_sync.daemon.peers import Away
 from dir_sync.daemon.status import status_of
+from dir_sync.network import tcp
 from tests.daemon.standins import Folder, Link, config
 
 BOB, CAROL = "bb" * 8, "cc" * 8
 ME = "node a"
+SINCE = 1_700_000_000
 
 
 def collected() -> tuple[Folder, Status]:
@@ -28,21 +49,32 @@ def collected() -> tuple[Folder, Status]:
     engine.brakes.here = [Held(BOB, 1, 120, b"f1")]
     engine.brakes.held_elsewhere = {CAROL: (Held(CAROL, 1, 5, b"gone"),)}
     folder.watcher.unwatched = {b"z": "limit", b"a\xff": "Permission denied"}
+    carol = Link(2, "10.0.0.3", id_="node c")
+    carol.counted = tcp.Traffic(1_000, 2_000, 250)
     peers = SimpleNamespace(
-        links={CAROL: Link(2, "10.0.0.3", id_="node c"), BOB: Link(1, "10.0.0.2", id_="node b")},
+        links={CAROL: carol, BOB: Link(1, "10.0.0.2", id_="node b")},
         name_of=lambda node: engine.names[node].encode(),
+        names=lambda: ["bob\\n", "carol"],
         pausing=["dora"],
+        away=lambda: [Away("ee" * 8, 1_600_000_000, "0.9", "10.0.0.5")],
     )
-    return folder, status_of(config(), ME, 6000, folder.share, cast(Any, peers), pause=Pause(1_700_000_000))
+    engine.names["ee" * 8] = "eve"
+    gauge = Gauge(folder.share, cast(Any, peers))
+    return folder, status_of(config(), ME, 6000, folder.share, cast(Any, peers), gauge, pause=Pause(1_700_000_000))
 
 
-def test_each_figure_comes_from_who_knows_it() -> None:
+def test_each_figure_comes_from_who_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: SINCE + 60.0)
     folder, status = collected()
     assert (status.folder, status.name, status.port) == ("/shared", "anna", 6000)
     assert (status.node, status.replica) == (ME, folder.index.identity.replica)
     assert status.peers == (
-        PeerStatus("bob\\n", "node b", BOB, "10.0.0.2", True, NOTHING, NOTHING),
-        PeerStatus("carol", "node c", CAROL, "10.0.0.3", False, Lack(2, 10, 1), Lack(0, 0, 3)),
+        PeerStatus("bob\\n", "node b", BOB, "10.0.0.2", True, NOTHING, NOTHING, "1.2.3", SINCE),
+        PeerStatus(
+            *("carol", "node c", CAROL, "10.0.0.3", False, Lack(2, 10, 1), Lack(0, 0, 3), "1.2.3", SINCE),
+            Traffic(1_000, 2_000, 0, 0, 0.25),
+            Progress(2, 0, 10, 0, 1, 0, 0, 0, None),
+        ),
     )
     assert (status.pause, status.paused_elsewhere) == (PauseStatus(1_700_000_000, False), ("dora",))
     assert not status.in_sync
@@ -54,7 +86,13 @@ def test_each_figure_comes_from_who_knows_it() -> None:
     assert status.too_large == ("big",)
     assert status.restless == ("busy.log",)
     assert (status.unwatched, status.unwatched_first) == (2, Unwatched("a\\xff", "Permission denied"))
-    assert status.transfers == (Receiving("iso", "bob", 10, 40),)
+    (transfer,) = status.transfers
+    assert transfer == Receiving("iso", "bob", 10, 40, transfer.per_s)
+    assert status.away == (AwayPeer("eve", "ee" * 8, "10.0.0.5", "0.9", 1_600_000_000),)
+    assert status.receiving == Progress(0, 0, 0, 0, 3, 0, 0, 0, None)
+    assert status.sending == Progress(2, 0, 10, 0, 1, 0, 0, 0, None)
+    assert (status.version, status.started_s) == (__version__, SINCE + 60)
+    assert (status.headline, status.safety) == (Headline.PAUSED, Safety.PAUSED)
     assert status.held == (
         HeldChange(at="", by="bob\\n", here=False, missing=False, files=120, path="f1"),
         HeldChange(at="carol", by="carol", here=False, missing=True, files=5, path="gone"),
@@ -69,7 +107,8 @@ def test_another_process_reads_the_same() -> None:
 
 
 def test_without_peers_nothing_is_in_sync() -> None:
-    peers = SimpleNamespace(links={}, name_of=lambda node: b"", pausing=[])
-    status = status_of(config(), ME, 6000, Folder().share, cast(Any, peers))
+    peers: Any = SimpleNamespace(links={}, name_of=lambda node: b"", pausing=[], names=list, away=list)
+    folder = Folder()
+    status = status_of(config(), ME, 6000, folder.share, peers, Gauge(folder.share, peers))
     assert not status.in_sync
     assert status.peers == ()

@@ -30,7 +30,7 @@ CLI: dict[str, set[str]] = {
         *("security.alone", "security.founding", "security.keeper", "security.listing", "security.process"),
     },
     "cli.parser": {"config", "reporting.output", "reporting.shell"},
-    "cli.names": {"config"},
+    "cli.names": {"", "config"},
     "cli.asked": {"cli.config_file", "cli.making", "cli.names", "cli.options", "config"},
     "cli.config_file": {"cli.names", "cli.options", "config"},
     "cli.configuring": {

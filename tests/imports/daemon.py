@@ -13,6 +13,7 @@ DAEMON: dict[str, set[str]] = {
         *("daemon.supervisor", "daemon.threads", "reporting.log"),
     },
     "daemon.daemon": {
+        "",
         *("config", "daemon.folder", "daemon.inbox", "daemon.links", "daemon.loop", "daemon.news"),
         *("daemon.observers", "daemon.opening", "daemon.sharing", "daemon.threads", "daemon.timetable"),
         *("daemon.witness", "network.control", "network.discovery", "network.networks", "network.node_id"),
@@ -41,7 +42,9 @@ DAEMON: dict[str, set[str]] = {
         *("daemon.folder", "daemon.inbox", "daemon.links", "daemon.news", "daemon.observers", "daemon.turns"),
         *("engine", "node", "node_manager"),
     },
+    "daemon.gauge": {"daemon.peers", "daemon.share"},
     "daemon.chores": {
+        "daemon.gauge",
         "daemon.effects",
         "daemon.pausing",
         "daemon.share",
@@ -63,7 +66,7 @@ DAEMON: dict[str, set[str]] = {
         *("config", "daemon.inbox", "daemon.mesh", "daemon.news", "daemon.pausing", "daemon.peers"),
         *("daemon.share", "engine", "history.answers", "history.undo_plan", "index", "network.control"),
     },
-    "daemon.status": {"config", "daemon.peers", "daemon.share"},
+    "daemon.status": {"", "config", "daemon.gauge", "daemon.peers", "daemon.share"},
     "daemon.breaches": {"node", "reporting.log"},
     "daemon.folder": {
         *("daemon.borrowing", "daemon.chores", "daemon.effects", "daemon.memory", "daemon.news"),
@@ -76,6 +79,7 @@ DAEMON: dict[str, set[str]] = {
     "daemon.life": {"config", "disk", "folder.root", "reporting.log", "security.files"},
     "daemon.peers": {"config", "daemon.share", "engine", "network.outbox", "node", "reporting.log"},
     "daemon.sharing": {
+        "daemon.gauge",
         "daemon.timetable",
         *("config", "daemon.borrowing", "daemon.chores", "daemon.effects", "daemon.folder", "daemon.inbox"),
         *("daemon.jobs", "daemon.memory", "daemon.mesh", "daemon.news", "daemon.pausing", "daemon.peers"),

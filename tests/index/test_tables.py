@@ -377,3 +377,20 @@ def test_the_size_of_all_texts_is_known_without_a_sum_for_each_that_goes() -> No
     bases.put(record(b"b"), b"y" * 7, 99)
     bases.drop(b"b")
     assert bases.total_bytes() == 10 * limits.BASES_PER_PATH_MAX
+
+
+def test_the_rows_that_changed_last_come_first() -> None:
+    rows = rows_in(database())
+    for path in (b"a", b"d/b", b"c"):
+        rows.put(record(path), b"")
+    rows.put(record(b"a", at=2), b"")
+    assert [row.record.path for row in rows.newest(2)] == [b"a", b"c"]
+
+
+def test_conflicts_are_counted_until_they_are_settled() -> None:
+    index = closed_at_end(Index(":memory:", Random(1)))
+    for at, why in enumerate((Cause.CONFLICT, Cause.REPLACED, Cause.CONFLICT)):
+        index.versions.put(Version(b"v%d" % at, b"p%d" % at, Kind.FILE, 1, DIGEST, 1, 0o644, at, why, "ab"))
+    assert index.versions.count_conflicts() == 2
+    index.versions.settle(b"p0", Kind.FILE, DIGEST)
+    assert index.versions.count_conflicts() == 1

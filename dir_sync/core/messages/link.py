@@ -79,6 +79,7 @@ class Hello(BaseMessage):
     port: int
     folders: tuple[FolderIndex, ...]
     observes: str = ""  # the folder at which the speaker only looks, for a dry run; then it shares none
+    version: str = ""  # of the program that speaks, for people
 
     def to_wire(self) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -92,6 +93,8 @@ class Hello(BaseMessage):
         }
         if self.observes:
             fields["observes"] = self.observes
+        if self.version:
+            fields["version"] = self.version
         return fields
 
     @classmethod
@@ -107,11 +110,12 @@ class Hello(BaseMessage):
             checked_int(fields.get("port"), "port", 0, 65535),
             _folders_of(fields),
             checked_name(fields["observes"], "observes") if "observes" in fields else "",
+            checked_name(fields["version"], "version") if "version" in fields else "",
         )
 
     def with_folders(self, folders: tuple[FolderIndex, ...]) -> Hello:
         """The same node with other folders."""
-        return Hello(self.protocol, self.node, self.name, self.instance, self.port, folders)
+        return Hello(self.protocol, self.node, self.name, self.instance, self.port, folders, version=self.version)
 
     def encode(self) -> list[Buffer]:
         # Not super(): the decorator makes a new class, which super() would not find.

@@ -142,3 +142,13 @@ def test_a_last_word_is_always_fit_to_be_heard(text: str) -> None:
 )
 def test_a_member_that_is_none(row: list[object]) -> None:
     refused({"type": "MEMBERS", "members": [row]})
+
+
+def test_a_program_says_its_version_in_its_hello() -> None:
+    hello = Hello(2, "ab", "n", "01", 1, (FolderIndex("docs", "cd", 3),), version="1.2.3")
+    assert hello.to_wire()["version"] == "1.2.3"
+    assert over_the_wire(hello.to_wire()) == hello
+    assert hello.with_folders(()).version == "1.2.3"
+    with pytest.raises(PeerError, match="version"):
+        over_the_wire(hello.to_wire() | {"version": 5})
+    assert "version" not in Hello(2, "ab", "n", "01", 1, ()).to_wire(), "an older one says none"

@@ -1,0 +1,54 @@
+"""The headline of a node, and whether its machine can be switched off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dir_sync.core.frozen import changed
+from dir_sync.core.peers.standing import NOTHING, Lack
+from dir_sync.core.status import Headline, HeldChange, MeshStatus, PauseStatus, PeerStatus, Receiving, Safety, Trouble
+from tests.core.test_shot import ALONE, peer
+
+BOB, LAGS = peer("bob"), peer("carol", Lack(1, 10, 0))
+LOST = Trouble("a", "no room", again=True, held=False)
+HERE = HeldChange(at="", by="anna", here=True, missing=True, files=9, path="f")
+THERE = HeldChange(at="bob", by="carol", here=False, missing=False, files=9, path="f")
+
+
+@pytest.mark.parametrize(
+    ("more", "headline", "safety"),
+    [
+        ({}, Headline.ALONE, Safety.ALONE),
+        ({"peers": (BOB,), "in_sync": True}, Headline.UP_TO_DATE, Safety.SAFE),
+        ({"peers": (BOB,), "in_sync": True, "scanning": True}, Headline.SYNCING, Safety.UNSEEN),
+        ({"peers": (BOB,), "unseen": 1}, Headline.SYNCING, Safety.UNSEEN),
+        ({"peers": (BOB, LAGS)}, Headline.SYNCING, Safety.LACKING),
+        ({"peers": (peer("bob", None),)}, Headline.SYNCING, Safety.LACKING),
+        ({"peers": (peer("bob", NOTHING, Lack(2, 5, 0)),), "wanted": 2}, Headline.SYNCING, Safety.SAFE),
+        ({"peers": (BOB,), "wanted": 2, "troubled": (LOST,)}, Headline.SYNCING, Safety.SAFE),
+        ({"peers": (BOB,), "wanted": 1, "troubled": (LOST,)}, Headline.TROUBLE, Safety.SAFE),
+        (
+            {"peers": (BOB,), "wanted": 1, "troubled": (LOST,), "transfers": (Receiving("a", "bob", 1, 2),)},
+            Headline.SYNCING,
+            Safety.SAFE,
+        ),
+        ({"peers": (BOB,), "held": (HERE,)}, Headline.HELD, Safety.HELD),
+        ({"peers": (BOB,), "held": (THERE,), "in_sync": True}, Headline.HELD, Safety.SAFE),
+        ({"peers": (BOB,), "pause": PauseStatus(0, False)}, Headline.PAUSED, Safety.PAUSED),
+        ({"paused_elsewhere": ("bob",)}, Headline.PAUSED, Safety.ALONE),
+        ({"mesh": MeshStatus("K", 1, "rw", 2, "bob", 5)}, Headline.TROUBLE, Safety.ALONE),
+    ],
+)
+def test_one_word_and_whether_it_is_safe(more: dict[str, Any], headline: Headline, safety: Safety) -> None:
+    status = changed(ALONE, **more)
+    assert (status.headline, status.safety) == (headline, safety)
+    assert status.is_all_in_sync == (headline is Headline.UP_TO_DATE)
+    said = status.to_json()
+    assert (said["headline"], said["safety"]) == (headline.value, safety.value)
+    assert said["safe_to_switch_off"] == (safety is Safety.SAFE)
+
+
+def test_an_older_node_says_less_of_a_peer() -> None:
+    assert PeerStatus("a", "n", "r", "10.0.0.1", True, NOTHING, NOTHING).version == ""
