@@ -14,6 +14,8 @@
     configuring   config, reload
     commands      status, approve, reject, history, restore, undo, conflicts
     conflict_tools  conflicts: show, merge
+    why           why
+    why_words     the text that it prints
     modes         diverged, override, revert
     pausing       pause, resume
     ignoring      ignore

@@ -174,6 +174,12 @@ def _pausing() -> ModuleType:
     return pausing
 
 
+def _why() -> ModuleType:
+    from dir_sync.cli import why
+
+    return why
+
+
 def completion(argv: list[str]) -> int:
     """``completion SHELL``: what a shell needs to complete commands."""
     from dir_sync.cli.completing import completion as run_it
@@ -198,6 +204,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "restore": _late(_commands, "restore"),
     "undo": _late(_commands, "undo"),
     "conflicts": _late(_commands, "conflicts"),
+    "why": _late(_why, "why"),
     "diverged": _late(_modes, "diverged"),
     "override": _late(_modes, "override"),
     "revert": _late(_modes, "revert"),

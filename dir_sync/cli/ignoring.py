@@ -15,12 +15,12 @@ from dir_sync.cli.parser import command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.ignore import NAME, Rule, Rules
-from dir_sync.core.model import show, show_text
+from dir_sync.core.model import parent_of, show, show_text
 from dir_sync.core.names import LOCAL_RULES
 from dir_sync.reporting.log import how_many
 from dir_sync.reporting.output import say
 
-__all__ = ["ignore"]
+__all__ = ["ignore", "place", "rules_above"]
 
 _SHOWN_MAX = 20  # paths that are named
 
@@ -52,13 +52,14 @@ def ignore(argv: list[str]) -> int:
         return _explain(folder, rules, [os.fsencode(path) for path in given.paths])
     for file in rules.files():
         for rule in file.rules:
-            say(f"{_place(rule)}: {show_text(rule.text)}")
+            say(f"{place(rule)}: {show_text(rule.text)}")
         for problem in file.problems:
             say(f"cannot be used: {show_text(problem)}")
     return config.OK
 
 
-def _place(rule: Rule) -> str:
+def place(rule: Rule) -> str:
+    """Where a rule stands."""
     return f"{show_text(rule.origin)}, line {rule.line}"
 
 
@@ -80,6 +81,19 @@ def _rules_in(folder: bytes, defaults: bool) -> Rules:
             if text != rules.texts.get(at):
                 rules = rules.changed(at, text)
     return rules
+
+
+def rules_above(folder: bytes, path: bytes, defaults: bool = True) -> Rules:
+    """The rules that may be about one path: those of this machine, and of the folders above it."""
+    local = folder + b"/" + LOCAL_RULES
+    texts: dict[bytes, bytes] = {}
+    at = path
+    while at:
+        at = parent_of(at)
+        name = b"/".join([part for part in (folder, at, NAME) if part])
+        if os.path.isfile(name):
+            texts[at] = _read(name)
+    return Rules(texts, _read(local) if os.path.isfile(local) else b"", defaults)
 
 
 def _walk(folder: bytes, rules: Rules | None) -> Iterator[tuple[bytes, list[bytes], list[bytes]]]:
@@ -116,7 +130,7 @@ def _explain(folder: bytes, rules: Rules, paths: list[bytes]) -> int:
             code = config.UNFINISHED
             say(f"{show(below)}: shared")
         else:
-            say(f"{show(below)}: ignored by {_place(rule)}: {show_text(rule.text)}")
+            say(f"{show(below)}: ignored by {place(rule)}: {show_text(rule.text)}")
     return code
 
 
@@ -137,7 +151,7 @@ def _check(folder: bytes, rules: Rules, text: bytes) -> int:
                 continue
             if rule is not None:
                 ignored.append(path)
-                by[f"{_place(rule)}: {show_text(rule.text)}"] += 1
+                by[f"{place(rule)}: {show_text(rule.text)}"] += 1
             else:
                 shared.append(path)
     say(f"{how_many(len(ignored), 'path')} newly ignored, {len(shared):,} newly shared; nothing would be deleted")

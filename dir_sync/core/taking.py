@@ -74,6 +74,10 @@ class Taking:
         self._granted[path] = record.content, size
         return True
 
+    def is_waiting(self, path: bytes) -> bool:
+        """True while the content for a path waits for room."""
+        return path in self._waiting
+
     def forget(self, path: bytes) -> bool:
         """The path waits for nothing any more. Returns whether it did."""
         return self._waiting.pop(path, None) is not None

@@ -68,6 +68,10 @@ class Unable:
             return unfit
         return None
 
+    def unfit_at(self, path: bytes) -> Unfit | None:
+        """Why a version of this path was held back last; None: none was."""
+        return self._unfit.get(path)
+
     def behind(self, path: bytes) -> list[bytes]:
         """Names that cannot be stored while `path` exists."""
         return list(self._behind.get(path, ()))

@@ -23,6 +23,7 @@
     peers.py      ConnectedPeers: of one folder: its replicas elsewhere, and their links
     breaches.py   what the log says of peers that break the protocol
     requests.py   Requests: the questions of commands, which arrive through the control socket, and their answers
+    stories.py    what only a running node knows of one path, for `why`; loaded on demand
     mesh.py       MeshRequests: those of them that are about the mesh
     dry_run.py    the process of `once --dry-run`: what a run would do
     rehearsal.py  this machine's side of it: a copy of the index in memory, or the node that runs here

@@ -1,7 +1,7 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
 In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, approve, reject,
-      diverged, override, revert, rows, forecast, pause, resume.
+      diverged, override, revert, rows, forecast, pause, resume, why.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
 Used by: effects, folder, sharing.
@@ -42,6 +42,7 @@ from dir_sync.engine import Now
 from dir_sync.history import answers, undo_plan
 from dir_sync.index import JOURNAL_SINCE
 from dir_sync.network.control import Answer
+from dir_sync.reporting.log import logger
 
 if TYPE_CHECKING:
     from dir_sync.core.status import Status
@@ -81,6 +82,7 @@ class Requests:
     ) -> None:
         self._index = share.index
         self._engine = share.engine
+        self._unwatched = share.watcher.unwatched
         self._peers = peers
         self._inbox = inbox
         self._status = status
@@ -106,6 +108,8 @@ class Requests:
                     return self._undo(asked, now)
                 case "recall":
                     return self._recall(asked, now)
+                case "why":
+                    return self._why(asked, now)
                 case "rows":
                     asked.reply.put(self._rows(question))
                 case "forecast":
@@ -229,6 +233,33 @@ class Requests:
             return []
         conflicts = asked.question.get("conflicts") is True
         return self._ask_peers((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX, conflicts),), then, now)
+
+    def _why(self, asked: Asked, now: Now) -> list[Effect]:
+        """The story of one path. Peers that may have its content are asked for that."""
+        from dir_sync.daemon.stories import contents_to_ask_for, story_of  # only `why` needs them
+
+        path = answers.path_asked(asked.question)
+        addresses = {replica: node.address for replica, node in self._peers.links.items()}
+        try:
+            told = story_of(self._engine, path, self._status(), dict(self._unwatched), addresses)
+            contents = contents_to_ask_for(self._engine, path, told)
+        except Exception as error:  # it only reads: a fault in it must not end the node
+            logger.debug("the fault in full:", exc_info=True)
+            raise ConfigError(f"the node could not tell ({error!r}): this is a fault of dir_sync") from error
+        if not contents:
+            asked.reply.put(told)
+            return []
+        questions = (HaveRequest("", 0, contents),)
+
+        def then(report: Report) -> None:
+            have = undo_plan.holders(questions, report.answers).get(contents[0], ())
+            said = {peer for peer, _, _ in report.answers}
+            for peer in told["peers"]:
+                if peer["has"] == "asked" and peer["replica"] in said:
+                    peer["has"] = "yes" if peer["replica"] in have else "no"
+            asked.reply.put(told)
+
+        return self._ask_peers(questions, then, now)
 
     def _undo(self, asked: Asked, now: Now) -> list[Effect]:
         wish = answers.wish_of(self._index, asked.question, now.wall_ns, self._index.notes.get(JOURNAL_SINCE))

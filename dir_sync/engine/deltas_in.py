@@ -84,6 +84,14 @@ class DeltaRequests:
             for asked in requests.values()
         )
 
+    def asked_for(self, path: bytes) -> str | None:
+        """The peer that was asked for a delta for a path and has still time to answer; None: none was asked."""
+        now_ms = self._board.now.mono_ms
+        for replica, requests in self._requests.items():
+            if any(asked.path == path and now_ms < asked.until_ms for asked in requests.values()):
+                return replica
+        return None
+
     def patch(self, fetch: Fetch) -> None:
         """The delta has arrived: order the job that makes the file. A second `Staged` with the same token reports the
         result."""

@@ -66,6 +66,10 @@ class Copies:
         entry = self._paths.get(path)
         return [] if entry is None or entry.copies is None else list(entry.copies)
 
+    def awaited_at(self, path: bytes) -> bytes | None:
+        """The path to which the content comes for which `path` waits; None: it waits for none. Looks at all paths."""
+        return next((other for other, entry in self._paths.items() if entry.copies and path in entry.copies), None)
+
     def wake_all(self, paths: Iterable[bytes]) -> None:
         for path in self._paths.among(paths):
             self.wake(path)

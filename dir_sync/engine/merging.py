@@ -118,6 +118,10 @@ class Merging:
             due.append(self._board.now.mono_ms)
         return min(due, default=None)
 
+    def is_at(self, path: bytes) -> bool:
+        """True while texts of a path are merged, or it is about to be decided whether they can be."""
+        return path in self._work_at or path in self._due
+
     # --- the versions that can be merged from ------------------------------------------------------------------------
 
     def _keep_texts(self) -> None:

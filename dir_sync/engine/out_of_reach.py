@@ -23,6 +23,9 @@ class OutOfReach:
     def __bool__(self) -> bool:
         return bool(self._content_of)
 
+    def __contains__(self, path: object) -> bool:
+        return path in self._content_of
+
     def paths(self) -> list[bytes]:
         return list(self._content_of)
 

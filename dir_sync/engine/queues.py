@@ -69,6 +69,10 @@ class PlanQueue(Backlog):
     def next_due_ms(self) -> int | None:
         return self._timers[0][0] if self._timers else None
 
+    def due_ms(self, path: bytes) -> int | None:
+        """When (ms) the first timer of a path is due; None: it has none. Looks at all timers."""
+        return min((when for when, _, other, _ in self._timers if other == path), default=None)
+
     def timed(self) -> set[bytes]:
         """The paths to be planned at a later time."""
         return {path for _, _, path, _ in self._timers}

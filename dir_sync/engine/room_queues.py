@@ -43,6 +43,10 @@ class RoomQueues:
     def paths(self) -> set[bytes]:
         return {path for queue in self._waiting.values() for path in queue}
 
+    def peers_of(self, path: bytes) -> list[str]:
+        """The peers in whose queues a path waits."""
+        return [peer for peer, queue in self._waiting.items() if path in queue]
+
     def close(self, peer: str) -> dict[bytes, int]:
         """The peer disconnected. Returns the paths that waited for it."""
         return self._waiting.pop(peer, {})

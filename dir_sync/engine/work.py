@@ -28,7 +28,7 @@ from dir_sync.engine.holders import Holders
 from dir_sync.engine.obstacles import Obstacles
 from dir_sync.engine.out_of_reach import OutOfReach
 from dir_sync.engine.path_jobs import PathJobs
-from dir_sync.engine.path_work import Grace, PathTable
+from dir_sync.engine.path_work import Grace, PathTable, PathWork
 from dir_sync.engine.retries import Retries
 from dir_sync.engine.room_queues import RoomQueues
 
@@ -67,6 +67,10 @@ class WorkTable:
     def is_at_work(self, path: bytes) -> bool:
         """True while a job is out at this path, or a look is out or pending."""
         return self.jobs.is_at(path) or path in self._board.looking or path in self._board.pending_looks
+
+    def regions_of(self, path: bytes) -> PathWork | None:
+        """What is going on at a path, to be read only; None: nothing."""
+        return self._paths.get(path)
 
     def not_at_work(self, paths: set[bytes]) -> set[bytes]:
         """Those of `paths` at which no job is out, and no look is out or pending."""

@@ -2,6 +2,7 @@
 
     codec       versions as JSON for the control socket; display names of versions and nodes
     answers     the answers of a node to the commands, from its index
+    story       the story of one path, as the index tells it: for `why`
     source      where a command gets its answers: the running node, or the index, opened here
     restorer    puts files back without the engine
     client      the history of one folder: used by the commands history, restore, undo and conflicts

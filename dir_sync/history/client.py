@@ -94,6 +94,14 @@ class HistoryClient:
                     theirs[id_] = replace(known, on=f"{known.on}, {on}")
         return sorted([*own, *theirs.values()], key=lambda entry: -entry.version.time_ns)
 
+    def story(self, path: bytes) -> Answer:
+        """The story of one path: what is known of it here, and what it waits for."""
+        return self._source.ask({"command": "why", "path": text_of(path)})
+
+    @property
+    def folder(self) -> str:
+        return self._source.folder
+
     def path_of(self, text: str, whole: bool = False) -> bytes:
         """The path of a typed name, relative to the folder or absolute. ConfigError if it is invalid. With `whole`, the
         folder itself is allowed: b""."""
@@ -107,6 +115,10 @@ class HistoryClient:
         if (not parts and not whole) or b".." in parts or limits.RESERVED_NAME in parts:
             raise ConfigError(_outside(text, self._source.folder), USAGE)
         return b"/".join(parts)
+
+    def stat(self, path: bytes) -> Stat | None:
+        """What the disk says about a path; None: nothing is there."""
+        return self._restorer.disk.stat(path)
 
     def is_there(self, path: bytes) -> bool:
         return self._restorer.is_there(path)

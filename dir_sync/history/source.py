@@ -16,6 +16,7 @@ from dir_sync.config import ENVIRONMENT, USAGE, ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import state
 from dir_sync.history.answers import common, keep, listed, path_asked, settle
+from dir_sync.history.story import without_node
 from dir_sync.index import Index
 from dir_sync.network.control import Answer, NoDaemon, ask
 
@@ -44,6 +45,8 @@ class Source:
             match question["command"]:
                 case "versions":
                     answer = listed(self.index, path_asked(question))
+                case "why":
+                    answer = without_node(self.index, path_asked(question), time.time())
                 case "keep":
                     answer = keep(self.index, question)
                 case "common":

@@ -55,13 +55,26 @@ class Journal:
         query = (
             "SELECT path,kind,size,content,mtime_s,mtime_ns,mode,time_ns,maker FROM change WHERE time_ns>=? ORDER BY id"
         )
-        for path, kind, size, content, mtime_s, mtime_ns, mode, when, maker in self._database.execute(
-            query, (time_ns,)
-        ):
-            yield Before(path, KINDS[kind], size, content, mtime_s * NS_PER_S + mtime_ns, mode, when, maker)
+        for columns in self._database.execute(query, (time_ns,)):
+            yield _before(*columns)
+
+    def of(self, path: bytes, limit: int) -> list[Before]:
+        """The last entries of one path, oldest first. It reads the whole table."""
+        self.flush()
+        query = (
+            "SELECT path,kind,size,content,mtime_s,mtime_ns,mode,time_ns,maker FROM change WHERE path=?"
+            " ORDER BY id DESC LIMIT ?"
+        )
+        return [_before(*columns) for columns in self._database.execute(query, (path, limit))][::-1]
 
     def forget(self, before_ns: int, most: int) -> None:
         """Drop the entries from before a time, and all but the last `most` entries."""
         self.flush()
         query = "DELETE FROM change WHERE time_ns<? OR id<=(SELECT MAX(id) FROM change)-?"
         self._database.execute(query, (before_ns, most))
+
+
+def _before(
+    path: bytes, kind: int, size: int, content: bytes, mtime_s: int, mtime_ns: int, mode: int, when: int, maker: str
+) -> Before:
+    return Before(path, KINDS[kind], size, content, mtime_s * NS_PER_S + mtime_ns, mode, when, maker)

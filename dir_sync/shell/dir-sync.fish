@@ -50,7 +50,7 @@ function _shtab_dir_sync_using
   test "$_shtab_dir_sync_cmdpath" = "$argv"
 end
 
-set -g _shtab_dir_sync_commands run once status approve reject history restore undo conflicts diverged override revert pause resume ignore invite join members remove new-key key leave config reload completion help version
+set -g _shtab_dir_sync_commands run once status approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload completion help version
 set -g _shtab_dir_sync_opts_with_value --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --peer --preserve --schedule --signature-dir --since --timeout --to --tool --version --wait-for -b -l -s
 
 complete -c dir-sync -e
@@ -223,6 +223,12 @@ complete -c dir-sync -n '_shtab_dir_sync_using conflicts' -l check -d 'exit with
 complete -c dir-sync -n '_shtab_dir_sync_using conflicts' -l tool -x -d 'the merge tool, for '"'"'merge'"'"': a name, or a command with $MERGED'
 complete -c dir-sync -n '_shtab_dir_sync_using conflicts; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
 complete -c dir-sync -n '_shtab_dir_sync_using conflicts; and test $_shtab_dir_sync_npos -eq 1' -ka "keep restore show merge" -d 'resolve the conflicts named by ID, or show them'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a why -d 'Tell the story of one path on this machine: which version is here and who made it, what came and went, which machines have it, what it waits for, which rule ignores it, and which old versions can be brought back. PATH alone is enough if it names something inside a shared folder.'
+complete -c dir-sync -n '_shtab_dir_sync_using why' -s h -l help -d 'print this help and exit'
+complete -c dir-sync -n '_shtab_dir_sync_using why' -l json -d 'print one JSON object, for programs'
+complete -c dir-sync -n '_shtab_dir_sync_using why' -l check -d 'exit with 4 if something waits, or if it is not shared'
+complete -c dir-sync -n '_shtab_dir_sync_using why; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
+complete -c dir-sync -n '_shtab_dir_sync_using why; and test $_shtab_dir_sync_npos -eq 1' -ka "(__fish_complete_path (commandline -ct))" -d 'a file or folder in DIR'
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a diverged -d 'List the paths that are otherwise here than on the other machines because of the mode of this node: with --mode send-only what others changed, with receive-only (and mirror) what was changed here only.'
 complete -c dir-sync -n '_shtab_dir_sync_using diverged' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using diverged' -l json -d 'print one JSON object, for programs'

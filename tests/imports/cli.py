@@ -9,6 +9,11 @@ CLI: dict[str, set[str]] = {
     "cli.ignoring": {
         *("cli.parser", "config", "reporting.log", "reporting.output"),
     },
+    "cli.why": {
+        *("cli.dialogue", "cli.ignoring", "cli.parser", "cli.why_words", "config", "history.choice"),
+        *("history.client", "network.control", "ports", "reporting.output", "reporting.shell"),
+    },
+    "cli.why_words": {"config", "network.control", "reporting.log", "reporting.shell"},
     "cli.modes": {
         *(
             "cli.dialogue",
@@ -97,8 +102,9 @@ CLI: dict[str, set[str]] = {
             "cli.inviting",
             "cli.members",
         ),
-        *("cli.mesh", "cli.modes", "cli.once", "cli.pausing", "config", "daemon.process", "daemon.rereading"),
-        *("daemon.signals", "daemon.supervisor", "reporting.log", "reporting.output", "reporting.shell"),
+        *("cli.mesh", "cli.modes", "cli.once", "cli.pausing", "cli.why", "config", "daemon.process"),
+        *("daemon.rereading", "daemon.signals", "daemon.supervisor", "reporting.log", "reporting.output"),
+        *("reporting.shell",),
     },
     "cli": {"cli.asked", "cli.entry"},
 }

@@ -64,8 +64,10 @@ DAEMON: dict[str, set[str]] = {
     "daemon.pausing": {"daemon.timetable", "folder.pauses", "index", "network.control", "reporting.log"},
     "daemon.requests": {
         *("config", "daemon.inbox", "daemon.mesh", "daemon.news", "daemon.pausing", "daemon.peers"),
-        *("daemon.share", "engine", "history.answers", "history.undo_plan", "index", "network.control"),
+        *("daemon.share", "daemon.stories", "engine", "history.answers", "history.undo_plan", "index"),
+        *("network.control", "reporting.log"),
     },
+    "daemon.stories": {"engine", "history.story", "network.control", "reporting.log"},
     "daemon.status": {"", "config", "daemon.gauge", "daemon.peers", "daemon.share"},
     "daemon.breaches": {"node", "reporting.log"},
     "daemon.folder": {

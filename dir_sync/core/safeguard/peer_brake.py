@@ -321,6 +321,17 @@ class PeerBrake:
         """True if a change of this file waits or is held."""
         return path in self._at
 
+    def change_at(self, path: bytes) -> tuple[str, bool, int] | None:
+        """The change of a file that waits or is held: its maker, whether it is held, and when (ms) the burst is judged;
+        None: there is none."""
+        burst = self._bursts.get(self._at.get(path, ""))
+        if burst is None:
+            return None
+        if path in burst.held.changes:
+            return burst.held.changes[path][0], True, 0
+        change = burst.waiting.changes.get(path)
+        return None if change is None else (change.maker, False, burst.waiting.due_ms)
+
     def settled(self, path: bytes, now_ms: int) -> list[str]:
         """The change of a path is no longer wanted, or was carried out. Returns the links with nothing held any
         more."""

@@ -1,0 +1,179 @@
+"""The story of a path as text.
+
+In:   the answer of `why`, as JSON values. Out: lines of at most 80 columns, as far as names let them.
+Rule: names and paths are escaped already.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from typing import Any
+
+from dir_sync.config import ConfigError
+from dir_sync.core.waits import SENTENCES, Waiting, from_json
+from dir_sync.network.control import Answer
+from dir_sync.reporting.log import human_bytes, human_seconds, listed
+from dir_sync.reporting.shell import command
+
+__all__ = ["render", "sentence"]
+
+_LABEL = 11
+_WIDTH = 80 - 2 - _LABEL
+_CHANGES_MAX = 10
+_COMMAND = "\0"  # begins a text that is a command
+_VERSIONS_MAX = 5
+_HAS = {
+    "yes": "has it",
+    "no": "does not have it",
+    "asked": "was told of it; it is not known whether it has it",
+    "not told": "has not been told of it yet",
+    "stays here": "is not told: the change stays on this machine",
+    "nothing here": "",
+}
+
+
+def render(told: Answer, folder: str, path: str) -> list[str]:
+    """`folder`, `path`: as the user may type them, for commands."""
+    lines = [told["path"]]
+    lines += _labelled("here", [_here(told)])
+    waits = [sentence(_wait(row)) for row in told["waits"]]
+    outgoing = {sentence(_wait(row)) for row in told["waits"] if row.get("outgoing")}
+    lines += _labelled("waits", [one for one in waits if one not in outgoing])
+    lines += _labelled("to send", [one for one in waits if one in outgoing])
+    if not waits:
+        lines += _labelled("waits", ["for nothing"])
+    lines += _machines(told)
+    lines += _labelled("changes", _changes(told["changes"]))
+    lines += _labelled("old", _old(told["versions"], folder, path))
+    return lines
+
+
+def sentence(one: Waiting) -> str:
+    """A wait in words."""
+    percent = ""
+    if one.here is not None and one.size is not None:
+        percent = f"{100 * one.here // max(one.size, 1)} % of {human_bytes(one.size)}"
+    again = "" if one.seconds is None else f", in {human_seconds(one.seconds)}" if one.seconds >= 1 else ", in a moment"
+    return SENTENCES[one.wait].format(
+        peer=one.peer or "another node",
+        other=one.other.decode("utf-8", "surrogateescape"),
+        text=one.text,
+        when=again,
+        until=f" until {one.text}" if one.text else "",
+        percent=percent,
+        size="" if one.size is None else human_bytes(one.size),
+    )
+
+
+def _wait(row: dict[str, Any]) -> Waiting:
+    try:
+        return from_json(row)
+    except (KeyError, ValueError):
+        raise ConfigError("the running node is another version: restart it") from None
+
+
+def _labelled(label: str, texts: list[str]) -> list[str]:
+    """Paragraphs with a label in front of the first one."""
+    lines: list[str] = []
+    for text in texts:
+        if text.startswith(_COMMAND):  # it has to be in one line, so that it can be pasted
+            lines.append(f"    {text.removeprefix(_COMMAND)}")
+            continue
+        for line in textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False):
+            first = label if not lines else ""
+            lines.append(f"  {first.ljust(_LABEL)}{line}")
+    return lines
+
+
+def _here(told: Answer) -> str:
+    here, disk = told["here"], told["disk"]
+    if here is None:
+        return "nothing, and it is not known here" if disk is None else f"{_what(disk)}; no node has noted it yet"
+    who = f"by {here['by']}, {_at(here['made_ns'])}" if here["by"] != "first contact" else "found at the first contact"
+    if here["kind"] == "nothing":
+        return f"nothing: deleted {who}" if disk is None else f"{_what(disk)}; the index knows it as deleted {who}"
+    if disk is None:
+        return f"nothing; the index knows a {_what(here)}, {who}"
+    return f"{_what(here)}, {who}"
+
+
+def _what(one: dict[str, Any]) -> str:
+    return f"{one['kind']}, {human_bytes(one['size'])}" if one["kind"] == "file" else str(one.get("type", one["kind"]))
+
+
+def _machines(told: Answer) -> list[str]:
+    lines: list[str] = []
+    offered = {one["peer"]: one for one in told["elsewhere"]}
+    for peer in told["peers"]:
+        one = offered.pop(peer["name"], None)
+        words = _HAS.get(peer["has"], "")
+        if peer["has"] == "yes" and told["here"] is not None and told["here"]["kind"] == "nothing":
+            words = "has deleted it, too"
+        if one is not None and peer["has"] in ("newer", "older", "nothing here"):
+            words = f"has {_other(one)}"
+        if words:
+            lines += _labelled("machines" if not lines else "", [f"{peer['name']} {words}"])
+    for name, one in offered.items():
+        lines += _labelled("machines" if not lines else "", [f"{name} (not connected) has announced {_other(one)}"])
+    away = [name for name in told.get("away", ()) if name not in offered]
+    if away:
+        lines += _labelled("machines" if not lines else "", [f"not connected: {listed(away)}"])
+    return lines
+
+
+def _other(one: dict[str, Any]) -> str:
+    which = {"newer": "a newer version", "older": "an older version"}.get(one["is"], "the same")
+    if one["kind"] == "nothing":
+        return f"it deleted ({one['by']}, {_at(one['made_ns'])})"
+    return f"{which}: {_what(one)}, by {one['by']}, {_at(one['made_ns'])}"
+
+
+def _changes(changes: list[dict[str, Any]]) -> list[str]:
+    lines = [f"{_at(one['at_ns'])}  {one['by']} {_change(one)}" for one in reversed(changes[-_CHANGES_MAX:])]
+    if len(changes) > _CHANGES_MAX:
+        lines.append(f"and {len(changes) - _CHANGES_MAX:,} earlier ones (--json has them)")
+    return lines
+
+
+def _change(one: dict[str, Any]) -> str:
+    after = f" ({human_bytes(one['became_size'])})" if one["became"] == "file" else ""
+    if one["was"] == "nothing":
+        return f"made it, a {one['became']}{after}"
+    if one["became"] == "nothing":
+        return "deleted it"
+    if one["was"] != one["became"]:
+        return f"made a {one['became']} of the {one['was']}{after}"
+    if one["was"] == "file" and one["was_size"] != one["became_size"]:
+        return f"changed it from {human_bytes(one['was_size'])} to {human_bytes(one['became_size'])}"
+    return f"changed it{after}"
+
+
+def _old(versions: list[dict[str, Any]], folder: str, path: str) -> list[str]:
+    if not versions:
+        return ["no old versions are kept"]
+    lines = []
+    for one in versions[:_VERSIONS_MAX]:
+        size = "link" if one["kind"] == "link" else human_bytes(one["size"])
+        lines.append(
+            f"{one['id']}  until {_at(one['until_ns'])}, {size}, {one['why']} by {one['by']}, kept {_on(one['on'])}"
+        )
+    if len(versions) > _VERSIONS_MAX:
+        lines += [
+            f"and {len(versions) - _VERSIONS_MAX:,} more; to list all:",
+            _COMMAND + command("history", folder, path),
+        ]
+    bring = command("restore", folder, path, "--version", versions[0]["id"])
+    lines += [f"to bring {'it' if len(versions) == 1 else 'the first one'} back:", _COMMAND + bring]
+    return lines
+
+
+def _on(where: str) -> str:
+    return where if where == "here" else f"on {where}"
+
+
+def _at(time_ns: int) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9))
+    except (OverflowError, ValueError, OSError):
+        return "at an unknown time"

@@ -1,0 +1,183 @@
+"""`why`: what it prints of a path, without a node; and each wait in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from dir_sync.cli import main
+from dir_sync.cli.why_words import render, sentence
+from dir_sync.core.jobs import Cause, Version
+from dir_sync.core.model import Kind, Record, Stamp, Stat, fingerprint
+from dir_sync.core.reconcile import Offer
+from dir_sync.core.waits import Wait, Waiting
+from dir_sync.folder import state
+from dir_sync.index import Index
+
+BOB, CAROL = "bb" * 8, "cc" * 8
+NOW_NS = 1_700_000_000 * 10**9
+
+
+def file(path: bytes, data: bytes, maker: str, ns: int = NOW_NS, count: int = 1) -> Record:
+    return Record(path, Kind.FILE, len(data), blake3(data).digest(), ns, 0o644, Stamp(ns, maker), ((maker, count),))
+
+
+def seen(path: Path) -> bytes:
+    found = os.lstat(path)
+    return fingerprint(
+        Stat(Kind.FILE, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode & 0o777, found.st_ino, 0, 1)
+    )
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A folder that was shared: bob made `f`, it was changed once; carol has a newer one of `d/g`."""
+    folder = tmp_path / "shared"
+    (folder / ".dir_sync/versions").mkdir(parents=True)
+    (folder / "f").write_bytes(b"second")
+    handle = state.lock(os.fsencode(folder))
+    index = state.open_index(os.fsencode(folder), random.Random(1))
+    fill(index, folder)
+    index.close()
+    os.close(handle)
+    return folder
+
+
+def fill(index: Index, folder: Path) -> None:
+    for replica, name in ((BOB, "bob"), (CAROL, "carol")):
+        index.notes.put(f"name {replica}", name)
+    first, second = file(b"f", b"first", BOB), file(b"f", b"second", CAROL, NOW_NS + 10**9, 2)
+    index.journal.write(first, None, NOW_NS)
+    index.journal.write(second, first, NOW_NS + 10**9)
+    index.rows.put(second, seen(folder / "f"))
+    name = b".dir_sync/versions/1"
+    content = blake3(b"first").digest()
+    index.versions.put(Version(name, b"f", Kind.FILE, 5, content, NOW_NS, 0o644, NOW_NS + 10**9, Cause.REPLACED, CAROL))
+    index.offers.put(Offer(CAROL, file(b"d/g", b"new", CAROL), False))
+    index.commit()
+
+
+def told(folder: Path, path: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    assert main(["why", str(folder), path, "--json"]) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def waits(answer: dict[str, Any]) -> set[str]:
+    return {one["wait"] for one in answer["waits"]}
+
+
+def test_the_story_of_a_file(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["why", str(shared), "f"]) == 0
+    out = capsys.readouterr().out
+    assert "here       file, 6 B, by carol, 2023-11-" in out
+    assert "no node is running for this folder" in out
+    assert "carol changed it from 5 B to 6 B\n" in out
+    assert "bob made it, a file (5 B)\n" in out
+    assert "until 2023-11-" in out
+    (command,) = [line for line in out.splitlines() if "restore" in line]
+    assert "--version" in command
+    assert all(len(line) <= 80 for line in out.splitlines() if line != command)
+
+
+def test_what_is_only_elsewhere(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = told(shared, "d/g", capsys)
+    assert answer["here"] is None
+    assert [(one["peer"], one["is"], one["size"]) for one in answer["elsewhere"]] == [("carol", "newer", 3)]
+    assert main(["why", str(shared), "d/g"]) == 0
+    assert "carol (not connected) has announced a newer version: file, 3 B" in capsys.readouterr().out
+
+
+def test_a_path_inside_a_shared_folder_is_enough(
+    shared: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shared)
+    assert main(["why", "f", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == "f"
+    assert main(["why", str(shared / "d/g"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == "d/g"
+    assert main(["why", str(shared)]) == 2
+    assert "which path in" in capsys.readouterr().err
+    assert main(["why", "/nowhere/at/all"]) == 2
+    assert "is in no folder that was shared from here" in capsys.readouterr().err
+
+
+def test_what_was_changed_since_the_last_look(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert waits(told(shared, "f", capsys)) == {"not running"}
+    (shared / "f").write_bytes(b"third, and longer")
+    (shared / "new").write_bytes(b"")
+    assert waits(told(shared, "f", capsys)) == {"not running", "unseen"}
+    assert waits(told(shared, "new", capsys)) == {"not running", "unseen"}
+    (shared / "f").unlink()
+    assert waits(told(shared, "f", capsys)) == {"not running", "unseen"}
+
+
+def test_what_is_not_shared_says_by_which_rule_or_why(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shared / "d").mkdir()
+    (shared / "d/.syncignore").write_text("# mine\n*.log\n")
+    (shared / "d/a.log").touch()
+    os.mkfifo(shared / "d/pipe")
+    (one,) = [one for one in told(shared, "d/a.log", capsys)["waits"] if one["wait"] == "ignored"]
+    assert one["reason"] == "d/.syncignore, line 2: *.log"
+    (one,) = [one for one in told(shared, "d/pipe", capsys)["waits"] if one["wait"] == "never shared"]
+    assert one["reason"].startswith("a named pipe")
+
+
+def test_a_pause_and_what_is_held_are_told_without_a_node(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    handle = state.lock(os.fsencode(shared))
+    index = state.open_index(os.fsencode(shared), random.Random(1))
+    index.notes.put(f"braked {CAROL}", "removals")
+    index.notes.put("paused", "pause 0")
+    index.offers.put(Offer(CAROL, file(b"f", b"", CAROL, NOW_NS + 10**10, 3)._replace(kind=Kind.ABSENT), False))
+    index.commit()
+    index.close()
+    os.close(handle)
+    assert waits(told(shared, "f", capsys)) == {"not running", "paused", "held"}
+
+
+def test_an_unknown_path_is_an_error(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["why", str(shared), "nothing"]) == 1
+    assert "no such path was ever known here: nothing" in capsys.readouterr().err
+    assert main(["why", str(shared), "../up"]) == 2
+
+
+def test_check_is_for_scripts(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["why", str(shared), "f", "--check"]) == 4
+
+
+@pytest.mark.parametrize("wait", Wait)
+def test_each_wait_is_a_sentence(wait: Wait) -> None:
+    full = sentence(Waiting(wait, "bob", b"d", "there is no room", 12.0, 5, 10))
+    assert full
+    assert "{" not in full
+    assert sentence(Waiting(wait, "bob", b"d", "there is no room"))
+
+
+def test_numbers_in_a_sentence() -> None:
+    assert sentence(Waiting(Wait.FETCHING, "bob", here=512, size=1_024)) == "it is coming from bob: 50 % of 1.02 kB"
+    assert sentence(Waiting(Wait.TROUBLE, text="no permission", seconds=30)).endswith("tries again, in 30 s")
+    assert sentence(Waiting(Wait.PAUSED, text="14:30")).startswith("this folder is paused here until 14:30:")
+
+
+def test_each_word_about_a_machine() -> None:
+    version = {"kind": "file", "size": 3, "by": "bob", "made_ns": time.time_ns(), "announced": True}
+    base: dict[str, Any] = {
+        **{"path": "f", "here": version, "disk": version, "waits": [], "changes": [], "versions": []},
+        **{"elsewhere": [], "away": []},
+    }
+    for has, words in (("yes", "has it"), ("no", "does not have it"), ("not told", "not been told"), ("asked", "told")):
+        peers = [{"name": "carol", "has": has}]
+        assert any(words in line for line in render(base | {"peers": peers}, "d", "f")), has
+    offered = [{"peer": "carol", "is": "newer", **version}]
+    lines = render(base | {"peers": [{"name": "carol", "has": "newer"}], "elsewhere": offered}, "d", "f")
+    assert any("carol has a newer version: file, 3 B, by bob" in line for line in lines)
+    gone = version | {"kind": "nothing"}
+    lines = render(base | {"here": gone, "disk": None, "peers": [{"name": "carol", "has": "yes"}]}, "d", "f")
+    assert any("carol has deleted it, too" in line for line in lines)
