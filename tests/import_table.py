@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.imports.cli import CLI
 from tests.imports.daemon import DAEMON
 from tests.imports.engine import ENGINE, MACHINES
+from tests.imports.web import WEB
 
 __all__ = ["MACHINES", "MAY_IMPORT", "MESSAGES", "ROOMS"]
 
@@ -246,6 +247,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # where all of them meet, and what people type
     **DAEMON,
     **CLI,
+    **WEB,
     "folder.running": {"folder.user_state"},
     "__main__": {"cli", "daemon.signals"},
 }

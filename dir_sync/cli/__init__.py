@@ -18,6 +18,7 @@
     why_words     the text that it prints
     modes         diverged, override, revert
     pausing       pause, resume
+    webbing       web
     ignoring      ignore
     completing    completion
     once          once: a node that ends when both sides have the same

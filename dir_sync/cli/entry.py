@@ -180,6 +180,12 @@ def _why() -> ModuleType:
     return why
 
 
+def _webbing() -> ModuleType:
+    from dir_sync.cli import webbing
+
+    return webbing
+
+
 def completion(argv: list[str]) -> int:
     """``completion SHELL``: what a shell needs to complete commands."""
     from dir_sync.cli.completing import completion as run_it
@@ -220,6 +226,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "leave": _late(_mesh, "leave"),
     "config": _late(_configuring, "config_"),
     "reload": _late(_configuring, "reload"),
+    "web": _late(_webbing, "web"),
     "completion": completion,
     "help": help_,
     "version": version,

@@ -59,6 +59,7 @@ other commands (--help after any of them tells more):
   members DIR           list who belongs to the closed mesh
   remove DIR NAME       a machine was lost: all others get a new key
   new-key, key, leave   make a key file, print the key of DIR, forget it
+  web                   show all of this in a browser (--open)
   completion SHELL      let the shell complete commands and options
   config                check the configuration file, or print an example
   reload                let the running node read the configuration file again

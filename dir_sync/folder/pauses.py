@@ -3,7 +3,8 @@
 In:   the index, and the question of a command. Out: the wish that counts from now on.
 Rule: the same for a node that runs, and for a command that opens the index itself. Each commits the note, in its own way,
 before it is answered.
-Used by: daemon.pausing, daemon.rehearsal, daemon.shot, cli.once, cli.pausing, cli.rehearsing, history.story.
+Used by: daemon.pausing, daemon.rehearsal, daemon.shot, cli.once, cli.pausing, cli.rehearsing, history.story,
+web.routes.overview.
 """
 
 from __future__ import annotations

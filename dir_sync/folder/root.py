@@ -15,7 +15,7 @@ from dir_sync.config import barred
 from dir_sync.core.model import show
 from dir_sync.folder import user_state
 
-__all__ = ["known_as", "paused", "reason_against", "reason_to_wait", "remember", "say_paused"]
+__all__ = ["known_as", "paused", "reason_against", "reason_to_wait", "remember", "say_paused", "shared_before"]
 
 _FOLDERS = "folders.json"
 _PAUSED = "paused.json"
@@ -73,6 +73,11 @@ def known_as(text: str) -> str:
     at the path now does not matter."""
     known = _known()
     return next((path for path in _paths(text) if path in known), "")
+
+
+def shared_before() -> list[str]:
+    """The paths of all folders that this user shared on this machine. What is there now does not matter."""
+    return list(_known())
 
 
 def remember(folder: str) -> None:

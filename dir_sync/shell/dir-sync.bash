@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/dir-sync
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_dir_sync_subparsers=(run once status approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload completion help version)
+_shtab_dir_sync_subparsers=(run once status approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
 _shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
 _shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent)
@@ -32,6 +32,7 @@ _shtab_dir_sync_key_option_strings=(-h --help --json)
 _shtab_dir_sync_leave_option_strings=(-h --help --yes --json)
 _shtab_dir_sync_config_option_strings=(--config -h --help --check --example)
 _shtab_dir_sync_reload_option_strings=(--config -h --help)
+_shtab_dir_sync_web_option_strings=(--port --open --address --token-file -h --help)
 _shtab_dir_sync_completion_option_strings=(-h --help)
 _shtab_dir_sync_help_option_strings=()
 _shtab_dir_sync_version_option_strings=()
@@ -76,6 +77,7 @@ _shtab_dir_sync_key_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_leave_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_config___config_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync_reload___config_COMPGEN=_shtab_compgen_files
+_shtab_dir_sync_web___token_file_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync__s_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync___signature_dir_COMPGEN=_shtab_compgen_dirs
@@ -85,7 +87,7 @@ _shtab_dir_sync___config_COMPGEN=_shtab_compgen_files
 
 _shtab_dir_sync_conflicts_pos_1_choices=(keep restore show merge)
 _shtab_dir_sync_completion_pos_0_choices=(bash zsh fish)
-_shtab_dir_sync_pos_0_choices=(run once status approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload completion help version)
+_shtab_dir_sync_pos_0_choices=(run once status approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
 _shtab_dir_sync_run___no_discovery_nargs=0
 _shtab_dir_sync_run___no_listen_nargs=0
@@ -189,6 +191,9 @@ _shtab_dir_sync_config___check_nargs=0
 _shtab_dir_sync_config___example_nargs=0
 _shtab_dir_sync_reload__h_nargs=0
 _shtab_dir_sync_reload___help_nargs=0
+_shtab_dir_sync_web___open_nargs=0
+_shtab_dir_sync_web__h_nargs=0
+_shtab_dir_sync_web___help_nargs=0
 _shtab_dir_sync_completion__h_nargs=0
 _shtab_dir_sync_completion___help_nargs=0
 _shtab_dir_sync_pos_0_nargs=A...

@@ -50,8 +50,8 @@ function _shtab_dir_sync_using
   test "$_shtab_dir_sync_cmdpath" = "$argv"
 end
 
-set -g _shtab_dir_sync_commands run once status approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload completion help version
-set -g _shtab_dir_sync_opts_with_value --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --peer --preserve --schedule --signature-dir --since --timeout --to --tool --version --wait-for -b -l -s
+set -g _shtab_dir_sync_commands run once status approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
+set -g _shtab_dir_sync_opts_with_value --address --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --peer --port --preserve --schedule --signature-dir --since --timeout --to --token-file --tool --version --wait-for -b -l -s
 
 complete -c dir-sync -e
 complete -c dir-sync -f
@@ -307,6 +307,12 @@ complete -c dir-sync -n '_shtab_dir_sync_using config' -l example -d 'print a fi
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a reload -d 'Let the node that runs with the configuration file read it again. Folders that are new in it are shared from then on, those that are gone are not, and those that are the same go on without interruption. SIGHUP does the same.'
 complete -c dir-sync -n '_shtab_dir_sync_using reload' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'this file (default: ~/.config/dir_sync/config.toml)'
 complete -c dir-sync -n '_shtab_dir_sync_using reload' -s h -l help -d 'print this help and exit'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a web -d 'Show all folders that you share from this machine in a browser: what is going on, the history of each file, conflicts, held changes, members, rules and settings. It is a process of its own, and asks the nodes that run.'
+complete -c dir-sync -n '_shtab_dir_sync_using web' -l port -x -d 'TCP port for the browser; 0: any that is free (default: 8420)'
+complete -c dir-sync -n '_shtab_dir_sync_using web' -l open -d 'open the page in your browser'
+complete -c dir-sync -n '_shtab_dir_sync_using web' -l address -x -d 'listen on this address or network interface (default: this machine only, 127.0.0.1). Nothing is encrypted, so use others in networks that you trust, or in a container'
+complete -c dir-sync -n '_shtab_dir_sync_using web' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'the token is in FILE, and stays the same at each start; FILE is made if there is none (default: a new token at each start)'
+complete -c dir-sync -n '_shtab_dir_sync_using web' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a completion -d 'Print a script with which a shell completes commands, options and names of folders after dir-sync.'
 complete -c dir-sync -n '_shtab_dir_sync_using completion' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using completion; and test $_shtab_dir_sync_npos -eq 0' -ka "bash zsh fish" -d 'one of bash, zsh, fish'

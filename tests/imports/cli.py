@@ -102,6 +102,7 @@ CLI: dict[str, set[str]] = {
             "cli.inviting",
             "cli.members",
         ),
+        "cli.webbing",
         *("cli.mesh", "cli.modes", "cli.once", "cli.pausing", "cli.why", "config", "daemon.process"),
         *("daemon.rereading", "daemon.signals", "daemon.supervisor", "reporting.log", "reporting.output"),
         *("reporting.shell",),

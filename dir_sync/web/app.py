@@ -1,0 +1,65 @@
+"""The application of the web pages: the door, the routes, the pages, and the sampler that runs beside them.
+
+In:   the door with its token; the nodes. Out: an ASGI application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from dir_sync.web.door import Door, Guard
+from dir_sync.web.nodes import Nodes
+from dir_sync.web.routes.overview import ROUTES as OVERVIEW
+from dir_sync.web.sampling import Sampler
+from dir_sync.web.stream import Stream, events_of
+
+__all__ = ["STATIC", "Web"]
+
+STATIC = Path(__file__).parent / "static"
+
+
+class Web:
+    """The application and what it consists of."""
+
+    def __init__(self, door: Door, nodes: Nodes) -> None:
+        self.stream = Stream(lambda: self.sampler.look_soon())
+        self.sampler = Sampler(nodes, self.stream)
+        self._inner = Starlette(routes=self._routes(), lifespan=self._lifespan)
+        self._inner.state.nodes = nodes
+        self._inner.state.changed = self.sampler.look_soon
+        self.app: ASGIApp = Guard(self._inner, door)
+
+    def _routes(self) -> list[BaseRoute]:
+        return [
+            Route("/", _index),
+            Route("/api/live", self._live),
+            *OVERVIEW,
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ]
+
+    async def _live(self, request: Request) -> Response:
+        return events_of(self.stream, self.sampler.first_events)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        sampling = asyncio.create_task(self.sampler.run())
+        try:
+            yield
+        finally:
+            self.stream.end()
+            sampling.cancel()
+            await asyncio.gather(sampling, return_exceptions=True)
+
+
+async def _index(request: Request) -> Response:
+    return FileResponse(STATIC / "index.html")

@@ -1,0 +1,26 @@
+// What the pages ask the process: JSON in and out. An error is one line for the person.
+
+export class Refused extends Error {}
+
+export async function get(path, query = {}) {
+  const words = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== null && value !== undefined));
+  return answered(() => fetch(`/api/${path}${words.size ? `?${words}` : ""}`));
+}
+
+export async function post(path, body = {}) {
+  const options = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  return answered(() => fetch(`/api/${path}`, options));
+}
+
+async function answered(ask) {
+  let answer;
+  try {
+    answer = await ask();
+  } catch {
+    throw new Refused("dir_sync web does not answer");
+  }
+  const type = answer.headers.get("Content-Type") ?? "";
+  const value = type.startsWith("application/json") ? await answer.json() : { error: await answer.text() };
+  if (!answer.ok) throw new Refused(value.error ?? answer.statusText);
+  return value;
+}

@@ -1,0 +1,61 @@
+// The mesh as a small picture: this machine in the middle, the peers around it, and what goes over each line.
+
+import { s } from "./dom.js";
+import { rate } from "./format.js";
+import { t } from "./i18n.js";
+
+const WIDTH = 640;
+const SHOWN_MAX = 12;
+
+export function mesh(folders, rates) {
+  const peers = gathered(folders);
+  const shown = peers.slice(0, SHOWN_MAX);
+  const height = shown.length > 4 ? 360 : 260;
+  const middle = { x: WIDTH / 2, y: height / 2 };
+  const total = Object.values(rates).reduce((sum, [down, up]) => [sum[0] + down, sum[1] + up], [0, 0]);
+  const words = t("graph.words", { n: peers.length, down: rate(total[0]), up: rate(total[1]) });
+  const at = (index) => {
+    const angle = shown.length <= 2 ? index * Math.PI : (index / shown.length) * 2 * Math.PI - Math.PI / 2;
+    return { x: middle.x + Math.cos(angle) * 215, y: middle.y + Math.sin(angle) * (height / 2 - 46) };
+  };
+  return s("svg", { class: "graph", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": words },
+    shown.map((peer, index) => line(peer, middle, at(index))),
+    node(folders[0].status.name, middle, "me", `↓ ${rate(total[0])}  ↑ ${rate(total[1])}`),
+    shown.map((peer, index) => node(peer.name, at(index), peer.isSynced ? "good" : "busy", "")),
+    peers.length > shown.length
+      ? s("text", { x: WIDTH - 12, y: height - 12, "text-anchor": "end" }, t("graph.more", { n: peers.length - shown.length }))
+      : null);
+}
+
+// One entry for each machine, whichever folders it shares with this one.
+function gathered(folders) {
+  const found = new Map();
+  for (const { status } of folders) {
+    for (const peer of status.peers) {
+      const known = found.get(peer.node) ?? { name: peer.name, isSynced: true, down: 0, up: 0 };
+      known.isSynced &&= peer.synchronized;
+      known.down += peer.rate_down ?? 0;
+      known.up += peer.rate_up ?? 0;
+      found.set(peer.node, known);
+    }
+  }
+  return [...found.values()].sort((one, other) => one.name.localeCompare(other.name));
+}
+
+function line(peer, from, to) {
+  const isMoving = peer.down + peer.up > 0;
+  const x = from.x + (to.x - from.x) * 0.56;
+  const y = from.y + (to.y - from.y) * 0.56 - 8;
+  return s("g", { class: `edge ${peer.isSynced ? "good" : "busy"} ${isMoving ? "moving" : ""}` },
+    s("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y }),
+    isMoving ? s("text", { x, y, "text-anchor": "middle" }, `↓ ${rate(peer.down)} ↑ ${rate(peer.up)}`) : null);
+}
+
+function node(name, { x, y }, kind, below) {
+  const short = name.length > 18 ? `${name.slice(0, 17)}…` : name;
+  return s("g", { class: `node ${kind}` },
+    s("circle", { cx: x, cy: y, r: kind === "me" ? 26 : 20 }),
+    s("text", { class: "letter", x, y: y + 6, "text-anchor": "middle" }, [...name][0]?.toUpperCase() ?? "?"),
+    s("text", { x, y: y + (kind === "me" ? 44 : 37), "text-anchor": "middle" }, short),
+    below ? s("text", { class: "small", x, y: y + 62, "text-anchor": "middle" }, below) : null);
+}

@@ -1,0 +1,105 @@
+// The overview: how each folder is doing, its peers, and the mesh as a picture.
+
+import { post } from "../api.js";
+import { h, show } from "../dom.js";
+import { bytes, moment } from "../format.js";
+import { mesh } from "../graph.js";
+import { t } from "../i18n.js";
+import { live } from "../live.js";
+import { badge, button, empty, link, say } from "../ui.js";
+
+const PAUSES = [["pause.hour", 3600], ["pause.day", 86400], ["pause.open", null]];
+
+export function overview({ place }) {
+  const draw = (state) => {
+    if (!state) return;
+    const running = state.folders.filter((one) => one.status);
+    show(place,
+      state.folders.length ? null : empty(t("overview.none")),
+      running.length ? h("section", { id: "mesh", class: "card", "aria-labelledby": "mesh-title" },
+        h("h2", { id: "mesh-title" }, t("overview.mesh")), mesh(running, live.points.at(-1)?.[1] ?? {})) : null,
+      h("div", { class: "cards" }, state.folders.map(card)));
+  };
+  return { show: draw, event: (name) => (name === "rates" ? draw(live.state) : null) };
+}
+
+export function headline(folder) {
+  if (!folder.running) return ["stopped", "idle"];
+  const status = folder.status;
+  if (!status) return ["silent", "bad"];
+  if (status.pause) return ["paused", "idle"];
+  if (status.held.length) return ["held", "bad"];
+  if (!status.peers.length) return ["alone", "warn"];
+  return status.in_sync ? ["synced", "good"] : ["syncing", "busy"];
+}
+
+function card(folder) {
+  const { id, status } = folder;
+  const [word, kind] = headline(folder);
+  const name = status?.folder_name ?? folder.name;
+  return h("section", { class: "card", id: `folder-${id}`, "aria-labelledby": `name-${id}` },
+    h("div", { class: "row" },
+      h("h2", { id: `name-${id}` }, name === "default" ? folder.path.split("/").pop() : name),
+      badge(t(`headline.${word}`), kind)),
+    h("p", { class: "path" }, folder.path),
+    folder.problem ? h("p", { class: "note" }, folder.problem) : null,
+    status ? facts(status) : null,
+    status?.peers.length ? peers(id, status.peers) : null,
+    status?.pause ? h("p", { class: "note" }, status.pause.until_s
+      ? t("pause.until", { when: moment(status.pause.until_s * 1000) }) : t("pause.for-good")) : null,
+    status && waiting(id, status),
+    status ? controls(id, status) : null);
+}
+
+function facts(status) {
+  const fact = (key, value) => [h("dt", {}, t(key)), h("dd", {}, value)];
+  return h("dl", { class: "facts" },
+    fact("fact.files", `${status.files.toLocaleString()} (${bytes(status.bytes)})`),
+    status.wanted ? fact("fact.wanted", status.wanted.toLocaleString()) : null,
+    fact("fact.mesh", status.mesh ? t("mesh.closed", { key: status.mesh.key }) : t("mesh.open")),
+    status.mode === "two-way" ? null : fact("fact.mode", status.mode));
+}
+
+function peers(id, list) {
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": `peers-${id}` }, h("table", {},
+    h("caption", { class: "hidden", id: `peers-${id}` }, t("peers")),
+    h("thead", {}, h("tr", {}, ["peer", "address", "standing"].map((key) => h("th", { scope: "col" }, t(`peers.${key}`))))),
+    h("tbody", {}, list.map((peer) => h("tr", { id: `peer-${id}-${peer.replica}` },
+      h("th", { scope: "row" }, peer.name),
+      h("td", {}, peer.address),
+      h("td", {}, standing(peer)))))));
+}
+
+function standing(peer) {
+  if (peer.synchronized) return t("standing.synced");
+  if (!peer.lacks) return t("standing.comparing");
+  const words = [];
+  const amount = (lack) => t("standing.amount", { n: lack.files + lack.others, size: bytes(lack.bytes) });
+  if (peer.lacks.files + peer.lacks.others) words.push(t("standing.lacks", { what: amount(peer.lacks) }));
+  if (peer.lacking_here.files + peer.lacking_here.others) {
+    words.push(t("standing.lacking", { what: amount(peer.lacking_here) }));
+  }
+  return words.join("; ") || t("standing.comparing");
+}
+
+function waiting(id, status) {
+  const held = status.held.reduce((sum, one) => sum + one.files, 0);
+  return held ? h("p", { class: "note bad" }, link("held", { folder: id }, t("held.some", { n: held }))) : null;
+}
+
+function controls(id, status) {
+  if (status.pause) {
+    const resume = async () => {
+      await post(`folders/${id}/resume`);
+      say(t("resumed"));
+    };
+    return h("div", { class: "row" }, button(t("resume"), resume, { id: `resume-${id}`, kind: "primary" }));
+  }
+  const pause = (seconds) => async () => {
+    await post(`folders/${id}/pause`, seconds ? { for_s: seconds } : {});
+    say(t("paused"));
+  };
+  return h("details", { id: `pause-${id}` }, h("summary", {}, t("pause")),
+    h("div", { class: "row" }, PAUSES.map(([key, seconds]) => button(t(key), pause(seconds), { id: `${key}-${id}` }))));
+}
+

@@ -1,0 +1,74 @@
+// Parts that several pages use: buttons that say what came of them, questions, badges.
+
+import { Refused } from "./api.js";
+import { h } from "./dom.js";
+import { t } from "./i18n.js";
+
+// A line for everybody, also for screen readers; it goes after a while.
+let saying = 0;
+export function say(text, kind = "info") {
+  const place = document.getElementById("said");
+  place.replaceChildren(h("p", { class: `said ${kind}` }, text));
+  clearTimeout(saying);
+  saying = setTimeout(() => place.replaceChildren(), kind === "bad" ? 15000 : 6000);
+}
+
+// Runs what a button does; an error becomes a line.
+export async function attempt(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    say(error.message, "bad");
+    return undefined;
+  }
+}
+
+export function button(text, work, { kind = "", id = null, label = null, disabled = false } = {}) {
+  const onclick = async (event) => {
+    const it = event.currentTarget;
+    it.disabled = true;
+    try {
+      await attempt(work);
+    } finally {
+      it.disabled = disabled;
+    }
+  };
+  return h("button", { type: "button", class: kind, id, "aria-label": label, onclick, disabled }, text);
+}
+
+// Asks before something that cannot be taken back. True if the person agrees.
+export function confirm(text, yes, { detail = null, danger = false } = {}) {
+  return new Promise((resolve) => {
+    const close = (answer) => {
+      dialog.close();
+      dialog.remove();
+      resolve(answer);
+    };
+    const dialog = h("dialog", { "aria-labelledby": "question" },
+      h("h2", { id: "question" }, text),
+      detail,
+      h("div", { class: "row end" },
+        h("button", { type: "button", onclick: () => close(false) }, t("cancel")),
+        h("button", { type: "button", class: danger ? "danger" : "primary", id: "yes", onclick: () => close(true) }, yes)));
+    dialog.oncancel = (event) => {
+      event.preventDefault();
+      close(false);
+    };
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+export function badge(text, kind) {
+  return h("span", { class: `badge ${kind}` }, text);
+}
+
+export function empty(text) {
+  return h("p", { class: "empty" }, text);
+}
+
+export function link(page, params, ...children) {
+  const words = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== null && value !== undefined));
+  return h("a", { href: `#/${page}${words.size ? `?${words}` : ""}` }, children);
+}
