@@ -182,8 +182,8 @@ class Disk(Protocol):
 
     def free_bytes(self) -> int: ...
     def keep_attributes(self, of: bytes, on: bytes) -> None:
-        """Give the file `on` the owner, group, ACL and extended attributes of the file `of`, as far as permitted. Never
-        fails."""
+        """Give the file `on` the owner, group, ACL and extended attributes of the file `of`, as far as this user may and this
+        file system can. If it fails, some of them may be set: it may be called again."""
 
     def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
         """Give prepared entries, which will be renamed into `folder`, what they would inherit there: the group of a
@@ -202,7 +202,8 @@ class Disk(Protocol):
         read as it is."""
 
     def set_attributes(self, path: bytes, wanted: Attributes) -> None:
-        """Give an entry the kept attributes of a version, as far as permitted. Its mode stays. Never fails."""
+        """Give an entry the kept attributes of a version, as far as this user may and this file system can. Its mode stays.
+        If it fails, some of them may be set: it may be called again."""
 
     def is_only_replaceable(self, path: bytes) -> bool:
         """True for an entry of another user in a folder that we may change: only its owner may set its mode and times,

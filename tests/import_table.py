@@ -121,7 +121,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("disk.handles", "disk.files", "disk.kept", "disk.renames", "disk.attributes", "ports"),
     },
     "disk.kept": {"disk.attributes", "disk.errors", "disk.handles", "disk.unlocked", "ports"},
-    "disk.attributes": {"disk.linux", "disk.unlocked", "disk.handles", "ports"},
+    "disk.attributes": {"disk.linux", "disk.errors", "disk.unlocked", "disk.handles", "ports"},
     "disk.renames": {
         *("disk.linux", "disk.errors", "disk.stats", "disk.directories", "disk.unlocked", "disk.handles"),
         *("disk.files", "disk.steps", "ports"),

@@ -17,7 +17,19 @@ from typing import Any, NamedTuple
 
 from dir_sync.core import limits
 
-__all__ = ["NOTHING", "Attributes", "Owner", "checked", "fits", "json_bytes", "merged", "row", "text", "value_of_text"]
+__all__ = [
+    "NOTHING",
+    "Attributes",
+    "Owner",
+    "checked",
+    "fits",
+    "is_between",
+    "json_bytes",
+    "merged",
+    "row",
+    "text",
+    "value_of_text",
+]
 
 
 class Owner(NamedTuple):
@@ -65,6 +77,27 @@ def merged(before: Attributes | None, now: Attributes | None) -> Attributes | No
 def fits(seen: Attributes | None, known: Attributes | None) -> bool:
     """True if each part that was seen is as in `known`."""
     return seen is None or merged(known, seen) == known
+
+
+def is_between(before: Attributes | None, now: Attributes | None, wanted: Attributes | None) -> bool:
+    """True if each single thing is as `before` or as `wanted`: what a change of one into the other leaves that has failed
+    half-way. `now`: what was seen."""
+    if now is None:
+        return True
+    was, then = before or NOTHING, merged(before, wanted) or NOTHING
+    if now.owner not in (None, was.owner, then.owner):
+        return False
+    if now.acls is not None:
+        if any(
+            acl not in both for acl, *both in zip(now.acls, was.acls or ((), ()), then.acls or ((), ()), strict=True)
+        ):
+            return False
+    if now.xattrs is not None:
+        here, one, other = dict(now.xattrs), dict(was.xattrs or ()), dict(then.xattrs or ())
+        return all(
+            here.get(name) in (one.get(name), other.get(name)) for name in here.keys() | one.keys() | other.keys()
+        )
+    return True
 
 
 # JSON

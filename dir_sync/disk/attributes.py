@@ -3,24 +3,27 @@
 In:   paths of files and folders; prepared entries in the staging folder that will be renamed elsewhere.
 Out:  these get the attributes that they would have if they had been made there. A rename alone does not set them.
 Attributes that are synchronized are read and set in `kept`.
-Rule: as far as this user may, and never with an error: the file matters more than its group.
+Rule: as far as this user may and this file system can: the file matters more than its group. Only `copy` reports errors,
+and only those that pass.
 Used by: kept, real.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import stat as st
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from dir_sync.disk.errors import MISSING, disk_error, is_passing
 from dir_sync.disk.handles import Handles
 from dir_sync.disk.linux import inode_flags
 from dir_sync.disk.unlocked import Unlocked
 from dir_sync.ports import DiskError
 
-__all__ = ["ACCESS", "DEFAULT", "ENTRY_BYTES", "VERSION", "Attributes", "with_mode"]
+__all__ = ["ACCESS", "DEFAULT", "ENTRY_BYTES", "VERSION", "Attributes", "attempt", "with_mode"]
 
 ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 _COPIED = (ACCESS, "security.selinux")
@@ -33,7 +36,7 @@ _USER_OBJ, _GROUP_OBJ, _MASK, _OTHER = 0x01, 0x04, 0x10, 0x20
 
 
 class Attributes:
-    """The verbs. None of them raises an exception."""
+    """The verbs. None of them raises an exception, but `copy`."""
 
     def __init__(self, handles: Handles, unlocked: Unlocked) -> None:
         self._handles = handles
@@ -42,15 +45,16 @@ class Attributes:
     def copy(self, of: bytes, on: bytes) -> None:
         """Give the file `on` the owner, group and extended attributes of the file `of`. Of the extended attributes:
         ACL, SELinux label and user attributes. Capabilities are not copied: they were granted to the old content. The
-        mode of `on` stays as it is."""
+        mode of `on` stays as it is. DiskError if something could not be copied, and may be later."""
 
         def copy(here: int, mine: bytes) -> None:
             self._handles.at(on, lambda there, theirs: self._copy(here, mine, there, theirs))
 
         try:
             self._handles.at(of, copy)
-        except (OSError, DiskError):
-            pass
+        except OSError as error:
+            if error.errno not in MISSING:  # otherwise the verb that follows reports that
+                raise disk_error(error, on) from error
 
     def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
         """Give prepared entries what they would inherit if they were made in `folder`. No other program uses them
@@ -94,25 +98,34 @@ class Attributes:
         new = os.stat(theirs, dir_fd=there, follow_symlinks=False)
         for uid, gid in ((-1, old.st_gid), (old.st_uid, -1)):  # separately: only root may change the owner
             if uid not in (-1, new.st_uid) or gid not in (-1, new.st_gid):
-                try:
-                    os.chown(theirs, uid, gid, dir_fd=there, follow_symlinks=False)
-                except OSError:
-                    pass
+                attempt(there, functools.partial(os.chown, theirs, uid, gid, dir_fd=there, follow_symlinks=False))
         # Extended attributes have no calls relative to a handle before Linux 6.13.
         before, after = (b"/proc/self/fd/%d/%b" % name for name in ((here, mine), (there, theirs)))
-        try:
-            names = os.listxattr(before, follow_symlinks=False)
-        except OSError:
-            return
+        names: list[str] = []
+        attempt(here, lambda: names.extend(os.listxattr(before, follow_symlinks=False)))
         for name in names:
             if name in _COPIED or name.startswith("user."):
-                try:
-                    os.setxattr(after, name, os.getxattr(before, name, follow_symlinks=False), follow_symlinks=False)
-                except OSError:
-                    pass
+                attempt(there, functools.partial(_copy_one, before, after, name))
         if names and st.S_ISREG(new.st_mode):
             found = os.stat(theirs, dir_fd=there, follow_symlinks=False)
             self._unlocked.change_mode(there, theirs, found, new.st_mode)  # an ACL changes the mode
+
+
+def attempt(parent: int, call: Callable[[], object]) -> list[PermissionError]:
+    """Change an attribute of an entry. What denies it, or nothing. OSError if it may be possible later. `parent`: a handle
+    in that file system."""
+    try:
+        call()
+    except PermissionError as error:
+        return [error] if error.errno == errno.EACCES else []
+    except OSError as error:
+        if is_passing(error, parent):
+            raise
+    return []
+
+
+def _copy_one(before: bytes, after: bytes, name: str) -> None:
+    os.setxattr(after, name, os.getxattr(before, name, follow_symlinks=False), follow_symlinks=False)
 
 
 class _Inherited(NamedTuple):

@@ -1,8 +1,8 @@
 """The only place where errno is converted to Trouble.
 
 In:   an OSError, and the path that the caller asked about.
-Out:  a DiskError.
-Used by: handles, files, folder, kept, renames, real.
+Out:  a DiskError; whether an error is one that passes.
+Used by: attributes, handles, files, folder, kept, renames, real.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 
 from dir_sync.ports import DiskError, Trouble
 
-__all__ = ["MISSING", "NO_MODES", "disk_error"]
+__all__ = ["MISSING", "NO_MODES", "disk_error", "is_passing"]
 
 _TROUBLES = {
     errno.ENOENT: Trouble.ABSENT,
@@ -44,10 +44,29 @@ MISSING = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
 NO_MODES = frozenset((errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP))
 """The errnos of a chmod of our own file on a file system without modes."""
 
+_PASSING = frozenset(
+    {
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK),  # this process or this machine has too much to do
+        *(errno.EIO, errno.EROFS, errno.ETIMEDOUT, errno.ESTALE, errno.EDQUOT, errno.EAGAIN, errno.EBUSY, errno.EINTR),
+        *MISSING,  # the entry is another one by now
+    }
+)
+_ROOM_BYTES = 1024 * 1024
+"""A file system with more room than that that says ENOSPC has no place for so many attributes of one entry."""
+
 _SAME_WORDS = frozenset(
     {errno.EACCES, errno.EROFS, errno.EMFILE, errno.EIO, errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.EFBIG}
 )  # for these the Trouble says the same as the system's text
 _INODES = "or no free inodes"  # the system reports both with one errno
+
+
+def is_passing(error: OSError, at: int) -> bool:
+    """True if an attribute that could not be set may be set later: this file system and this user can have it, as far as
+    the error tells. `at`: a handle in the file system."""
+    if error.errno != errno.ENOSPC:
+        return error.errno in _PASSING
+    room = os.fstatvfs(at)
+    return room.f_bavail * room.f_frsize < _ROOM_BYTES
 
 
 def disk_error(error: OSError, path: bytes, wrong_type: int = 0) -> DiskError:

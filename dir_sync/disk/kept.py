@@ -11,24 +11,28 @@ Used by: real.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import grp
 import os
 import pwd
 import stat as st
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from dir_sync.core import limits
 from dir_sync.core.attributes import NAMED_TAGS, Acl, Attributes, Owner, is_kept_name
 from dir_sync.core.preserve import ON_ENTRIES, Part
-from dir_sync.disk.attributes import ACCESS, DEFAULT, ENTRY_BYTES, VERSION, with_mode
+from dir_sync.disk.attributes import ACCESS, DEFAULT, ENTRY_BYTES, VERSION, attempt, with_mode
 from dir_sync.disk.errors import disk_error
 from dir_sync.disk.handles import Handles
-from dir_sync.disk.unlocked import Unlocked
+from dir_sync.disk.unlocked import CHANGE, Unlocked
 from dir_sync.ports import DiskError
 
 __all__ = ["KeptAttributes"]
+
+Xattrs = tuple[tuple[bytes, bytes], ...]
 
 _NO_ID = 2**32 - 1  # of an entry that names nobody
 _NAMES_S = 60  # a name of a user is looked up again after that
@@ -67,12 +71,18 @@ class KeptAttributes:
             raise disk_error(error, path) from error
 
     def set(self, path: bytes, wanted: Attributes) -> None:
-        """Give an entry the kept parts of a version, as far as possible. Never fails."""
-        if self.parts:
-            try:
+        """Give an entry the kept parts of a version, as far as this user may and this file system can. DiskError if some
+        could not be set, and may be later: what is set then is in between."""
+        if not self.parts:
+            return
+        try:
+            denied = self._handles.at(path, lambda parent, leaf: self._set(parent, leaf, wanted))
+            if denied is None:
+                return
+            with contextlib.suppress(PermissionError), self._unlocked.allow(denied, (path, CHANGE)):
                 self._handles.at(path, lambda parent, leaf: self._set(parent, leaf, wanted))
-            except (OSError, DiskError):
-                pass  # the next look sees what is there
+        except OSError as error:
+            raise disk_error(error, path) from error
 
     def _read(self, parent: int, leaf: bytes, known: Attributes | None) -> Attributes | None:
         found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
@@ -85,42 +95,69 @@ class KeptAttributes:
             if Part.ACLS in self.parts:
                 acls = _acls_read(at, names, found.st_mode, known)
             if Part.XATTRS in self.parts:
-                xattrs = _xattrs_said(_all_xattrs(at, names))
+                try:
+                    xattrs = _xattrs_said(_all_xattrs(at, names))
+                except PermissionError:
+                    xattrs = None  # the mode of the entry hides them: nothing is said of them
                 if not xattrs and known is not None and known.xattrs is None:
                     xattrs = None
         seen = Attributes(owner, acls, xattrs)
         return None if seen == Attributes() else seen
 
-    def _set(self, parent: int, leaf: bytes, wanted: Attributes) -> None:
+    def _set(self, parent: int, leaf: bytes, wanted: Attributes) -> PermissionError | None:
+        """What denied an extended attribute to its owner: the mode of a folder; None: nothing. OSError, which passes."""
         found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
         if Part.OWNER in self.parts and wanted.owner is not None:
             uid, gid = _ids(wanted.owner)
             if (uid, gid) != (found.st_uid, found.st_gid):
-                _attempt(lambda: os.chown(leaf, uid, gid, dir_fd=parent, follow_symlinks=False))
+                attempt(parent, lambda: os.chown(leaf, uid, gid, dir_fd=parent, follow_symlinks=False))
         if not (st.S_ISREG(found.st_mode) or st.S_ISDIR(found.st_mode)):
-            return
+            return None
         at = _path(parent, leaf)
         if Part.ACLS in self.parts and wanted.acls is not None:
             access, default = wanted.acls
             mode = self._unlocked.stat_at(parent, leaf).mode  # an ACL may change it; an unlocked folder has two
-            _give(at, ACCESS, with_mode(_acl_bytes(access), found.st_mode) if access else b"")
+            _give(parent, at, ACCESS, with_mode(_acl_bytes(access), found.st_mode) if access else b"")
             if st.S_ISDIR(found.st_mode):
-                _give(at, DEFAULT, _acl_bytes(default) if default else b"")
+                _give(parent, at, DEFAULT, _acl_bytes(default) if default else b"")
             self._unlocked.change_mode(parent, leaf, os.stat(leaf, dir_fd=parent, follow_symlinks=False), mode)
         if Part.XATTRS in self.parts and wanted.xattrs is not None:
-            has = _all_xattrs(at, os.listxattr(at, follow_symlinks=False))
-            for name in dict(_xattrs_said(has)).keys() - dict(wanted.xattrs).keys():
-                _attempt(functools.partial(os.removexattr, at, name, follow_symlinks=False))
-            for name, value in wanted.xattrs:
+            return self._set_xattrs(parent, leaf, wanted.xattrs)
+        return None
+
+    def _set_xattrs(self, parent: int, leaf: bytes, wanted: Xattrs) -> PermissionError | None:
+        """As `_set`. The kernel lets an owner change those of a file or folder only while its mode lets it write."""
+        at = _path(parent, leaf)
+        denied: list[PermissionError] = []
+
+        def change() -> None:
+            denied.clear()
+            try:
+                has = _all_xattrs(at, os.listxattr(at, follow_symlinks=False))
+            except PermissionError as error:
+                denied.append(error)
+                return
+            for name in sorted(dict(_xattrs_said(has)).keys() - dict(wanted).keys()):
+                denied.extend(attempt(parent, functools.partial(os.removexattr, at, name, follow_symlinks=False)))
+            for name, value in wanted:
                 if has.get(name) != value:
-                    _attempt(functools.partial(os.setxattr, at, name, value, follow_symlinks=False))
+                    set_one = functools.partial(os.setxattr, at, name, value, follow_symlinks=False)
+                    denied.extend(attempt(parent, set_one))
 
-
-def _attempt(call: Callable[[], object]) -> None:
-    try:
-        call()
-    except OSError:
-        pass
+        change()
+        found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
+        if not denied or found.st_uid != os.geteuid():
+            return None
+        if st.S_ISDIR(found.st_mode):
+            return denied[0]
+        mode = found.st_mode & 0o777
+        self._unlocked.change_mode(parent, leaf, found, mode | 0o600)
+        try:
+            change()
+        finally:
+            found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
+            self._unlocked.change_mode(parent, leaf, found, mode)
+        return None
 
 
 def _path(parent: int, leaf: bytes) -> bytes:
@@ -191,14 +228,24 @@ def _owner_read(found: os.stat_result, known: Attributes | None) -> Owner | None
 
 
 def _all_xattrs(at: bytes, names: list[str]) -> dict[bytes, bytes]:
+    """OSError if one of them cannot be read: it is not to look as if it were not there."""
     found: dict[bytes, bytes] = {}
     for name in map(os.fsencode, names):
         if is_kept_name(name):
-            try:
-                found[name] = os.getxattr(at, name, follow_symlinks=False)
-            except OSError:
-                continue  # it was removed meanwhile, which the next look sees
+            value = _value(at, name)
+            if value is not None:
+                found[name] = value
     return found
+
+
+def _value(at: bytes, name: bytes | str) -> bytes | None:
+    """None: there is none (any more)."""
+    try:
+        return os.getxattr(at, name, follow_symlinks=False)
+    except OSError as error:
+        if error.errno != errno.ENODATA:
+            raise
+        return None
 
 
 def _xattrs_said(has: dict[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
@@ -213,25 +260,23 @@ def _xattrs_said(has: dict[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(sorted(kept))
 
 
-def _give(at: bytes, name: str, value: bytes) -> None:
-    """Set an extended attribute, or remove it."""
-    try:
-        present = os.getxattr(at, name, follow_symlinks=False)
-    except OSError:
-        present = b""
-    if present == value:
+def _give(parent: int, at: bytes, name: str, value: bytes) -> None:
+    """Set an ACL, or remove it. OSError if that may be possible later."""
+    present: list[bytes] = []
+    attempt(parent, lambda: present.append(_value(at, name) or b""))
+    if present == [value]:
         return
     if value:
-        _attempt(lambda: os.setxattr(at, name, value, follow_symlinks=False))
+        attempt(parent, lambda: os.setxattr(at, name, value, follow_symlinks=False))
     else:
-        _attempt(lambda: os.removexattr(at, name, follow_symlinks=False))
+        attempt(parent, lambda: os.removexattr(at, name, follow_symlinks=False))
 
 
 # ACLs
 
 
 def _acls_read(at: bytes, names: list[str], mode: int, known: Attributes | None) -> tuple[Acl, Acl] | None:
-    raw = [os.getxattr(at, name, follow_symlinks=False) if name in names else b"" for name in (ACCESS, DEFAULT)]
+    raw = [_value(at, name) or b"" if name in names else b"" for name in (ACCESS, DEFAULT)]
     if known is not None and known.acls is None and not any(raw):
         return None
     if known is not None and known.acls is not None:

@@ -8,7 +8,7 @@ Used by: own_changes, applier, incoming_moves, acquire, planner, recorder, local
 
 from __future__ import annotations
 
-from dir_sync.core.attributes import fits
+from dir_sync.core.attributes import fits, is_between
 from dir_sync.core.ignore import NAME as RULES_NAME
 from dir_sync.core.mode import OWN_FIRST, THEIRS, Mode, is_own, nothing, own_change
 from dir_sync.core.model import (
@@ -24,7 +24,7 @@ from dir_sync.core.model import (
     same_version,
 )
 from dir_sync.core.peers.announce import Fresh
-from dir_sync.core.reconcile import Offer, answer
+from dir_sync.core.reconcile import Offer, Take, answer
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import PLAN_MAX, TROUBLE_RETRY_MS
@@ -213,6 +213,20 @@ class Rows:
             if theirs.kind == Kind.ABSENT and beats(theirs, mine) and has_seen(theirs, mine):
                 return joined(theirs, mine)
         return None
+
+    def is_half_set(self, now: Record, mine: Record) -> bool:
+        """True if only attributes of an entry differ from the version here, as a change to a newer one leaves them that has
+        failed half-way. `now`: what is there, with the attributes that this node keeps."""
+        offers = self._board.index.offers(now.path)
+        if not offers or not (same_content(mine, now) and same_meta(mine, now)):
+            return False
+        decision = self._mode_rules.decision_at(now.path, self._board.index.get(now.path))
+        return isinstance(decision, Take) and any(
+            same_content(offer.record, mine)
+            and beats(offer.record, mine)
+            and is_between(mine.attributes, now.attributes, offer.record.attributes)
+            for offer in offers
+        )
 
     def announced(self, now: Record, mine: Record | None) -> Record | None:
         """A newer record that a peer announced and that matches what is on the disk; None if there is none. `now`: what is

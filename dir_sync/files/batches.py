@@ -158,8 +158,9 @@ class Batches:
         for folder, names in together.items():
             self._disk.inherit(folder, names)
         if self._keeper.is_on:
-            for number in ready:
-                self._keeper.give(staged[number][0], items[number].target)
+            self._give_attributes(items, ready, staged, results)
+            ready = [number for number in ready if number not in results]
+            parents = [parent_of(items[number].path) for number in ready]
         moved = self._disk.rename_many([(staged[number][0], items[number].path) for number in ready])
         rounded = self._disk.grain_ns
         for number, parent, stat in zip(ready, parents, moved, strict=True):
@@ -174,6 +175,20 @@ class Batches:
                 fp = self._fingerprints.of_new(stat, made)
             results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False, False))
             folders[parent] = None
+
+    def _give_attributes(
+        self,
+        items: tuple[ApplyItem, ...],
+        ready: list[int],
+        staged: dict[int, tuple[bytes, Stat]],
+        results: dict[int, ApplyResult],
+    ) -> None:
+        """Prepared files get their attributes. Those for which that fails get no name."""
+        for number in ready:
+            try:
+                self._keeper.give(staged[number][0], items[number].target)
+            except DiskError as error:
+                results[number] = failed(items[number], error)
 
     def _sync_files(
         self,

@@ -36,7 +36,9 @@ class Keeper:
         found = self._disk.read_attributes(path, known)
         if found is None or not known or merged(known, found) == known:
             return found
-        tried = self._as_stored(kind, known)
+        with self._staging.trial(kind) as name:  # it shows what this file system makes of the known ones
+            self._disk.set_attributes(name, known)
+            tried = self._disk.read_attributes(name, known)
         if tried is None:
             return found
         return Attributes(*[  # type: ignore[arg-type]
@@ -45,20 +47,10 @@ class Keeper:
         ])  # fmt: skip
 
     def give(self, path: bytes, target: Record) -> None:
-        """Give an entry the attributes of its version. Never fails."""
+        """Give an entry the attributes of its version, as far as this disk can keep them. Raises DiskError if that may be
+        possible later; some of them may be set then."""
         if target.attributes is not None and self._disk.keeps:
             self._disk.set_attributes(path, target.attributes)
-
-    def replaced(self, path: bytes, target: Record) -> Attributes | None:
-        """What `give` would replace of the attributes of an entry; None: nothing. Raises DiskError."""
-        if target.attributes is None or not self._disk.keeps:
-            return None
-        found = self._disk.read_attributes(path, None)
-        if found is None:
-            return None
-        return Attributes(*[  # type: ignore[arg-type]
-            None if said is None else here for here, said in zip(found, target.attributes, strict=True)
-        ])  # fmt: skip
 
     def says_more(self, path: bytes, target: Record) -> bool:
         """True if the entry has attributes that its version does not say, so that a look has to find them."""
@@ -68,7 +60,7 @@ class Keeper:
         try:
             found = self._disk.read_attributes(path, known)
         except DiskError:
-            return False
+            return True  # unknown: a look finds out
         return found is not None and any(
             here is not None for here, said in zip(found, known, strict=True) if said is None
         )
@@ -77,12 +69,3 @@ class Keeper:
         """The fingerprint of an entry that was just installed; RACY if the entry brought attributes along that its version
         does not say: a look has to find them."""
         return fp + RACY if len(fp) == FINGERPRINT_BYTES and self.says_more(path, target) else fp
-
-    def _as_stored(self, kind: Kind, known: Attributes) -> Attributes | None:
-        """What this file system makes of attributes; None: unknown."""
-        try:
-            with self._staging.trial(kind) as name:
-                self._disk.set_attributes(name, known)
-                return self._disk.read_attributes(name, known)
-        except DiskError:
-            return None

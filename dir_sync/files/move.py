@@ -8,8 +8,7 @@ Used by: `batches`.
 
 from __future__ import annotations
 
-from dir_sync.core.attributes import Attributes
-from dir_sync.core.jobs import ApplyItem, ApplyResult, Result
+from dir_sync.core.jobs import ApplyItem, ApplyResult, Result, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stat, fingerprint
 from dir_sync.core.names import HISTORY, SWAP
 from dir_sync.files import fingerprints
@@ -91,13 +90,7 @@ class Mover:
                 return ApplyResult(path, Result.CHANGED)
         else:
             moved = moved._replace(mode=moving.mode)  # if a user has changed the mode since, the next look sees that
-        if self._keeper.is_on:
-            self._keeper.give(path, target)  # last: nothing that fails after it has to take that back
-            given = self._disk.stat(path)
-            if given is None or not fingerprints.is_same(given, moved):
-                return ApplyResult(path, Result.CHANGED)
-            moved = given._replace(mode=moved.mode)
-        return ApplyResult(path, Result.DONE, self._fingerprint(path, moved, target))
+        return self._with_attributes(path, moved, target, None)
 
     def _move_over(self, item: ApplyItem, source: bytes, moving: Stat, there: Stat, is_meant: bool) -> ApplyResult:
         """Rename `source` to a path at which there is something else. It has its mode and mtime before it gets the name:
@@ -105,7 +98,7 @@ class Mover:
         path, target = item.path, item.target
         swap = self._staging.new_name(SWAP)
         self._disk.rename(source, swap)
-        is_exchanged, mtimes, had = False, {moving.mtime, target.mtime}, None
+        is_exchanged, mtimes = False, {moving.mtime, target.mtime}
         try:
             came = self._disk.stat(swap)
             if came is None or not self._replacer.is_as_known(swap, came, moving, target.content):
@@ -118,26 +111,37 @@ class Mover:
                 if not self._meta.verify_meta(came, target.mode, target.mtime):
                     raise Unexpected
                 mtimes.add(came.mtime)
-            had = self._keeper.replaced(swap, target)
-            self._keeper.give(swap, target)
             self._replacer.exchange(path, swap, there)
             is_exchanged = True
             version = self._replacer.take_out(item, swap, there, came)
         except (DiskError, Unexpected):
             if not is_exchanged or self._is_at(swap, moving.inode):
-                if not is_meant or had is not None:
-                    self._as_before(swap, moving, mtimes, had)
+                if not is_meant:
+                    self._as_before(swap, moving, mtimes)
                 self._put_back.undo_rename(swap, source)
             raise
         moved = self._disk.stat(path)
         if moved is None or not fingerprints.is_same(moved, came):
             return ApplyResult(path, Result.CHANGED, b"", version)
         moved = moved._replace(mode=came.mode)  # if a user has changed the mode since, the next look sees that
-        return ApplyResult(path, Result.DONE, self._fingerprint(path, moved, target), version)
+        return self._with_attributes(path, moved, target, version)
 
-    def _fingerprint(self, path: bytes, moved: Stat, target: Record) -> bytes:
+    def _with_attributes(self, path: bytes, moved: Stat, target: Record, version: Version | None) -> ApplyResult:
+        """Give what has its new name the attributes of its version. That comes last, so nothing that fails later has to take
+        it back. If it fails, a look finds the content and the rest is done once more."""
+        if self._keeper.is_on:
+            try:
+                self._keeper.give(path, target)
+            except DiskError:
+                return ApplyResult(path, Result.CHANGED, b"", version)
+            given = self._disk.stat(path)
+            if given is None or not fingerprints.is_same(given, moved):
+                return ApplyResult(path, Result.CHANGED, b"", version)
+            moved = given._replace(mode=moved.mode)
         fp = self._fingerprints.aged(moved)
-        return self._keeper.marked(path, target, fp) if moved.kind is Kind.FILE else fp
+        if moved.kind is Kind.FILE:
+            fp = self._keeper.marked(path, target, fp)
+        return ApplyResult(path, Result.DONE, fp, version)
 
     def _is_at(self, name: bytes, inode: int) -> bool:
         for _ in range(_TRIES):
@@ -148,16 +152,14 @@ class Mover:
             return out is not None and out.inode == inode
         return False
 
-    def _as_before(self, name: bytes, moving: Stat, ours: set[int], had: Attributes | None) -> None:
-        """Give the file its mode and mtime back, and the attributes that it `had`, unless its mtime is none of `ours`: then
-        a program wrote into it. A passing error is retried at once."""
+    def _as_before(self, name: bytes, moving: Stat, ours: set[int]) -> None:
+        """Give the file its mode and mtime back, unless its mtime is none of `ours`: then a program wrote into it. A passing
+        error is retried at once."""
         for _ in range(_TRIES):
             try:
                 out = self._disk.stat(name)
                 if out is None or (out.inode, out.size) != (moving.inode, moving.size) or out.mtime not in ours:
                     return
-                if had is not None:
-                    self._disk.set_attributes(name, had)
                 if (out.mode, out.mtime) != (moving.mode, moving.mtime):
                     self._disk.set_meta(name, moving.mode, moving.mtime)
             except DiskError:

@@ -17,6 +17,7 @@ from dir_sync.core.preserve import ON_ENTRIES, Part
 from dir_sync.disk import RealDisk, kept
 from dir_sync.files.kept import Keeper
 from dir_sync.files.staging import Staging
+from dir_sync.ports import DiskError, Trouble
 from tests.disk.worlds import RealWorld, as_nobody, refuse
 
 NOBODY_ID = 2**32 - 1
@@ -164,3 +165,97 @@ def test_what_the_file_system_cannot_hold_is_no_change(real: RealWorld) -> None:
     os.setxattr(real.at(b"x"), "user.a", b"2")
     assert keeper.seen(b"x", Kind.FILE, record.attributes) == Attributes(None, None, ((b"user.a", b"2"),))
     assert disk.list(STAGING) == []
+
+
+SOME = ((b"user.a", b"1"), (b"user.b", b"2"))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ENOMEM, errno.EDQUOT, errno.EROFS])
+@pytest.mark.parametrize("call", ["setxattr", "removexattr", "getxattr", "listxattr", "chown"])
+def test_what_cannot_be_set_just_now_is_said(
+    real: RealWorld, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    """Otherwise it would count as set, and a look would announce that a user has removed it."""
+    disk = keeping(real)
+    real.write(b"x", b"")
+    os.setxattr(real.at(b"x"), "user.old", b"1")
+    wanted = Attributes(Owner("", 4321, "", 2500), (FOR_2600, ()), SOME)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refuse(number))
+        with pytest.raises(DiskError):
+            disk.set_attributes(b"x", wanted)
+    disk.set_attributes(b"x", wanted)
+    assert disk.read_attributes(b"x", wanted) == wanted
+
+
+@pytest.mark.parametrize("call", ["getxattr", "listxattr"])
+def test_what_cannot_be_read_is_not_read_as_nothing(
+    real: RealWorld, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    disk = keeping(real, Part.XATTRS)
+    real.write(b"x", b"")
+    disk.set_attributes(b"x", Attributes(None, None, SOME))
+    monkeypatch.setattr(os, call, refuse(errno.EIO))
+    with pytest.raises(DiskError):
+        disk.read_attributes(b"x", Attributes(None, None, SOME))
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.E2BIG, errno.EINVAL])
+def test_what_can_never_be_set_here_is_no_error(real: RealWorld, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    disk = keeping(real)
+    real.write(b"x", b"")
+    for call in ("setxattr", "chown"):
+        monkeypatch.setattr(os, call, refuse(number))
+    disk.set_attributes(b"x", Attributes(Owner("", 4321, "", 2500), (FOR_2600, ()), SOME))
+    assert disk.read_attributes(b"x", NOTHING) is None
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_full_disk_is_another_thing_than_no_place_in_the_inode(
+    real: RealWorld, monkeypatch: pytest.MonkeyPatch, is_full: bool
+) -> None:
+    """The system reports both with one errno."""
+    disk = keeping(real, Part.XATTRS)
+    real.write(b"x", b"")
+    found = os.statvfs(real.at(b"x"))
+    values = list(found)
+    values[4] = 10 if is_full else 1_000_000  # f_bavail
+    monkeypatch.setattr(os, "fstatvfs", lambda _: os.statvfs_result(values))
+    monkeypatch.setattr(os, "setxattr", refuse(errno.ENOSPC))
+    if is_full:
+        with pytest.raises(DiskError) as caught:
+            disk.set_attributes(b"x", Attributes(None, None, SOME))
+        assert caught.value.trouble is Trouble.FULL
+    else:
+        disk.set_attributes(b"x", Attributes(None, None, SOME))
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(Kind.FILE, 0o444), (Kind.FILE, 0o000), (Kind.DIRECTORY, 0o555)])
+def test_what_its_owner_may_not_write_gets_extended_attributes_too(real: RealWorld, kind: Kind, mode: int) -> None:
+    """The kernel refuses them by the mode. Root may do anything."""
+    disk = keeping(real, Part.XATTRS)
+    real.make(b"x", kind)
+    if os.geteuid() == 0:
+        for path in (real.root, real.at(b"x")):
+            os.chown(path, 65534, 65534)
+    real.chmod(b"x", mode)
+    with as_nobody():
+        disk.set_attributes(b"x", Attributes(None, None, SOME))
+        assert disk.read_attributes(b"x", Attributes(None, None, SOME)) in (None, Attributes(None, None, SOME))
+    assert sorted(os.listxattr(real.at(b"x"))) == ["user.a", "user.b"]
+    assert real.seen(b"x").mode == mode
+
+
+def test_what_is_copied_from_a_displaced_file_is_tried_again_too(
+    real: RealWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping(real, Part.XATTRS)
+    real.write(b"old", b"")
+    real.write(b"new", b"")
+    os.setxattr(real.at(b"old"), "user.note", b"kept")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "setxattr", refuse(errno.EMFILE))
+        with pytest.raises(DiskError):
+            real.disk.keep_attributes(b"old", b"new")
+    real.disk.keep_attributes(b"old", b"new")
+    assert os.getxattr(real.at(b"new"), "user.note") == b"kept"

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Rechecked, RecheckJob, Result
 from dir_sync.core.model import Kind
 from dir_sync.core.names import HISTORY, STAGING
+from dir_sync.core.preserve import ON_ENTRIES
 from dir_sync.files.hashing import Stopped
 from dir_sync.files.install import Installer
 from dir_sync.ports import Trouble
@@ -155,4 +157,20 @@ def test_what_was_done_before_the_program_ends_is_reported(disk: MemoryDisk, mon
         (b"c", Result.CHANGED),
     ]
     assert [disk.content(name) for name in (b"a", b"b", b"c")] == [b"content", None, None]
+    assert disk.list(STAGING) == []
+
+
+def test_a_new_file_without_its_attributes_gets_no_name(disk: MemoryDisk) -> None:
+    disk.kept_parts = ON_ENTRIES
+    sync = file_sync(disk)
+    wanted = Attributes(None, None, ((b"user.a", b"1"),))
+    items = [change(disk, b"f%d" % number, b"data") for number in range(6)]
+    items = [item._replace(target=item.target._replace(attributes=wanted)) for item in items]
+    tries = iter([None, Trouble.IO, None])
+    disk.fail = lambda verb, path: next(tries, None) if verb == "set_attributes" else None
+    results = apply(sync, *items)
+    disk.fail = None
+    bad = [item.path for item, result in zip(items, results, strict=True) if result.result is not Result.DONE]
+    assert len(bad) == 1
+    assert {path for path in disk.tree() if path.startswith(b"f")} == {item.path for item in items} - set(bad)
     assert disk.list(STAGING) == []

@@ -232,3 +232,24 @@ def test_who_changes_the_mode_of_what_has_just_moved_is_seen_by_the_next_look(di
     assert stat.mode == 0o600
     assert result.result == Result.DONE
     assert got_meta(result.fp) == (MTIME, 0o644)
+
+
+@pytest.mark.parametrize("there", [b"before", None])
+def test_what_moved_and_cannot_have_its_attributes_yet_is_looked_at(disk: MemoryDisk, there: bytes | None) -> None:
+    """Otherwise what it lacks would be announced as removed."""
+    disk.kept_parts = ON_ENTRIES
+    if there is not None:
+        disk.write(b"file", there)
+    disk.write(b"source", b"moved", MTIME)
+    sync = file_sync(disk)
+    source = disk.stat(b"source")
+    assert source is not None
+    item = move(disk, b"file", b"moved", b"source", source)
+    wanted = Attributes(Owner("ben", 2, "ben", 2), None, ((b"user.b", b"2"),))
+    disk.fail = lambda verb, path: Trouble.LIMIT if verb == "set_attributes" else None
+    (moved,) = apply(sync, item._replace(target=item.target._replace(attributes=wanted)))
+    disk.fail = None
+    assert moved.result is Result.CHANGED
+    assert disk.content(b"file") == b"moved"
+    assert kept(disk) == ([] if there is None else [there])
+    assert (moved.version is None) == (there is None), "what was displaced is listed"

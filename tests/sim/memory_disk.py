@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import builtins
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from random import Random
 from typing import Any
@@ -26,6 +26,7 @@ __all__ = ["Before", "Fail", "MemoryDisk", "MemoryFile"]
 
 Fail = Callable[[str, bytes], Trouble | None]
 Before = Callable[[str, bytes], None]
+Xattrs = tuple[tuple[bytes, bytes], ...]
 
 FIELDS = {Part.OWNER: "owner", Part.ACLS: "acls", Part.XATTRS: "xattrs"}
 
@@ -262,17 +263,19 @@ class MemoryDisk(MemoryTree):
     def set_attributes(self, path: bytes, wanted: Attributes) -> None:
         if not self.kept_parts:
             return
-        try:
-            self._enter("set_attributes", path)
-            inode = self._existing(path)[2]
-        except DiskError:
-            return
+        self._enter("set_attributes", path)
+        inode = self._existing(path)[2]
         given = {field: getattr(wanted, field) for part, field in FIELDS.items() if part in self.kept_parts}
         if inode.kind is Kind.SYMLINK:
             given = {field: value for field, value in given.items() if field == "owner"}
-        given = {field: value for field, value in given.items() if value is not None}
-        if given:
-            self._set_attributes(inode, inode.attributes._replace(**given))
+        for field in [field for field, value in given.items() if value is not None]:
+            steps = [given[field]]
+            if field == "xattrs" and inode.attributes.xattrs != given[field]:
+                steps = list(_steps(inode.attributes.xattrs or (), given[field]))
+            for step in steps:
+                self._enter("set_attributes", path)
+                inode = self._existing(path)[2]
+                self._set_attributes(inode, inode.attributes._replace(**{field: step}))
 
     def change_attributes(self, path: bytes, **given: Any) -> None:
         """A user does."""
@@ -466,3 +469,14 @@ class MemoryDisk(MemoryTree):
                 trouble = self.fail(verb, path)
                 if trouble is not None:
                     raise DiskError(trouble, path, "as ordered")
+
+
+def _steps(now: Xattrs, wanted: Xattrs) -> Iterator[Xattrs]:
+    """Extended attributes are removed and set one by one; what is there after each step."""
+    has, shall = dict(now), dict(wanted)
+    for name in sorted(has.keys() - shall.keys()):
+        del has[name]
+        yield tuple(sorted(has.items()))
+    for name, value in wanted:
+        has[name] = value
+        yield tuple(sorted(has.items()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from blake3 import blake3
 
 from dir_sync.core.arrivals import is_flooded
-from dir_sync.core.attributes import NOTHING
+from dir_sync.core.attributes import NOTHING, merged
 from dir_sync.core.events import Event, Received
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Listed, Looked, PruneJob, Result, TreeOp, Version
 from dir_sync.core.looks import LookOutcome
@@ -258,16 +258,26 @@ class Promises:
                     raise Broken(f"{node.name} takes {version.name!r} out of the history before {other.name!r}")
 
     def _is_about_attributes(self, node: Node, record: Record, previous: Record | None) -> bool:
-        """True if only attributes are new in a record, and they are those on the disk of a node that keeps them. (Whoever
-        makes a folder anew has changed them.)"""
+        """True if only attributes are new in a record, and they are those on the disk of a node that keeps them. Whoever makes
+        a folder anew has changed them. A file brings along what the version that took its place does not say; what that one
+        says, nobody may change by the way."""
         inode = node.disk._find(record.path)
         if previous is None or inode is None or not node.disk.keeps:
             return False
         if not (same_content(record, previous) and same_meta(record, previous)):
             return False
-        known = record.attributes or NOTHING
+        known, before = record.attributes or NOTHING, previous.attributes or NOTHING
+        if record.kind is not Kind.DIRECTORY and merged(known, before) != known:
+            return False
+        return self._says_attributes(node, record)
+
+    def _says_attributes(self, node: Node, record: Record) -> bool:
+        """True if the attributes of a record are those on the disk, as far as the node keeps them."""
+        inode, known = node.disk._find(record.path), record.attributes or NOTHING
         fields = [FIELDS[part] for part in node.disk.keeps]
-        return all(getattr(known, field) in (None, getattr(inode.attributes, field)) for field in fields)
+        return inode is None or all(
+            getattr(known, field) in (None, getattr(inode.attributes, field)) for field in fields
+        )
 
     def made_here(self, node: Node, record: Record, before: tuple[Record | None, ...], origin: str) -> None:
         """The engine records a change as made on this node, from what was there `before`. Did a user make one?"""
@@ -301,7 +311,7 @@ class Promises:
                 and b".recovered-" not in path  # a user's folder for which there was no other name
             ):
                 raise Broken(f"{node.name} takes its own doing for an edit of a user at {path!r}: {record.kind.name}")
-            if tells(record, there.get(path)):
+            if tells(record, there.get(path)) and self._says_attributes(node, record):
                 settles = node.touched.get(path)
         node.fresh_locals.append(Local(record, origin, settles))
 

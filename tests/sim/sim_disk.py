@@ -176,9 +176,11 @@ class SimDisk(MemoryDisk):
         self._heard(path, Urgency.ATTRIBUTES)
 
     def set_attributes(self, path: bytes, wanted: Attributes) -> None:
-        super().set_attributes(path, wanted)
-        if self.kept_parts:
-            self._heard(path, Urgency.ATTRIBUTES)
+        try:
+            super().set_attributes(path, wanted)
+        finally:
+            if self.kept_parts:
+                self._heard(path, Urgency.ATTRIBUTES)
 
     def _soil(self, inode: Inode) -> None:
         if self.program and inode.number in self.users and inode.number not in self.growing:

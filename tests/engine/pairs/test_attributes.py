@@ -11,6 +11,7 @@ from dir_sync.core.events import Moved, Touched, Urgency
 from dir_sync.core.messages import Chunks, Pull
 from dir_sync.core.model import Record
 from dir_sync.core.preserve import ON_ENTRIES, Part
+from dir_sync.ports import Trouble
 from tests.engine.pairs.test_unable import listen
 from tests.pair import OneNode, Pair
 from tests.sim.memory_tree import OWNER
@@ -200,3 +201,42 @@ def test_without_the_option_no_attribute_is_looked_at() -> None:
     for node in (pair.one, pair.two):
         assert node.disk.counts["read_attributes"] == node.disk.counts["set_attributes"] == 0
     assert there(pair.one, b"f").xattrs == RED, "what the replaced file had is kept on each machine, as ever"
+
+
+@pytest.mark.parametrize("failing", range(1, 5))
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_could_be_set_only_in_part_is_tried_again(kind: str, failing: int, restarts: bool) -> None:
+    """Never is what lacks announced as removed: not before a restart and not after it. `failing`: from which step on."""
+    pair = a_pair()
+    if kind == "file":
+        pair.one.disk.write(b"x", b"x")
+    else:
+        pair.one.disk.mkdir(b"x")
+    change(pair, pair.one, b"x", xattrs=((b"user.a", b"1"), (b"user.b", b"1")))
+    steps = 0
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        nonlocal steps
+        if (verb, path) != ("set_attributes", b"x"):
+            return None
+        steps += 1
+        return Trouble.LIMIT if steps >= failing else None
+
+    pair.two.disk.fail = fail
+    wanted = ((b"user.a", b"2"), (b"user.c", b"1"))
+    change(pair, pair.one, b"x", xattrs=wanted, owner=BEN)
+    touch(pair, pair.two, b"x")
+    if restarts:
+        pair.restart(pair.two)
+    touch(pair, pair.two, b"x")
+    assert steps >= failing
+    pair.two.disk.fail = None
+    for _ in range(30):  # it waits longer each time
+        pair.run()
+    for node in (pair.one, pair.two):
+        assert there(node, b"x") == PLAIN._replace(owner=BEN, xattrs=wanted), node
+        found = record(node, b"x").attributes
+        assert found is not None
+        assert (found.owner, found.xattrs) == (BEN, wanted)
+        assert pair.two.index.replica not in dict(record(node, b"x").vector), "nobody has changed anything there"
