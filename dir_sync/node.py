@@ -18,11 +18,9 @@ from dir_sync.core.messages import (
     Close,
     Hello,
     Message,
-    ModificationUpdate,
     Ping,
     Pong,
     ProtocolVersion,
-    State,
     Taker,
     handlers,
 )
@@ -31,8 +29,9 @@ from dir_sync.core.overload.guard import ALLOWED, Verdict, demand, worth
 from dir_sync.core.session import Session
 from dir_sync.core.wire import Buffer, LocalError
 from dir_sync.network import tcp
-from dir_sync.network.backpressure import Backpressure
+from dir_sync.network.backpressure import Backpressure, memory_of
 from dir_sync.network.channel import Channel, PlainChannel
+from dir_sync.network.clock import ClockProbe, Measured
 from dir_sync.network.outbox import Outbound, Outbox
 from dir_sync.network.pacing import LinkPace
 
@@ -49,7 +48,6 @@ _TEXT_FREE_BYTES = 64 * limits.KIB  # between two checks whether the peer has to
 _SLOW_BYTES = (
     8 * limits.KIB
 )  # of one read while the peer is throttled: a larger one could contain several pages, parsed together
-_RECORD_COST = 500  # memory (bytes) of a decoded record, above its bytes on the wire
 
 
 class Listener(Protocol):
@@ -112,6 +110,7 @@ class Node:
         self._text = ""
         self._said_close = 0.0
         self._ahead = Backpressure(lambda: bool(self._reason))
+        self._clock = ClockProbe()
         self.flood = ""  # the kind of flood; set by the reader before it ends the link
         self.is_doubted = False  # the peer has dialled again: a PING finds out whether this link is alive
         tcp.tune(sock)
@@ -167,6 +166,11 @@ class Node:
         """Find out soon whether the peer is still alive."""
         self.is_doubted = True
         self.send(Outbound(Ping(int(time.monotonic() * 1000)), 0))
+
+    def measure_clock(self) -> Measured | None:
+        """What is known of the peer's clock; and ask it once more."""
+        self.send(Outbound(Ping(self._clock.ask()), 0))
+        return self._clock.last
 
     def abort(self) -> None:
         """End at once, without a CLOSE."""
@@ -266,7 +270,7 @@ class Node:
                     break
                 handle = _HANDLERS.get(type(message))
                 if handle is None:  # for others
-                    cost += _memory_of(message)
+                    cost += memory_of(message)
                     self._ahead.posted(cost)
                     self._listener.received(self, message, cost)
                     cost = 0
@@ -293,10 +297,11 @@ class Node:
 
     def on_ping(self, message: Ping) -> None:
         if len(self._outbox.control) < 10_000:
-            self.send(Outbound(Pong(message.token), 0))
+            self.send(Outbound(Pong(message.token, time.time_ns()), 0))
 
-    def on_pong(self, _: Pong) -> None:
+    def on_pong(self, message: Pong) -> None:
         self.is_doubted = False
+        self._clock.answered(message.token, message.time_ns)
 
     def on_close(self, message: Close) -> tuple[str, str]:
         return message.reason, message.text
@@ -387,12 +392,3 @@ class Node:
 
 
 _HANDLERS: Final[dict[type, Callable[[Node, object], tuple[str, str] | None]]] = handlers(Taker.CONNECTION, Node)
-
-
-def _memory_of(message: Message) -> int:
-    match message:
-        case State(records=records):
-            return len(records) * _RECORD_COST
-        case ModificationUpdate(changes=changes):
-            return len(changes) * _RECORD_COST
-    return 100

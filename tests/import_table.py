@@ -222,6 +222,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # threads and sockets
     "network.tcp": set(),
     "network.channel": set(),
+    "network.clock": set(),
     "network.sealed_channel": {"network.channel"},
     "network.gate": {"network.sealed_channel"},
     "network.sealing": {
@@ -229,7 +230,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("security.admission", "security.callers", "security.invitations", "security.keeper", "security.process"),
         *("security.store",),
     },
-    "node": {"network.backpressure", "network.channel", "network.outbox", "network.pacing", "network.tcp"},
+    "node": {
+        "network.backpressure",
+        "network.channel",
+        "network.clock",
+        "network.outbox",
+        "network.pacing",
+        "network.tcp",
+    },
     "network.throttle": set(),
     "node_manager": {
         *(

@@ -393,7 +393,7 @@ def messages() -> st.SearchStrategy[Message]:
         st.builds(ForecastRequest, names(), ids(), _some(records(), least=1)),
         st.builds(Forecast, names(), _some(st.tuples(st.sampled_from(Fate), texts()), least=1)),
         st.builds(Ping, sequences()),
-        st.builds(Pong, sequences()),
+        st.builds(Pong, sequences(), st.one_of(st.just(0), st.integers(1, 2**63 - 1))),
         chunks(),
     )
 

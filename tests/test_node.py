@@ -472,3 +472,13 @@ def test_the_system_counts_the_bytes_of_a_connection(one: Place, two: Place) -> 
     assert here.age_s >= 0
     one.manager.stop()
     assert here.traffic() is None, "the connection has ended"
+
+
+def test_the_clock_of_a_peer_is_measured_when_somebody_asks(one: Place, two: Place) -> None:
+    here, _ = link(one, two)
+    assert here.measure_clock() is None, "nobody has asked before"
+    deadline = time.monotonic() + 10
+    while (measured := here.measure_clock()) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert measured is not None
+    assert abs(measured.offset_ns) <= measured.rtt_ns, "both have the same clock"

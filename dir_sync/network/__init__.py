@@ -8,6 +8,7 @@
     throttle        which address is delayed for a moment, because it used most of this machine's time
     pacing          the limits of speed for what is sent
     gate            the entrance of a closed mesh
+    clock           how far the clock of a peer differs
     channel         what carries the bytes of a link: the socket as it is
     sealed_channel  ... or a sealed link
     sealing         what a node of a closed mesh needs beside its open parts

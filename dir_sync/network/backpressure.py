@@ -11,9 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["Backpressure"]
+from dir_sync.core.messages import Message, ModificationUpdate, State
+
+__all__ = ["Backpressure", "memory_of"]
 
 _POLL_S = 0.5
+_RECORD_COST = 500  # memory (bytes) of a decoded record, above its bytes on the wire
 
 
 class Backpressure:
@@ -53,3 +56,13 @@ class Backpressure:
         with self._changed:
             while not self._has_ended() and (left := end - time.monotonic()) > 0:
                 self._changed.wait(min(left, _POLL_S))
+
+
+def memory_of(message: Message) -> int:
+    """Memory (bytes) of a decoded message, above its bytes on the wire."""
+    match message:
+        case State(records=records):
+            return len(records) * _RECORD_COST
+        case ModificationUpdate(changes=changes):
+            return len(changes) * _RECORD_COST
+    return 100

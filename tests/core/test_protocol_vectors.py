@@ -225,6 +225,7 @@ MEANING: dict[str, list[Message]] = {
             b"first\nthird\n",
         )
     ],
+    "4.26": [Pong(7, T + 123_456_789)],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -344,6 +345,7 @@ REASONS = {
     "an ACL with an unknown tag": "an ACL with an entry that is wrong",
     "attributes that say nothing": "attributes that say nothing",
     "a deleted file with attributes": "a record of nothing that has attributes",
+    "a time that is no integer": "time is missing or wrong",
 }
 
 

@@ -30,6 +30,7 @@ from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.daemon.threads import DiskHangs
 from dir_sync.engine.own_changes import Difference
+from dir_sync.network.clock import Measured
 from dir_sync.network.control import Answer
 from tests.daemon.standins import NOW, Folder
 
@@ -265,3 +266,24 @@ def test_a_resume_while_the_schedule_says_off_counts_until_the_schedule_changes(
     assert bench.inbox.get(0) is None
     bench.requests._pausing.look(until_s)
     assert bench.inbox.get(0) == "pause changed", "the next time off counts again"
+
+
+def test_the_clocks_of_the_peers_are_asked_for_and_the_last_answers_told(bench: Bench) -> None:
+    asked: list[str] = []
+
+    def link(name: str, measured: Measured | None) -> Any:
+        def measure_clock() -> Measured | None:
+            asked.append(name)
+            return measured
+
+        return SimpleNamespace(address=f"10.0.0.{len(name)}", measure_clock=measure_clock)
+
+    links = {BOB: link("bob", Measured(3_000, 200)), CAROL: link("carol", None)}
+    cast(Any, bench.requests)._peers.links = links
+    assert bench.answer("clocks") == {
+        "clocks": [
+            {"name": "bob", "address": "10.0.0.3", "offset_ns": 3_000, "rtt_ns": 200},
+            {"name": "carol", "address": "10.0.0.5"},
+        ]
+    }
+    assert asked == ["bob", "carol"]

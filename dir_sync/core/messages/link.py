@@ -194,20 +194,25 @@ class Ping(BaseMessage):
 
 @frozen
 class Pong(BaseMessage):
-    """The answer to the PING with this token."""
+    """The answer to the PING with this token. `time_ns`: the clock of who answers, then; 0: it does not say."""
 
     TYPE: ClassVar[str] = "PONG"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
     HANDLER: ClassVar[Handler] = Handler(Taker.CONNECTION, "on_pong")
 
     token: int
+    time_ns: int = 0
 
     def to_wire(self) -> dict[str, Any]:
-        return {"type": self.TYPE, "token": self.token}
+        fields: dict[str, Any] = {"type": self.TYPE, "token": self.token}
+        if self.time_ns:
+            fields["time_ns"] = self.time_ns
+        return fields
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
-        return cls(_token_of(fields))
+        time_ns = checked_int(fields["time_ns"], "time", 1, limits.STAMP_NS_MAX) if "time_ns" in fields else 0
+        return cls(_token_of(fields), time_ns)
 
 
 @frozen
