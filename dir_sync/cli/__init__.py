@@ -12,6 +12,8 @@
     making        folders that --create makes
     config_file   the configuration file: each option has a key
     configuring   config, reload
+    watching      events
+    event_words   the lines that it prints
     commands      status, approve, reject, history, restore, undo, conflicts
     conflict_tools  conflicts: show, merge
     why           why

@@ -37,6 +37,7 @@ __all__ = [
     "has_terminal",
     "is_agreed",
     "line_of_person",
+    "no_node",
     "peer_of",
     "refuse_if_paused",
     "time_words",
@@ -99,13 +100,18 @@ def ask_running(text: str, question: Answer) -> Answer:
     folder = config.checked_folder(text)
     answer = answer_or_none(folder, question, text)
     if answer is None:
-        name, reason = show(os.fsencode(text)), root.reason_against(folder)
-        raise ConfigError(
-            f"no node is running for {name}: {reason}"
-            if reason
-            else f"no node is running for {name}; to start one: {shell.command(text)}"
-        )
+        raise no_node(text, folder)
     return answer
+
+
+def no_node(text: str, folder: str) -> ConfigError:
+    """The error if none runs. `text`: the folder, as the user calls it."""
+    name, reason = show(os.fsencode(text)), root.reason_against(folder)
+    return ConfigError(
+        f"no node is running for {name}: {reason}"
+        if reason
+        else f"no node is running for {name}; to start one: {shell.command(text)}"
+    )
 
 
 def answer_of(folder: str, question: Answer) -> Answer:

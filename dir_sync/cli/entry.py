@@ -186,6 +186,12 @@ def _webbing() -> ModuleType:
     return webbing
 
 
+def _watching() -> ModuleType:
+    from dir_sync.cli import watching
+
+    return watching
+
+
 def completion(argv: list[str]) -> int:
     """``completion SHELL``: what a shell needs to complete commands."""
     from dir_sync.cli.completing import completion as run_it
@@ -204,6 +210,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run,
     "once": once,
     "status": _late(_commands, "status"),
+    "events": _late(_watching, "events"),
     "approve": _late(_commands, "approve"),
     "reject": _late(_commands, "reject"),
     "history": _late(_commands, "history_"),

@@ -44,6 +44,7 @@ other commands (--help after any of them tells more):
   once DIR              make DIR the same as on other machines once, then end
   status DIR            show how the node for DIR is doing
   why DIR PATH          tell what is going on at one path, and why
+  events DIR            print what happens in DIR, while it happens
   history DIR           list old versions of replaced and deleted files
   restore DIR PATH      bring an old version back
   undo DIR --since 10m  set all of DIR back to what it was ten minutes ago

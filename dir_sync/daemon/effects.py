@@ -15,13 +15,15 @@ from functools import partial
 
 from dir_sync.core.events import Drained, Drop, Effect, NewReplica, Report, Send, Tell, UselessAnnouncements
 from dir_sync.core.jobs import ApplyJob
+from dir_sync.core.live_notes import Event
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, PullItem, Signature
-from dir_sync.core.notes import LocalChange, Note
+from dir_sync.core.notes import ChangedHere, DeletedHere, NewHere, Note, RenamedHere
 from dir_sync.daemon.borrowing import Borrowed, Borrowing
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
+from dir_sync.daemon.stream import Stream
 from dir_sync.daemon.witness import Witness
 from dir_sync.file_sync import SYNC_ALL_FROM, is_new_file
 from dir_sync.folder import state
@@ -31,6 +33,7 @@ from dir_sync.reporting.narrator import Narrator
 __all__ = ["Performer"]
 
 _COMMIT_EVERY_S = 0.3  # a commit that no effect waits for is made after this at the latest
+_LOCAL = frozenset({NewHere, ChangedHere, RenamedHere, DeletedHere})  # what a user did here
 _NOTHING_OF_THE_INDEX = (Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature)
 
 
@@ -47,9 +50,11 @@ class Performer:
         borrowing: Borrowing | None = None,
         witness: Witness | None = None,
         is_beside_others: Callable[[], bool] = lambda: False,
+        stream: Stream | None = None,
     ) -> None:
         """`is_beside_others`: the node has more folders. `borrowing`: from them. `witness`: of a run that ends when all is in
-        sync."""
+        sync. `stream`: for programs that listen."""
+        self._stream = stream
         self._is_beside_others = is_beside_others
         self._witness = witness
         self._borrowing = borrowing
@@ -73,7 +78,7 @@ class Performer:
                 case Send(peers, message, size):
                     self._peers.send(peers, Outbound(message, size))
                 case Tell(note):
-                    if isinstance(note, LocalChange):
+                    if type(note) in _LOCAL:
                         self._inbox.somebody_works_here()
                     self._tell(note)
                 case Drop(peer, reason, text):
@@ -88,9 +93,17 @@ class Performer:
                     self._share.workers.put(self._peers.flow_of(getattr(effect, "peer", "")), effect)
 
     def _tell(self, note: Note) -> None:
-        self._narrator.tell(note, time.monotonic())
+        mono_s = time.monotonic()
+        self._narrator.tell(note, mono_s)
+        if self._stream is not None:
+            self._stream.tell(note, mono_s)
         if self._witness is not None:
             self._witness.tell(note)
+
+    def tell_live(self, event: Event) -> None:
+        """Tell those who listen, and nobody else."""
+        if self._stream is not None:
+            self._stream.tell(event, time.monotonic())
 
     def _pull(self, peer: str, pull: Pull, size: int) -> None:
         """Ask a peer for what no other folder of this node has."""

@@ -17,7 +17,9 @@ from typing import Concatenate, ParamSpec
 from dir_sync.core import limits
 from dir_sync.core.events import Effect, Event, Received
 from dir_sync.core.jobs import Applied, Listed, Looked, Pruned, Rechecked, Staged, Version
+from dir_sync.core.live_notes import PeerCame, PeerLeft
 from dir_sync.core.messages import FolderIndex, Hello
+from dir_sync.core.model import show, show_text
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.daemon.borrowing import Borrowed
 from dir_sync.daemon.chores import Chores
@@ -211,6 +213,7 @@ class Folder:
     def came(self, node: Node, hello: Hello, replica: str, may_write: bool, connection: Connection, now: Now) -> None:
         """The node at the other end of a link shares this folder."""
         self.add(self.peers.came(node, hello, replica, may_write, connection, now))
+        self._performer.tell_live(PeerCame(show_text(hello.name), node.address))
 
     @_alone
     def left(self, node: Node, reason: str, now: Now) -> None:
@@ -218,6 +221,8 @@ class Folder:
         replica = self.peers.replica_on(node)
         if self._witness is not None and replica is not None:
             self._witness.leaves(self.share, replica)
+        if replica is not None:
+            self._performer.tell_live(PeerLeft(show(self.peers.name_of(replica))))
         self.add(self.peers.left(node, reason, now))
 
     def take_new_replica(self) -> None:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from dir_sync.config import Config
 from dir_sync.core.jobs import Version
-from dir_sync.core.model import show
+from dir_sync.core.live_notes import PauseBegan, PauseOver
+from dir_sync.core.model import show, show_text
 from dir_sync.core.names import STATE
 from dir_sync.daemon.borrowing import Borrowing
 from dir_sync.daemon.chores import Chores
@@ -34,6 +35,7 @@ from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.requests import Requests, ask_engine
 from dir_sync.daemon.share import Share
+from dir_sync.daemon.stream import Stream
 from dir_sync.daemon.threads import DiskHangs, Threads
 from dir_sync.daemon.timetable import Timetable
 from dir_sync.daemon.witness import Witness
@@ -97,6 +99,7 @@ class Sharing:
         self._opened = ExitStack()
         self.threads = Threads(end_share)
         self._post = FolderPost(parts.inbox, config.folder_name)
+        self._stream = Stream(show_text(config.folder_name), show_text(config.name))
         tag = parts.node_id.instance[:8]
         self.share = Share(
             config, tag, parts.rng, self._post, parts.workers, parts.readable, lambda: self.threads.is_ending, number
@@ -140,10 +143,15 @@ class Sharing:
             share.index,
             log,
             lambda: performer.commit(),  # it is made below
-            lambda: parts.inbox.put(PauseChanged()),
+            lambda: pause_changed(),
             parts.timetable,
             time.time(),
         )
+
+        def pause_changed() -> None:
+            pause = pausing.pause
+            performer.tell_live(PauseOver() if pause is None else PauseBegan(pause.until_s))
+            parts.inbox.put(PauseChanged())
 
         def status() -> Status:
             from dir_sync.daemon.status import (
@@ -160,7 +168,7 @@ class Sharing:
         narrator = Narrator(config.folder, Once() if config.label else parts.once, config.label)
         borrowing = Borrowing(self._post, lambda: parts.folders.shares_beside(share))
         performer = Performer(
-            share, peers, requests, narrator, self._post, borrowing, parts.witness, self._is_beside_others
+            share, peers, requests, narrator, self._post, borrowing, parts.witness, self._is_beside_others, self._stream
         )
         chores = Chores(
             share,
@@ -181,13 +189,14 @@ class Sharing:
         """From now on the loop knows the folder: commands such as status may ask."""
         state = os.path.join(self.config.folder, os.fsdecode(STATE))
         try:
-            control = ControlServer(state, self._parts.readable, self.ask)
+            control = ControlServer(state, self._parts.readable, self.ask, {"events": self._stream.serve})
         except OSError as error:
             logger.warning(
                 "commands such as status cannot reach this node: no socket in %s (%s)", state, error.strerror
             )
             return
         self._opened.callback(control.stop)
+        self._opened.callback(self._stream.close)
         control.start()
 
     def _is_beside_others(self) -> bool:

@@ -1,7 +1,7 @@
 """The control socket: through it other commands ask a running daemon.
 
 In:   one connection, one line of JSON: {"command": ...}.
-Out:  one line of JSON: the answer, or {"error": words for the user}.
+Out:  one line of JSON: the answer, or {"error": words for the user}. Some commands are answered by a stream of such lines.
 Rule: the socket is in `.dir_sync`, only its owner may connect, and no client can delay the daemon. If the file system
 has no sockets (vfat, exFAT), it is in a folder of this user in /run or /tmp.
 """
@@ -14,14 +14,18 @@ import math
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from dir_sync.readable import Readable
 
-__all__ = ["Answer", "ControlServer", "NoDaemon", "ask"]
+__all__ = ["Answer", "ControlServer", "NoDaemon", "ask", "listen"]
 
 Answer = dict[str, Any]
+Streams = Mapping[str, Callable[[Answer, socket.socket], None]]
+"""What serves the link of a question that is answered by a stream, by its command. It may raise OSError."""
 
 _NAME = "control"
 _LINE_BYTES_MAX = 16 * 1024 * 1024  # a question: a dry run's about one path has the records of all peers there
@@ -38,14 +42,18 @@ class NoDaemon(Exception):
 class ControlServer:
     """Answers questions, one at a time. There is a thread for it only while somebody asks."""
 
-    def __init__(self, state: str, readable: Readable, answer: Callable[[Answer], Answer]) -> None:
-        """`state`: the folder's `.dir_sync`, which the caller has locked. `answer` is called on the thread of a question.
-        Raises OSError if the file system has no sockets."""
+    def __init__(
+        self, state: str, readable: Readable, answer: Callable[[Answer], Answer], streams: Streams | None = None
+    ) -> None:
+        """`state`: the folder's `.dir_sync`, which the caller has locked. `answer` is called on the thread of a question, and
+        so are the `streams`: they have to end before `stop`. Raises OSError if the file system has no sockets."""
         self._state = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._name = _NAME
         self._readable = readable
         self._answer = answer
+        self._streams: Streams = streams or {}
         self._asked: threading.Thread | None = None
+        self._streaming: set[threading.Thread] = set()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             try:
@@ -76,8 +84,9 @@ class ControlServer:
     def stop(self) -> None:
         """May be called whether or not it was started."""
         self._readable.remove(self._socket.fileno())
-        if self._asked is not None:
-            self._asked.join(2.0)
+        for thread in (self._asked, *tuple(self._streaming)):
+            if thread is not None:
+                thread.join(2.0)
         self._socket.close()
         try:
             os.unlink(self._name, dir_fd=self._state)
@@ -98,27 +107,60 @@ class ControlServer:
         return math.inf
 
     def _serve(self, link: socket.socket) -> None:
+        stream: Callable[[], None] | None = None
         with link:
             try:
                 link.settimeout(_PATIENCE_S)
-                link.sendall(_line(self._answer_to(_read_line(link, _LINE_BYTES_MAX))))
+                question = _question_in(_read_line(link, _LINE_BYTES_MAX))
+                serve = None if question is None else self._streams.get(question["command"])
+                if question is None:
+                    link.sendall(_line({"error": "the question cannot be read"}))
+                elif serve is None:
+                    link.sendall(_line(self._answer(question)))
+                else:
+                    stream = partial(serve, question, link)
+                    self._streaming.add(threading.current_thread())
             except OSError:
                 pass  # the client has gone
             finally:
                 self._readable.resume(self._socket.fileno())
+            if stream is not None:  # meanwhile, others are answered
+                try:
+                    stream()
+                except OSError:
+                    pass
+                finally:
+                    self._streaming.discard(threading.current_thread())
 
-    def _answer_to(self, line: bytes) -> Answer:
-        try:
-            question = json.loads(line)
-        except (ValueError, RecursionError):
-            question = None
-        if not isinstance(question, dict) or not isinstance(question.get("command"), str):
-            return {"error": "the question cannot be read"}
-        return self._answer(question)
+
+def _question_in(line: bytes) -> Answer | None:
+    try:
+        question = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return question if isinstance(question, dict) and isinstance(question.get("command"), str) else None
 
 
 def ask(folder: str, question: Answer) -> Answer:
     """Ask the daemon that runs on a folder. Raises NoDaemon; OSError if it does not answer."""
+    with _asked(folder, question) as link:
+        return _answer_in(_read_line(link, _ANSWER_BYTES_MAX))
+
+
+def listen(folder: str, question: Answer) -> Iterator[Answer]:
+    """Ask something that is answered by a stream: each answer when it comes, until the daemon ends. Raises as `ask`."""
+    with _asked(folder, question) as link:
+        link.settimeout(None)
+        rest = b""
+        while piece := link.recv(65536):
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                yield _answer_in(line)
+
+
+@contextmanager
+def _asked(folder: str, question: Answer) -> Iterator[socket.socket]:
+    """A connection to the daemon that runs on a folder, with the question sent. Raises NoDaemon; OSError."""
     try:
         state = os.open(os.path.join(folder, ".dir_sync"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
@@ -131,11 +173,16 @@ def ask(folder: str, question: Answer) -> Answer:
             except (FileNotFoundError, ConnectionRefusedError) as error:
                 raise NoDaemon from error
             link.sendall(_line(question))
-            answer = json.loads(_read_line(link, _ANSWER_BYTES_MAX))
-    except ValueError as error:
-        raise OSError("an answer that cannot be read") from error
+            yield link
     finally:
         os.close(state)
+
+
+def _answer_in(line: bytes) -> Answer:
+    try:
+        answer = json.loads(line)
+    except ValueError as error:
+        raise OSError("an answer that cannot be read") from error
     if not isinstance(answer, dict):
         raise OSError("an answer that cannot be read")
     return answer

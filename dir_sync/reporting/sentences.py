@@ -6,14 +6,14 @@ Rule: names are escaped. A new kind of note needs its sentence here: mypy says w
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from dir_sync.core import notes
 from dir_sync.core.model import show, show_text
 from dir_sync.reporting.log import Once, how_many, human_bytes, human_seconds, labelled, listed
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, pasteable
 
-__all__ = ["Common", "Sentences", "Single", "Wrong", "details"]
+__all__ = ["Common", "Lines", "Sentences", "Single", "Wrong", "details"]
 
 Common = (
     notes.NewHere
@@ -53,14 +53,22 @@ _TIMED_BYTES = 1_000_000  # below this size a speed means nothing
 _NAMED_MAX = 3  # files named in the line of a common problem
 
 
+class Lines(Protocol):
+    """Where lines go: what is used of a logger."""
+
+    def info(self, msg: str, /, *args: object) -> None: ...
+
+    def warning(self, msg: str, /, *args: object) -> None: ...
+
+
 class Sentences:
     """Writes to the log. `folder`: the shared one, for commands that people can paste. `once`: what was said already. `label`:
-    what each line begins with, where there are several folders."""
+    what each line begins with, where there are several folders. `log`: another place for the lines."""
 
-    def __init__(self, folder: str, once: Once, label: str = "") -> None:
+    def __init__(self, folder: str, once: Once, label: str = "", log: Lines | None = None) -> None:
         self._folder = folder
         self._once = once
-        self._log = labelled(label)
+        self._log: Lines = labelled(label) if log is None else log
 
     def common(self, note: Common) -> None:
         peer, size, other = details(note)

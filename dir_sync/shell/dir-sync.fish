@@ -50,8 +50,8 @@ function _shtab_dir_sync_using
   test "$_shtab_dir_sync_cmdpath" = "$argv"
 end
 
-set -g _shtab_dir_sync_commands run once status approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
-set -g _shtab_dir_sync_opts_with_value --address --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --peer --port --preserve --schedule --signature-dir --since --timeout --to --token-file --tool --version --wait-for -b -l -s
+set -g _shtab_dir_sync_commands run once status events approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
+set -g _shtab_dir_sync_opts_with_value --address --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --last --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --only --peer --port --preserve --schedule --signature-dir --since --timeout --to --token-file --tool --version --wait-for -b -l -s
 
 complete -c dir-sync -e
 complete -c dir-sync -f
@@ -193,6 +193,15 @@ complete -c dir-sync -n '_shtab_dir_sync_using status' -s h -l help -d 'print th
 complete -c dir-sync -n '_shtab_dir_sync_using status' -l json -d 'print one JSON object, for programs'
 complete -c dir-sync -n '_shtab_dir_sync_using status' -l check -d 'exit with 4 if not everything is in sync'
 complete -c dir-sync -n '_shtab_dir_sync_using status; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a events -d 'Print what happens in DIR, while it happens: what is changed here, received, sent, in conflict, held, in trouble, and when all is in sync. The last events come first. It ends when the node ends, or by Ctrl-C.'
+complete -c dir-sync -n '_shtab_dir_sync_using events' -s h -l help -d 'print this help and exit'
+complete -c dir-sync -n '_shtab_dir_sync_using events' -l json -d 'print one JSON object in a line for each event, for programs'
+complete -c dir-sync -n '_shtab_dir_sync_using events' -l last -x -d 'begin with the last N events (default: 10; at most 1000)'
+complete -c dir-sync -n '_shtab_dir_sync_using events' -l since -x -d 'begin after the event with this id (--json)'
+complete -c dir-sync -n '_shtab_dir_sync_using events' -l only -x -d 'only these kinds; docs/events.md has a list'
+complete -c dir-sync -n '_shtab_dir_sync_using events' -l follow -d 'when the node ends, wait for its next start, and go on'
+complete -c dir-sync -n '_shtab_dir_sync_using events' -l no-wait -d 'end after the events that were already there'
+complete -c dir-sync -n '_shtab_dir_sync_using events; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a approve -d 'Allow the held deletions or rewrites on all machines. Run this on any machine but the one that made them. Files that vanished while no node was watching can be approved anywhere; the other machines may ask again.'
 complete -c dir-sync -n '_shtab_dir_sync_using approve' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using approve; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'

@@ -11,6 +11,7 @@ import pytest
 from dir_sync.core.events import Drained, PeerDown, PeerUp
 from dir_sync.core.keys import Role
 from dir_sync.core.link_handshake import Member
+from dir_sync.core.live_notes import PeerCame, PeerLeft
 from dir_sync.core.messages import FolderIndex, Hello, MemberRow, Members, Ping
 from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.overload.fairness import Flow
@@ -45,6 +46,7 @@ class Bench:
         self.mesh = mesh
         self.manager = Manager()
         self.beacons: list[bool] = []
+        self.told: list[object] = []  # to those who listen
         self.node_id = NodeId("/shared", Random(1))
         self.node_id.value = ME
         self.folders = Folders()
@@ -63,7 +65,7 @@ class Bench:
     def add(self, name: str, number: int) -> None:
         standin = self.standins[name] = Standin(name, number)
         peers = ConnectedPeers(config(folder_name=name), standin.share, cast(Any, self.manager), self.links.renewed)
-        nobody = SimpleNamespace(perform=lambda effects: None)
+        nobody = SimpleNamespace(perform=lambda effects: None, tell_live=self.told.append)
         self.pauses[name] = SimpleNamespace(pause=None)
         rooms = cast(Any, (None, nobody, SimpleNamespace(is_stalled=False)))
         self.folders.add(Folder(standin.share, peers, *rooms, pausing=cast(Any, self.pauses[name])))
@@ -108,6 +110,7 @@ def test_a_peer_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
     assert bench.peers.name_of(CAROLS) == CAROLS[:8].encode()
     assert [line.partition(" (")[0] for line in caplog.messages] == ["found bob", "lost bob"]
     assert caplog.messages[1].endswith("at 10.0.0.2: it stopped")
+    assert bench.told == [PeerCame("bob", "10.0.0.2"), PeerLeft("bob")]
 
 
 class Mesh:

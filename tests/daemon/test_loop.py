@@ -45,6 +45,7 @@ class Room:
             perform=self.perform,
             finish=lambda effects: self.did("finish"),
             commit=lambda durable: self.did("commit", durable),
+            tell_live=lambda event: None,
         )
         self.chores = SimpleNamespace(due=lambda mono: [FOREVER_S], run=lambda mono: None, is_stalled=False)
         self.folder = Folder(self.standin.share, self.peers, *cast(Any, (requests, performer, self.chores)))

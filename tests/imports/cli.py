@@ -14,6 +14,10 @@ CLI: dict[str, set[str]] = {
         *("history.client", "network.control", "ports", "reporting.output", "reporting.shell"),
     },
     "cli.why_words": {"config", "network.control", "reporting.log", "reporting.shell"},
+    "cli.event_words": {"reporting.log", "reporting.sentences"},
+    "cli.watching": {
+        *("cli.dialogue", "cli.event_words", "cli.parser", "config", "network.control", "reporting.output"),
+    },
     "cli.modes": {
         *(
             "cli.dialogue",
@@ -102,6 +106,7 @@ CLI: dict[str, set[str]] = {
             "cli.inviting",
             "cli.members",
         ),
+        "cli.watching",
         "cli.webbing",
         *("cli.mesh", "cli.modes", "cli.once", "cli.pausing", "cli.why", "config", "daemon.process"),
         *("daemon.rereading", "daemon.signals", "daemon.supervisor", "reporting.log", "reporting.output"),

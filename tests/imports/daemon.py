@@ -20,6 +20,7 @@ DAEMON: dict[str, set[str]] = {
         *("network.sealing", "node_manager", "reporting.log", "reporting.shell", "security.files"),
     },
     "daemon.witness": {"daemon.share"},
+    "daemon.stream": {"network.control"},
     "daemon.shot": {
         *("config", "daemon.daemon", "daemon.opening", "daemon.process", "daemon.signals", "daemon.witness"),
         *("folder.pauses", "folder.root"),
@@ -54,7 +55,7 @@ DAEMON: dict[str, set[str]] = {
     },
     "daemon.effects": {
         *("daemon.borrowing", "daemon.inbox", "daemon.peers", "daemon.requests", "daemon.share"),
-        *("daemon.witness", "file_sync", "folder.state", "network.outbox", "reporting.narrator"),
+        *("daemon.stream", "daemon.witness", "file_sync", "folder.state", "network.outbox", "reporting.narrator"),
     },
     "daemon.mesh": {
         *("config", "network.control", "security.founding", "security.invitations", "security.inviting"),
@@ -85,7 +86,7 @@ DAEMON: dict[str, set[str]] = {
         "daemon.timetable",
         *("config", "daemon.borrowing", "daemon.chores", "daemon.effects", "daemon.folder", "daemon.inbox"),
         *("daemon.jobs", "daemon.memory", "daemon.mesh", "daemon.news", "daemon.pausing", "daemon.peers"),
-        *("daemon.requests", "daemon.share", "daemon.status", "daemon.threads", "daemon.witness"),
+        *("daemon.requests", "daemon.share", "daemon.status", "daemon.stream", "daemon.threads", "daemon.witness"),
         *("folder.root", "network.control", "network.node_id", "network.sealing", "network.throttle"),
         *("node_manager", "readable", "reporting.log", "reporting.narrator"),
     },

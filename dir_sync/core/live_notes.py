@@ -1,0 +1,58 @@
+"""What the stream of events says beside the notes: what the log says in other ways, and what counts for the moment only.
+
+In:   nothing. Out: frozen values, one kind for each thing that happens; `Event` is any of them, or a note.
+Rule: as for `core.notes`: facts in plain units and in names that people know. It may import core only.
+Used by: cli.event_words, core.note_json, daemon.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dir_sync.core.notes import Note
+
+__all__ = ["Begun", "Ended", "Event", "LiveNote", "Missed", "PauseBegan", "PauseOver", "PeerCame", "PeerLeft"]
+
+
+class Begun(NamedTuple):
+    """The stream begins: the node `name` shares the folder under the name `folder`."""
+
+    name: str
+    folder: str
+
+
+class Ended(NamedTuple):
+    """The node does not share the folder any more: the last event."""
+
+
+class Missed(NamedTuple):
+    """The reader was too slow, or came too late: `events` events are missing here."""
+
+    events: int
+
+
+class PeerCame(NamedTuple):
+    """The node `peer` is connected, and shares the folder."""
+
+    peer: str
+    address: str
+
+
+class PeerLeft(NamedTuple):
+    """The node `peer` is not connected any more, or does not share the folder any more."""
+
+    peer: str
+
+
+class PauseBegan(NamedTuple):
+    """The folder is paused here. `until_s`: Unix time; 0: until `resume`."""
+
+    until_s: int
+
+
+class PauseOver(NamedTuple):
+    """The folder is not paused here any more."""
+
+
+LiveNote = Begun | Ended | Missed | PeerCame | PeerLeft | PauseBegan | PauseOver
+Event = Note | LiveNote

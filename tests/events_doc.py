@@ -1,0 +1,91 @@
+"""Writes docs/events.md, the table of all kinds of events, from the types themselves.
+
+python -m tests.events_doc            writes it
+python -m tests.events_doc --check    exit code 1 if it is not what would be written
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from dir_sync.core.note_json import KINDS
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "events.md"
+
+HEAD = """\
+# Events
+
+`events DIR` prints what happens in a folder, while it happens; `events DIR --json` prints one JSON object in a line for each
+event. This page is made from the program by `python -m tests.events_doc`; a test fails if it says something else.
+
+    main.py events ~/shared                                     # for people, in the words of the log
+    main.py events ~/shared --json --follow                     # for programs; it goes on when the node starts again
+    main.py events ~/shared --only conflict,peer_held           # some kinds only
+    main.py events ~/shared --json --since 1795855422617777     # what came after that event
+
+The first object is `begun`. When the node ends, the last one is `ended`. Later versions may add kinds and keys.
+
+| key of each event | value |
+|---|---|
+| `event` | The kind: see below. |
+| `id` | A number that grows with each event, also over restarts. `begun`, `missed`, `ended`: that of the one before. |
+| `time` | When it happened (Unix time, seconds). |
+| `more` | Only with `received_many` and `sent_many`, if not all files are named: how many are not. |
+
+Keys that several kinds have:
+
+| key | value |
+|---|---|
+| `path` | Below the shared folder, escaped as everywhere ([names](cli.md#names)), and never cut. "" is the folder itself. |
+| `peer` | The name of the node at the other end of the connection; "" if there is none. |
+| `maker` | The name of the node on which the change was made; "" if it is not known. |
+| `size`, `took_ms` | Bytes of the whole content; milliseconds that the transfer took. |
+| `travelled` | Bytes that went over the network: fewer than `size`, if the receiver had the beginning already. |
+| `problem`, `reason` | What is wrong; why this was done or skipped, as text. |
+| `source` | The name that the file had before. |
+| `version` | The name of that version in the history. |
+
+The node keeps the last 1,000 events in memory, and with `--last` or `--since` the stream begins with them. At most 16 programs
+listen to one folder at a time. The node waits for none of them: what comes faster than a program reads is dropped once 10,000
+events wait for it, and `missed` stands in that place. Without a listener, nothing is written or converted.
+
+A program that would rather not start another one connects to the Unix socket `DIR/.dir_sync/control`, sends the line
+`{"command": "events", "last": 10}` (or `"since": ID`; with `"wait": false` it ends after what was there already), and reads the
+same lines. It must not close its side of the connection before it has read all that it wants.
+
+| event | keys | what happened |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """The text of docs/events.md."""
+    return HEAD + "\n".join(_rows()) + "\n"
+
+
+def _rows() -> Iterator[str]:
+    for name, kind in KINDS.items():
+        keys = ", ".join(f"`{field}`" for field in kind._fields)
+        words = " ".join((inspect.getdoc(kind) or "").split()).removeprefix("For people (`core.notes`): ")
+        words = re.sub(r"`([A-Z]\w+)`", lambda found: f"`{_called(found[1])}`", words)
+        yield f"| `{name}` | {keys} | {words[:1].upper()}{words[1:]} |"
+
+
+def _called(kind: str) -> str:
+    """`ReceivedMany` in a docstring is the name of another kind."""
+    return next((name for name, one in KINDS.items() if one.__name__ == kind), kind)
+
+
+def main(words: list[str]) -> int:
+    if words == ["--check"]:
+        return int(not PAGE.exists() or PAGE.read_text("utf-8") != page())
+    PAGE.write_text(page(), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
