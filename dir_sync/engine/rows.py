@@ -217,10 +217,10 @@ class Rows:
     def is_half_set(self, now: Record, mine: Record) -> bool:
         """True if only attributes of an entry differ from the version here, as a change to a newer one leaves them that has
         failed half-way. `now`: what is there, with the attributes that this node keeps."""
-        offers = self._board.index.offers(now.path)
+        offers = self._board.index.offers.of(now.path)
         if not offers or not (same_content(mine, now) and same_meta(mine, now)):
             return False
-        decision = self._mode_rules.decision_at(now.path, self._board.index.get(now.path))
+        decision = self._mode_rules.decision_at(now.path, self._board.index.rows.get(now.path))
         return isinstance(decision, Take) and any(
             same_content(offer.record, mine)
             and beats(offer.record, mine)
