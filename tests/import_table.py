@@ -51,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ports": set(),
     "reporting.shell": set(),
     "reporting.output": set(),
+    "reporting.prometheus": set(),
     "network": set(),
     "network.networks": {"utils"},
     "network.pacing": set(),

@@ -5,9 +5,10 @@
     log_file    the log file: rotation, and opening it anew
     shell       commands that can be pasted into a shell
     sentences   one sentence for each kind of note
+    prometheus  the state of nodes as text for Prometheus
     narrator    turns notes into log lines: related notes become one line, many equal ones are counted
 
-The notes are frozen values in `dir_sync/core/notes.py`; the engine makes them. A web page or an event stream would be
-one more consumer beside `narrator`.
+The notes are frozen values in `dir_sync/core/notes.py`; the engine makes them. The stream of events
+(`daemon.stream`) is the other consumer beside `narrator`.
 May import: `dir_sync.core`, `dir_sync.config`. Who calls it: `daemon`, `folder`, `history` and `cli`; `config` uses `output`.
 """

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from dir_sync.web.door import Door, Guard
 from dir_sync.web.nodes import Nodes
+from dir_sync.web.routes.metrics import ROUTES as METRICS
 from dir_sync.web.routes.overview import ROUTES as OVERVIEW
 from dir_sync.web.sampling import Sampler
 from dir_sync.web.stream import Stream, events_of
@@ -43,6 +44,7 @@ class Web:
         return [
             Route("/", _index),
             Route("/api/live", self._live),
+            *METRICS,
             *OVERVIEW,
             Mount("/static", StaticFiles(directory=STATIC)),
         ]

@@ -11,7 +11,8 @@ WEB: dict[str, set[str]] = {
     "web.sampling": {"network.control", "web.nodes", "web.stream"},
     "web.routes": set(),
     "web.routes.overview": {"config", "folder.pauses", "network.control", "web.replies"},
-    "web.app": {"web.door", "web.nodes", "web.routes.overview", "web.sampling", "web.stream"},
+    "web.routes.metrics": {"reporting.prometheus", "web.replies"},
+    "web.app": {"web.door", "web.nodes", "web.routes.metrics", "web.routes.overview", "web.sampling", "web.stream"},
     "web.serve": {"config", "web.app", "web.door", "web.nodes"},
     "cli.webbing": {"cli.dialogue", "cli.parser", "config", "reporting.output", "web.serve"},
 }
