@@ -30,6 +30,7 @@ from dir_sync.core.jobs import (
     Version,
 )
 from dir_sync.core.names import HISTORY, STAGING, STATE
+from dir_sync.core.verify import VerifyJob
 from dir_sync.files import scanner, texts
 from dir_sync.files.appends import Appends
 from dir_sync.files.batches import SYNC_ALL_FROM, Batches, is_new_file
@@ -48,6 +49,7 @@ from dir_sync.files.put_back import PutBack
 from dir_sync.files.reading import read
 from dir_sync.files.recovery import Recovery
 from dir_sync.files.replace import Replacer
+from dir_sync.files.rereads import Rereads
 from dir_sync.files.staging import Staging
 from dir_sync.files.unsigned import Unsigned
 from dir_sync.ports import Disk, Signatures, Watch
@@ -91,6 +93,7 @@ class FileSync:
         meta = Metadata(disk, staging, replacer, preparer, installer, keeper)
         self._appends = Appends(disk, staging, unsigned, meta, stopping)
         mover = Mover(disk, staging, fingerprints, put_back, replacer, meta, keeper)
+        self._rereads = Rereads(disk, stopping)
         self._batches = Batches(
             disk, staging, fingerprints, preparer, installer, mover, meta, history, unsigned, keeper
         )
@@ -166,6 +169,8 @@ class FileSync:
                     return texts.read(job, self._disk)
             case MergeJob():
                 return texts.merge(job)
+            case VerifyJob():
+                return self._rereads.verify(job)
 
     def only_look(self, job: ListJob | LookJob) -> Event:
         """`perform` for a dry run: nothing is watched, and no signature is made."""

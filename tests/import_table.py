@@ -34,6 +34,7 @@ ROOMS = [
     "patch",
     "deltas",
     "reading",
+    "rereads",
     "texts",
     "scanner",
     "recovery",
@@ -186,6 +187,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files.patch": {"delta", "ports", "files.outcomes", "files.hashing", "files.staging"},
     "files.deltas": {"delta", "ports", "files.hashing", "files.staging", "files.unsigned"},
     "files.reading": {"ports", "files.hashing"},
+    "files.rereads": {"ports", "files.hashing"},
     "files.texts": {"ports"},
     "files.kept": {"ports", "files.staging"},
     "files.scanner": {"ports", "files.hashing", "files.fingerprints", "files.growth", "files.kept"},
@@ -272,6 +274,7 @@ MESSAGES: dict[str, set[str]] = {
     "transfer": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire"},
     "history": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},
     "brake": {"frozen", "messages.base", "messages.checks", "limits"},
+    "verify": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "verify"},
     "observe": {
         *("forecast", "frozen", "messages.base", "messages.checks", "messages.records", "limits", "mode", "model"),
     },

@@ -56,9 +56,12 @@ from dir_sync.core.messages import (
     Signature,
     State,
     StateRequest,
+    VerifyReport,
+    VerifyRequest,
 )
 from dir_sync.core.mode import CHOICES
 from dir_sync.core.model import Kind, Record, Stamp, Vector, join
+from dir_sync.core.verify import Entry, Outcome
 
 _FORBIDDEN = (b"", b".", b"..", limits.RESERVED_NAME)
 _PULL_ID_MAX = 2**32 - 1
@@ -356,6 +359,16 @@ def kept() -> st.SearchStrategy[Kept]:
 
 
 @cache
+def verify_entries() -> st.SearchStrategy[Entry]:
+    outcomes = st.sampled_from(Outcome)
+    return st.one_of(
+        st.builds(Entry, paths(), st.just(Kind.FILE), sizes(), digests(), outcomes),
+        st.builds(Entry, paths(), st.just(Kind.SYMLINK), st.just(0), targets(), outcomes),
+        st.builds(Entry, paths(), st.just(Kind.DIRECTORY), st.just(0), st.just(b""), outcomes),
+    )
+
+
+@cache
 def messages() -> st.SearchStrategy[Message]:
     """Every message but HELLO and CLOSE, which come first and last."""
     return st.one_of(
@@ -392,6 +405,8 @@ def messages() -> st.SearchStrategy[Message]:
         ),
         st.builds(ForecastRequest, names(), ids(), _some(records(), least=1)),
         st.builds(Forecast, names(), _some(st.tuples(st.sampled_from(Fate), texts()), least=1)),
+        st.builds(VerifyRequest, names(), pull_ids(), paths(), paths(), _some(paths()), st.booleans()),
+        st.builds(VerifyReport, names(), pull_ids(), _some(verify_entries()), sizes(), st.booleans(), st.booleans()),
         st.builds(Ping, sequences()),
         st.builds(Pong, sequences(), st.one_of(st.just(0), st.integers(1, 2**63 - 1))),
         chunks(),

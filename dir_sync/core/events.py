@@ -26,6 +26,7 @@ from dir_sync.core.jobs import (
 from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryRequest, Loser, Message
 from dir_sync.core.notes import Note
 from dir_sync.core.transfers.connection import Connection
+from dir_sync.core.verify import Verified
 
 # Events
 
@@ -97,6 +98,16 @@ class Inquired(NamedTuple):
     questions: tuple[HistoryRequest | HaveRequest, ...]
 
 
+class VerifyWanted(NamedTuple):
+    """A person wants everything to be read again, here and at the peers. `repair`: what is rotten is healed."""
+
+    repair: bool
+
+
+class VerifyEnded(NamedTuple):
+    """That person has seen the result, or does not want it any more."""
+
+
 class Ticked(NamedTuple):
     """A deadline is due."""
 
@@ -139,7 +150,7 @@ class Drained(NamedTuple):
 Event = (
     Touched | Moved | Blind | Decided | Overridden | Reverted | ConflictsDismissed | RestoreRequested | Inquired | Ticked | Listed
     | RoomMeasured | Looked | Applied | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned
-    | Rechecked | TextsRead | Merged
+    | Rechecked | TextsRead | Merged | Verified | VerifyWanted | VerifyEnded
 )  # fmt: skip
 
 

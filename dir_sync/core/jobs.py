@@ -2,7 +2,7 @@
 
 In: nothing. Out: frozen values. The engine orders jobs (as effects), `file_sync` and the modules in `files` perform
 them, and the answer returns to the engine as an event. A job without an answer says so. May import: core.looks,
-core.model, and of core.wire the pieces of content that a read returns.
+core.model, core.verify, and of core.wire the pieces of content that a read returns.
 """
 
 from enum import Enum
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dir_sync.core.looks import Folder, Grown, Listing, LookItem, MadeDelta, Seen
 from dir_sync.core.model import Kind, Record
+from dir_sync.core.verify import VerifyJob
 from dir_sync.core.wire import Piece
 
 # Look and list: see core/looks.py
@@ -394,4 +395,5 @@ Job = (
     | RecheckJob
     | KeepTextsJob
     | MergeJob
+    | VerifyJob
 )

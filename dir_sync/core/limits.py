@@ -118,6 +118,18 @@ SAVE_GRACE_MS = 300  # ... or part of a save that puts the old file aside first,
 ORIGIN_GRACE_MS = 150  # the maker of a change pushes it: other holders are asked only after this
 RENAME_HOLD_MS = 2_000  # a removal waits so long for a new name of its content
 
+# Reading everything again (verify, scrub)
+VERIFY_ENTRIES_MAX = 1_000  # in one request or report: some 100 kB, and what both sides hold of a folder at a time
+VERIFY_PAGE_BYTES = (
+    256 * MIB
+)  # ... and their contents: a few seconds of reading, so that one waits for no other for long
+VERIFY_SLICE_BYTES = 32 * MIB  # read in one job, so that a large file neither delays the end nor holds up other readers
+VERIFY_PASSES_A_DAY = 4  # how often, with its paths and bytes, a peer may have the folder read: more serves no user ...
+VERIFY_FREE_BYTES = (
+    1024 * MIB
+)  # ... of a small folder so much each day, and at once: its users may try it again and again
+VERIFY_SHARE = 2  # reading for peers takes at most one part in so many of the time, however many of them ask
+
 assert HELLO_FRAME_BYTES_MAX < FRAME_BYTES_MAX
 assert ATTACHED_BYTES_MAX + 64 * KIB < FRAME_BYTES_MAX
 assert INLINE_BYTES_MAX <= ATTACHED_BYTES_MAX

@@ -18,17 +18,17 @@ from typing import NamedTuple
 
 from dir_sync.core.merging import TextMerged
 from dir_sync.core.scope_notes import Adopted, BadRule, NoRoom, Reverted, RoomAgain, RulesChanged, ScopeProgress
+from dir_sync.core.verify_notes import Healed, Rotten, Scrubbed, Suspicious, VerifyNote
 
 __all__ = [
     "Adopted", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied", "Decided",
-    "DeletedHere", "Fetched", "FetchedDelta", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged", "InSync", "Kept",
-    "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note", "NothingHeld", "PeerAhead",
-    "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed", "RenamedHere",
-    "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "RulesChanged", "Safeguard", "Scanned", "Sent",
-    "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "TextMerged", "Transfer", "Trouble", "Unfit",
-    "Unreadable", "WrittenLate",
+    "DeletedHere", "Fetched", "FetchedDelta", "Healed", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged",
+    "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note", "NothingHeld",
+    "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed",
+    "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "Rotten", "RulesChanged",
+    "Safeguard", "Scanned", "Scrubbed", "Sent", "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld",
+    "Suspicious", "TextMerged", "Transfer", "Trouble", "Unfit", "Unreadable", "WrittenLate",
 ]  # fmt: skip
-
 
 # --- what a user did here ---------------------------------------------------------------------------------------------
 
@@ -397,4 +397,4 @@ class NothingHeld(NamedTuple):
 
 Safeguard = LossHeld | PeerHeld | StillHeld | LossHeldThere | HeldThere | Decided | NothingHeld
 
-Note = LocalChange | PeerChange | Transfer | Progress | Trouble | HistoryChange | Safeguard
+Note = LocalChange | PeerChange | Transfer | Progress | Trouble | HistoryChange | Safeguard | VerifyNote

@@ -30,6 +30,7 @@
     rehearsal.py  this machine's side of it: a copy of the index in memory, or the node that runs here
     meeting.py    the other sides of it: nodes that are asked, and note nothing
     observers.py  Observers: at a node, the links of those who only ask so
+    priority.py   a thread that waits for everything else on the machine
     opening.py    what a node opens on the network
     status.py     collects the figures of `status`
     jobs.py       DiskWorkers: the threads that do the jobs of all folders on their disks; FolderJobs: those of one folder

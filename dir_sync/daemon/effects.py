@@ -18,6 +18,7 @@ from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.live_notes import Event
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, PullItem, Signature
 from dir_sync.core.notes import ChangedHere, DeletedHere, NewHere, Note, RenamedHere
+from dir_sync.core.verify import VerifyJob
 from dir_sync.daemon.borrowing import Borrowed, Borrowing
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.peers import ConnectedPeers
@@ -89,6 +90,8 @@ class Performer:
                     self._peers.say_new_replica()
                 case Report():
                     self._requests.answered(effect)
+                case VerifyJob():
+                    self._share.workers.put_idle(effect)
                 case _:
                     self._share.workers.put(self._peers.flow_of(getattr(effect, "peer", "")), effect)
 

@@ -18,10 +18,12 @@ from typing import Protocol
 from dir_sync.core.events import Event
 from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job, ReadJob
 from dir_sync.core.overload.fairness import Flow
+from dir_sync.core.verify import VerifyJob
 from dir_sync.daemon.inbox import HERE, For, Post
 from dir_sync.daemon.news import jobs_of
+from dir_sync.daemon.priority import lower
 from dir_sync.daemon.threads import DiskHangs, Threads
-from dir_sync.daemon.workers import Pool, Task, given_up
+from dir_sync.daemon.workers import Jobs, Pool, Task, given_up
 from dir_sync.file_sync import FileSync, Stopped
 from dir_sync.network.throttle import Throttle
 
@@ -47,11 +49,14 @@ class DiskWorkers:
         self.small = Pool(_WORKERS, throttle)
         self.bulk = Pool(_WORKERS, throttle)
         self.checks = Pool(1)  # is the folder still there: no other job delays the answer
+        self.idle = Pool(
+            1
+        )  # reads everything again, when nobody else wants the disk; it has a thread once there is a job
 
     def start(self, searches: Searches, threads: Threads) -> None:
         self.searches = searches
         self._threads = threads
-        for pool, name in ((self.small, "disk"), (self.bulk, "bulk"), (self.checks, "check")):
+        for pool, name in ((self.small, "disk"), (self.bulk, "bulk"), (self.checks, "check"), (self.idle, "idle")):
             pool.start(partial(self._hire, pool, name, itertools.count(1)))
 
     def _hire(self, pool: Pool, name: str, numbers: Iterator[int]) -> None:
@@ -59,11 +64,13 @@ class DiskWorkers:
 
     def stop(self) -> None:
         """Workers end, each after its job."""
-        for pool in (self.small, self.bulk, self.checks):
+        for pool in (self.small, self.bulk, self.checks, self.idle):
             pool.stop()
 
     def _work(self, pool: Pool) -> None:
         """The body of a worker's thread."""
+        if pool is self.idle:
+            lower()
         while not self._threads.is_ending and self._work_once(pool):
             pass
 
@@ -92,7 +99,7 @@ class FolderJobs:
         self._inbox = inbox
         self._workers = workers
         self._is_ending = is_ending
-        self._jobs = {pool: pool.open(self) for pool in (workers.small, workers.bulk, workers.checks)}
+        self._jobs: dict[Pool, Jobs] = {pool: pool.open(self) for pool in (workers.small, workers.bulk, workers.checks)}
 
     def stop(self, within_s: float) -> None:
         """No further job is begun. Waits, at most so long, for the answers of those that are being done."""
@@ -106,6 +113,13 @@ class FolderJobs:
             self._put(self._workers.small, HERE, job)
         else:
             self._put(self._workers.bulk if job.bulk else self._workers.small, flow, job)
+
+    def put_idle(self, job: VerifyJob) -> None:
+        """Queue a job that waits for everything else on this machine."""
+        pool = self._workers.idle
+        if pool not in self._jobs:
+            self._jobs[pool] = pool.open(self)
+        self._put(pool, HERE, job)
 
     def check(self, work: Callable[[], None]) -> None:
         """Call this on a worker's thread, at once."""

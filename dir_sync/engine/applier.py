@@ -4,7 +4,7 @@ In:   decided changes; results of the disk workers.
 Out:  apply jobs; rows, kept versions, retries.
 Rule: an apply job names what it expects at its path. If it finds something else, it changes nothing, and a look
 follows.
-Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, local_changes, scan.
+Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, local_changes, scan, healing.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Applier:
         self._orders = ApplyOrders()
 
     def order_change(self, item: ApplyItem, take: Take | None) -> None:
-        if item.expect:
+        if item.expect and not item.known:
             there = self._board.index.rows.get(item.path)
             if there is not None and there.record.kind is Kind.FILE and there.fp == item.expect:
                 item = item._replace(known=there.record.content)

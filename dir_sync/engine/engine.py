@@ -33,6 +33,8 @@ from dir_sync.core.events import (
     Ticked,
     Touched,
     Urgency,
+    VerifyEnded,
+    VerifyWanted,
 )
 from dir_sync.core.jobs import (
     Applied,
@@ -51,6 +53,7 @@ from dir_sync.core.jobs import (
 from dir_sync.core.messages import Message
 from dir_sync.core.model import PeerError
 from dir_sync.core.peers.contact import Contact
+from dir_sync.core.verify import Verified
 from dir_sync.engine.constants import CALM_MS, DELTA_KEEP_MS, RECHECK_MAX, RECHECK_MS, RETRY_MS, TELL_TOGETHER_MS
 from dir_sync.engine.machines import Machines
 from dir_sync.engine.values import Now
@@ -173,6 +176,12 @@ class Engine(Machines):
             case Merged():
                 self.board.job_came_back()
                 self.merging.on_merged(event)
+            case Verified():
+                self.rereads.on_verified(event)
+            case VerifyWanted(repair):
+                self.verifying.begin(repair)
+            case VerifyEnded():
+                self.verifying.end()
             case PeerUp():
                 peer = self.intake.on_peer_up(event)
                 if peer is not None:
@@ -201,6 +210,8 @@ class Engine(Machines):
         self.ignoring.run_timers()
         if self.merging.is_on:
             self.merging.run()
+        if self.rereads.is_on:
+            self.verifying.heal()
         self.planner.plan_todo()
         self.applier.flush_jobs()
         self.queries.answer_some()
@@ -227,6 +238,8 @@ class Engine(Machines):
         self.vain.tell()
         if self.board.out or self.board.jobs_out:
             self.board.something_happened()
+        if self.rereads.is_on:
+            self.verifying.run()
         return self.board.out
 
     def next_deadline(self) -> int | None:
@@ -264,6 +277,8 @@ class Engine(Machines):
             due.append(max(board.moved_ms, now_ms) + CALM_MS)
         if self.merging.is_on and (when := self.merging.due_ms()) is not None:
             due.append(when)
+        if self.rereads.is_on:
+            due.append(self.verifying.due_ms())
         if self.uploader.has_parked:
             due.append(now_ms + 20)
         if self.work.arrivals.is_fetching or self.publisher.waits_for_acknowledgements() or self.ignoring.is_changing:
@@ -297,6 +312,8 @@ class Engine(Machines):
         self.deltas_in.peer_came(peer)
         if self.merging.is_on:
             self.merging.peer_came()
+        if self.rereads.is_on:
+            self.verifying.peer_came()
 
     def _peer_down(self, replica: str) -> None:
         if not self.contacts.left(replica):
@@ -315,6 +332,8 @@ class Engine(Machines):
         self.queries.inquiries.gone(replica)
         if self.merging.is_on:
             self.merging.peer_gone(replica)
+        if self.rereads.is_on:
+            self.verifying.peer_gone(replica)
 
     def _received(self, replica: str, message: Message) -> None:
         peer = self.board.peers.get(replica)

@@ -24,6 +24,7 @@ from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.forecaster import Forecaster
 from dir_sync.engine.growth_in import GrowthInstaller
+from dir_sync.engine.healing import Healing
 from dir_sync.engine.idle import IdleTasks
 from dir_sync.engine.ignoring import Ignoring
 from dir_sync.engine.in_vain import VainCounter
@@ -43,16 +44,20 @@ from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.queries import Queries
 from dir_sync.engine.readers import ReadersFilter
 from dir_sync.engine.recorder import LocalRecorder
+from dir_sync.engine.rereads import Rereads
 from dir_sync.engine.router import MessageRouter
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.scan import Scan
 from dir_sync.engine.scope import Scope
+from dir_sync.engine.scrub import Scrub
 from dir_sync.engine.signatures import SignatureBacklog
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.uploader import Uploader
+from dir_sync.engine.verify_answers import VerifyAnswers
+from dir_sync.engine.verifying import Verifying
 from dir_sync.engine.versions import VersionKeeper
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import Index
@@ -80,12 +85,14 @@ class Machines:
         default_rules: bool = False,
         local_rules: bool = False,
         merges: bool = False,
+        scrub_s: int = 0,
     ) -> None:
         """`tag`: part of the names of staging files, different at each start. `deltas`: the delta library is installed.
         `retention`: how long the history keeps versions; None: forever. `ahead_ns`: how far a peer's stamp may be ahead
         of our clock before changes made here stop continuing from it. `number`: the position of the folder in our HELLO.
         `mode`: what is announced, and what is taken. `default_rules`: litter is not shared.
-        `local_rules`: this machine may have rules of its own. `merges`: texts that lost a conflict are merged."""
+        `local_rules`: this machine may have rules of its own. `merges`: texts that lost a conflict are merged.
+        `scrub_s`: in which time everything is read again in the background; 0: it is not."""
         self.board = board = Board(index, folder, tag, deltas, number)
         self.mode_rules = mode_rules = ModeRules(board, mode)
         self.contacts = contacts = Contacts(board)
@@ -224,6 +231,11 @@ class Machines:
             board, mode_rules, brakes, own_losses, peer_losses, rows, intake, queries
         )
         self.idle = IdleTasks(board, work, signatures, folder_times, transfers, look_queue)
+        self.rereads = rereads = Rereads(board, work)
+        self.healing = healing = Healing(board, work, sources, transfers, applier, rereads)
+        self.verify_answers = verify_answers = VerifyAnswers(board, rereads, healing)
+        self.scrub = scrub = Scrub(board, work, rereads, verify_answers, scrub_s)
+        self.verifying = verifying = Verifying(board, scope, rereads, healing, verify_answers, scrub)
         self.router = MessageRouter(
             board,
             mode_rules,
@@ -242,4 +254,6 @@ class Machines:
             queries,
             merging,
             decisions,
+            verify_answers,
+            verifying,
         )

@@ -36,6 +36,8 @@ from dir_sync.core.messages import (
     State,
     StateRequest,
     Taker,
+    VerifyReport,
+    VerifyRequest,
     handlers,
 )
 from dir_sync.core.model import Kind
@@ -58,6 +60,8 @@ from dir_sync.engine.queries import Queries
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.uploader import Uploader
 from dir_sync.engine.values import Ready
+from dir_sync.engine.verify_answers import VerifyAnswers
+from dir_sync.engine.verifying import Verifying
 from dir_sync.engine.work import WorkTable
 
 __all__ = ["MessageRouter"]
@@ -85,6 +89,8 @@ class MessageRouter:
         queries: Queries,
         merging: Merging,
         decisions: Decisions,
+        verify_answers: VerifyAnswers,
+        verifying: Verifying,
     ) -> None:
         self._board = board
         self._mode_rules = mode_rules
@@ -103,6 +109,8 @@ class MessageRouter:
         self._queries = queries
         self._merging = merging
         self._decisions = decisions
+        self._verify_answers = verify_answers
+        self._verifying = verifying
 
     def route(self, peer: Contact, message: Message) -> None:
         if peer.connection.queued > limits.OUTBOX_BYTES_BEHIND_MAX:
@@ -214,6 +222,14 @@ class MessageRouter:
 
     def on_decision(self, peer: Contact, message: Decision) -> None:
         self._decisions.decide_on(message.maker, message.counter, message.approve, peer.replica)
+
+    # --- everything is read again ---
+
+    def on_verify_request(self, peer: Contact, message: VerifyRequest) -> None:
+        self._verify_answers.on_request(peer, message)
+
+    def on_verify_report(self, peer: Contact, message: VerifyReport) -> None:
+        self._verifying.on_report(peer, message)
 
 
 _HANDLERS: Final = handlers(Taker.ENGINE, MessageRouter)

@@ -3,8 +3,8 @@
 In:   transfers that begin, receive bytes, fail, end, or are no longer wanted.
 Out:  pulls, jobs that write into the staging folder, and staging files to remove.
 Rule: a staging file is never removed while a job writes it.
-Used by: rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report,
-      local_changes, ignoring, scan, idle.
+Used by: rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report, local_changes,
+ignoring, scan, idle, healing.
 """
 
 from __future__ import annotations

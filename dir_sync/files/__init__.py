@@ -29,6 +29,7 @@ Layers, lowest first; a module imports only those before it:
     patch           a delta and its base become a staged file
     deltas          signatures and deltas for peers
     reading         pieces of files for peers
+    rereads         reads everything again, for `verify` and the scrub
     texts           texts that are merged, and merging them
     scanner         lists folders, looks at paths
     recovery        at the next start: what the last run left in the staging folder"""

@@ -96,3 +96,8 @@ class Tree:
         parent, _, name = after.rpartition(b"/")
         condition = "kind=1 AND size>=? AND (parent,name)>(?,?) ORDER BY parent,name LIMIT ?"
         return self._rows.select(condition, (size_min, parent, name, limit))
+
+    def live_from(self, after: bytes, limit: int) -> list[Row]:
+        """Up to `limit` live rows whose path comes after `after`, in order of (parent, name)."""
+        parent, _, name = after.rpartition(b"/")
+        return self._rows.select("kind<>0 AND (parent,name)>(?,?) ORDER BY parent,name LIMIT ?", (parent, name, limit))

@@ -46,6 +46,10 @@ Single = (
     | notes.BadContent
     | notes.Restless
     | notes.CannotRestore
+    | notes.Rotten
+    | notes.Healed
+    | notes.Suspicious
+    | notes.Scrubbed
 )
 """Logged at once, in one line."""
 
@@ -239,6 +243,23 @@ class Sentences:
                     "%s that stayed on this machine until now will be announced: the mode is another one",
                     how_many(paths, "change"),
                 )
+            case notes.Rotten(path, size):
+                self._log.warning(
+                    "ROTTEN: %s (%s) has another content than was recorded, and nobody has changed it: the disk may fail",
+                    show(path), human_bytes(size),
+                )  # fmt: skip
+            case notes.Healed(path, size, peer):
+                self._log.warning(
+                    "healed %s (%s) from %s; what the disk had made of it is in the history",
+                    show(path), human_bytes(size), show_text(peer) or "another place on this machine",
+                )  # fmt: skip
+            case notes.Suspicious(path, problem):
+                self._log.warning("cannot verify %s: %s", show(path), problem)
+            case notes.Scrubbed(rotten):
+                found = (
+                    f"{how_many(rotten, 'file')} had gone bad" if rotten else "all contents are as they were recorded"
+                )
+                self._log.info("scrub: everything was read again, %s", found)
             case notes.IdentityChanged(reason):
                 self._log.warning("this node takes a new identity: %s", reason)
             case _:

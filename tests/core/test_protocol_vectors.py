@@ -52,11 +52,14 @@ from dir_sync.core.messages import (
     Signature,
     State,
     StateRequest,
+    VerifyReport,
+    VerifyRequest,
     encode,
 )
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, joined
 from dir_sync.core.session import Session
+from dir_sync.core.verify import Entry, Outcome
 from dir_sync.core.wire import Attachment, Frame, FrameDecoder, Json, Unknown
 from tests.receiving import feed, frames_in
 
@@ -226,6 +229,21 @@ MEANING: dict[str, list[Message]] = {
         )
     ],
     "4.26": [Pong(7, T + 123_456_789)],
+    "4.27": [
+        VerifyRequest("docs", 7, b"a.txt", b"photos/\xff", (), True),
+        VerifyRequest("docs", 8, b"", b"", (b"a.txt", b"photos"), False),
+        VerifyReport(
+            "docs",
+            8,
+            (
+                Entry(b"a.txt", Kind.FILE, 5, FIRST, Outcome.ROTTEN),
+                Entry(b"link", Kind.SYMLINK, 0, b"a.txt"),
+                Entry(b"photos", Kind.DIRECTORY, 0, b""),
+            ),
+            5,
+            True,
+        ),
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -277,7 +295,7 @@ def test_the_document_has_all_vectors() -> None:
     assert list(VECTORS) == list(MEANING)
     assert SECTION.count("\n### ") == len(VECTORS) + 1
     said = {type(message) for messages in MEANING.values() for message in messages}
-    assert len(said) == 30  # each message there is
+    assert len(said) == 32  # each message there is
     assert len(REFUSED) >= 25
 
 

@@ -55,6 +55,8 @@ from dir_sync.core.messages import (
     Signature,
     State,
     StateRequest,
+    VerifyReport,
+    VerifyRequest,
     encode,
 )
 from dir_sync.core.mode import Mode
@@ -106,6 +108,8 @@ ONE_OF_EACH: list[Message] = [
     Rows("docs", "ab", Mode.TWO_WAY, True, 1, True, (RECORD,)),
     ForecastRequest("docs", "ab", (RECORD,)),
     Forecast("docs", ((Fate.TAKE, ""),)),
+    VerifyRequest("docs", 1, b"", b""),
+    VerifyReport("docs", 1, (), 0, True),
     Ping(1),
     Pong(1),
     Chunks((Piece(1, 0, b"abc"),)),
@@ -165,7 +169,7 @@ EXPECTED = {
 
 def test_the_table_is_the_protocols() -> None:
     assert {phase: set(legal) for phase, legal in LEGAL.items()} == EXPECTED
-    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 30
+    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 32
 
 
 @pytest.mark.parametrize("message", ONE_OF_EACH, ids=name_of)

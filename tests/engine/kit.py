@@ -65,6 +65,7 @@ _SETTINGS: dict[str, Any] = {
     "local_rules": True,
     "is_on": False,
     "ahead_ns": 86_400 * 10**9,
+    "period_s": 0,
 }
 _EMPTY: dict[Any, Callable[[], Any]] = {
     **{kind: kind for kind in (bool, int, str, bytes, list, dict, set, frozenset, tuple)},

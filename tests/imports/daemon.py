@@ -102,7 +102,16 @@ DAEMON: dict[str, set[str]] = {
         *("daemon.jobs", "config", "delta", "disk", "engine", "event_handler", "file_sync", "daemon.inbox"),
         *("reporting.log", "ports", "readable", "delta.signature_cache", "folder.state", "index"),
     },
-    "daemon.jobs": {"daemon.news", "daemon.threads", "file_sync", "daemon.inbox", "network.throttle", "daemon.workers"},
+    "daemon.jobs": {
+        "daemon.news",
+        "daemon.priority",
+        "daemon.threads",
+        "file_sync",
+        "daemon.inbox",
+        "network.throttle",
+        "daemon.workers",
+    },
     "daemon.news": {"daemon.inbox", "network.control"},
+    "daemon.priority": set(),
     "daemon.threads": {"reporting.log"},
 }

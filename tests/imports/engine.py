@@ -47,6 +47,11 @@ MACHINES = [
     "merging",
     "decisions",
     "idle",
+    "rereads",
+    "healing",
+    "verify_answers",
+    "scrub",
+    "verifying",
     "router",
 ]
 
@@ -388,7 +393,20 @@ ENGINE: dict[str, set[str]] = {
         ),
         *("engine.deltas_out", "engine.uploader", "engine.incoming_moves", "engine.deltas_in", "engine.fetcher"),
         *("engine.bulk_install", "engine.sync_report", "engine.intake", "engine.queries", "engine.decisions"),
-        "engine.merging",
+        *("engine.merging", "engine.verify_answers", "engine.verifying"),
+    },
+    "engine.rereads": {"index", "engine.board", "engine.work"},
+    "engine.healing": {
+        *("index", "engine.constants", "engine.board", "engine.work", "engine.sources", "engine.transfers"),
+        *("engine.applier", "engine.rereads"),
+    },
+    "engine.verify_answers": {"engine.board", "engine.rereads", "engine.healing"},
+    "engine.scrub": {
+        *("engine.constants", "engine.board", "engine.work", "engine.rereads", "engine.verify_answers"),
+    },
+    "engine.verifying": {
+        *("engine.board", "engine.scope", "engine.rereads", "engine.healing", "engine.verify_answers"),
+        "engine.scrub",
     },
     "engine.machines": {"index"} | {f"engine.{name}" for name in MACHINES},
     "engine.engine": {"engine.constants", "engine.values", "engine.machines"},

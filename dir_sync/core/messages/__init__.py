@@ -10,6 +10,7 @@ handler, its JSON form in both directions, and its attachment. The classes are g
     history     HISTORY_REQUEST, HISTORY, HAVE_REQUEST, HAVE, SETTLE, LOST    older versions
     brake       BRAKE, DECISION                           what the brake holds
     observe     ROWS_REQUEST, ROWS, FORECAST_REQUEST, FORECAST    a dry run, which asks and changes nothing
+    verify      VERIFY_REQUEST, VERIFY_REPORT             everything is read again
     records     a record as a row of JSON, the hot path
     checks      single values: digests, paths, times
     base        what every message has; the phases of a connection
@@ -18,8 +19,8 @@ To add a message: write its class in one of these modules, add it to `JsonMessag
 to docs/protocol.md, and write the method that its `HANDLER` names. Rule: `from_wire` checks type and range of every field,
 so that no caller has to; unknown fields are skipped.
 
-May import: core.wire, core.model, core.limits, core.transfers.growth. Imported by: core.session, and all modules that
-send or handle messages; they import the messages from here.
+May import: core.wire, core.model, core.limits, core.transfers.growth, core.verify. Imported by: core.session, and all modules
+that send or handle messages; they import the messages from here.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ from dir_sync.core.messages.transfer import (
     Signature,
 )
 from dir_sync.core.messages.update import Change, DeltaOffer, ModificationUpdate
+from dir_sync.core.messages.verify import VerifyReport, VerifyRequest
 from dir_sync.core.model import PeerError
 from dir_sync.core.wire import CHUNKS, Buffer, Chunks, LocalError, Piece, encode_pieces
 
@@ -111,6 +113,8 @@ __all__ = [
     "State",
     "StateRequest",
     "Taker",
+    "VerifyReport",
+    "VerifyRequest",
     "encode",
     "from_wire",
     "handlers",
@@ -144,6 +148,8 @@ JsonMessage = (
     | Rows
     | ForecastRequest
     | Forecast
+    | VerifyRequest
+    | VerifyReport
     | Ping
     | Pong
     | Close

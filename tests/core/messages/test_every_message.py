@@ -35,6 +35,7 @@ from tests.core.messages import (
     test_state,
     test_transfer,
     test_update,
+    test_verify,
 )
 from tests.core.messages.bench import (
     BAD,
@@ -46,7 +47,7 @@ from tests.core.messages.bench import (
     refused,
 )
 
-TOPICS = (test_link, test_state, test_update, test_transfer, test_history, test_brake, test_observe)
+TOPICS = (test_link, test_state, test_update, test_transfer, test_history, test_brake, test_observe, test_verify)
 EXAMPLES = [each for topic in TOPICS for each in topic.EXAMPLES]
 FIELDS = [each for topic in TOPICS for each in topic.FIELDS]
 ARRAYS = [each for topic in TOPICS for each in topic.ARRAYS]
@@ -56,6 +57,8 @@ ALSO_GOOD: list[tuple[Way, Any]] = [
     (("times", 1, 0), ""),
     (("pulls", 1, 3), None),
     (("path",), ""),
+    (("after",), ""),
+    (("until",), ""),
     (("kept", 0, 10), ""),
 ]
 
