@@ -20,7 +20,7 @@ from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many, listed
 from dir_sync.reporting.output import say
 
-__all__ = ["config_", "reload"]
+__all__ = ["config_", "read_again", "reload"]
 
 _WITHIN_S = 30.0
 _AGAIN_S = 0.05
@@ -65,6 +65,13 @@ def reload(argv: list[str]) -> int:
         more="exit codes: 0 the file counts; 1 no node runs with it; 2 it is wrong: one line says where, and nothing changes",
     )
     file = os.path.abspath(os.path.expanduser(parser.parse_args(argv).config or default_file()))
+    say(f"reloaded: {listed(read_again(file))}")
+    return config.OK
+
+
+def read_again(file: str) -> list[str]:
+    """Let the running node read its configuration file again: the names of its folders. ConfigError if the file is wrong, or no
+    node runs with it."""
     configs = read_file(file)
     before = running(file)
     name = show(os.fsencode(file))
@@ -74,8 +81,7 @@ def reload(argv: list[str]) -> int:
     after = _wait(file, before)
     if after.trouble:
         raise ConfigError(after.trouble)
-    say(f"reloaded: {listed([one.folder_name for one in configs])}")
-    return config.OK
+    return [one.folder_name for one in configs]
 
 
 def _wait(file: str, before: Running) -> Running:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from dir_sync import config
 from dir_sync.cli.parser import command_parser
@@ -20,7 +21,7 @@ from dir_sync.core.names import LOCAL_RULES
 from dir_sync.reporting.log import how_many
 from dir_sync.reporting.output import say
 
-__all__ = ["ignore", "place", "rules_above"]
+__all__ = ["Effect", "effect_of", "ignore", "place", "rules_above", "rules_in"]
 
 _SHOWN_MAX = 20  # paths that are named
 
@@ -45,7 +46,7 @@ def ignore(argv: list[str]) -> int:
     )
     given = parser.parse_args(argv)
     folder = os.fsencode(config.checked_folder(given.folder))
-    rules = _rules_in(folder, given.defaults)
+    rules = rules_in(folder, given.defaults)
     if given.check is not None:
         return _check(folder, rules, _read(os.fsencode(given.check)))
     if given.paths:
@@ -71,7 +72,7 @@ def _read(path: bytes) -> bytes:
         raise ConfigError(f"{show(path)} cannot be read: {error.strerror}") from None
 
 
-def _rules_in(folder: bytes, defaults: bool) -> Rules:
+def rules_in(folder: bytes, defaults: bool) -> Rules:
     """All rules that hold in a folder now."""
     local = folder + b"/" + LOCAL_RULES
     rules = Rules({}, _read(local) if os.path.isfile(local) else b"", defaults)
@@ -134,11 +135,17 @@ def _explain(folder: bytes, rules: Rules, paths: list[bytes]) -> int:
     return code
 
 
-def _check(folder: bytes, rules: Rules, text: bytes) -> int:
-    """The effect of other rules in the file at the top."""
-    after = rules.changed(b"", text)
-    for problem in after.file(b"").problems:
-        say(f"cannot be used: {show_text(problem)}")
+class Effect(NamedTuple):
+    """What other rules would change. Nothing is deleted by any."""
+
+    problems: tuple[str, ...]  # lines that cannot be used
+    ignored: list[bytes]  # paths that are shared now
+    shared: list[bytes]  # paths that are ignored now
+    by: Counter[str]  # how many are newly ignored, by the place and text of the rule
+
+
+def effect_of(folder: bytes, rules: Rules, after: Rules) -> Effect:
+    """What is otherwise with the rules `after` than with `rules`."""
     ignored: list[bytes] = []
     shared: list[bytes] = []
     by: Counter[str] = Counter()
@@ -154,11 +161,22 @@ def _check(folder: bytes, rules: Rules, text: bytes) -> int:
                 by[f"{place(rule)}: {show_text(rule.text)}"] += 1
             else:
                 shared.append(path)
+    problems = tuple(problem for file in after.files() for problem in file.problems)
+    return Effect(problems, sorted(ignored), sorted(shared), by)
+
+
+def _check(folder: bytes, rules: Rules, text: bytes) -> int:
+    """The effect of other rules in the file at the top."""
+    after = rules.changed(b"", text)
+    for problem in after.file(b"").problems:
+        say(f"cannot be used: {show_text(problem)}")
+    found = effect_of(folder, rules, after)
+    ignored, shared = found.ignored, found.shared
     say(f"{how_many(len(ignored), 'path')} newly ignored, {len(shared):,} newly shared; nothing would be deleted")
-    for words, count in by.most_common():
+    for words, count in found.by.most_common():
         say(f"  {count:,} by {words}")
     for word, paths in (("ignored", ignored), ("shared", shared)):
-        for path in sorted(paths)[:_SHOWN_MAX]:
+        for path in paths[:_SHOWN_MAX]:
             say(f"newly {word}: {show(path)}")
         if len(paths) > _SHOWN_MAX:
             say(f"and {len(paths) - _SHOWN_MAX:,} more newly {word}")

@@ -32,7 +32,7 @@ from dir_sync.reporting.output import say
 if TYPE_CHECKING:
     from dir_sync.security.keeper import Keeper
 
-__all__ = ["members", "remove"]
+__all__ = ["members", "remove", "who_stays", "why_it_goes"]
 
 _SPREAD_S = 5.0  # how long `remove` waits for the members that are on
 
@@ -126,7 +126,7 @@ def remove(argv: list[str]) -> int:
     kept = [_named(everybody, name) for name in given.keep]
     if any(one in lost for one in kept):
         raise ConfigError("the same machine is to be removed and to be kept", config.USAGE)
-    stay, more = _who_stays(everybody, lost, kept, given.yes)
+    stay, more = who_stays(everybody, lost, kept, given.yes)
     agree(f"{_staying(stay)} {listed([one['name'] for one in [*lost, *more]])} will get nothing more.", given.yes)
     if given.yes and not given.json:
         _say_what_yes_decided([one for one in stay if one not in kept], more)
@@ -190,7 +190,7 @@ def _say_what_yes_decided(stay: list[Answer], gone: list[Answer]) -> None:
     """With --yes: whom a person would have been asked about, and what was done."""
     for one in gone:
         short = one["identity"][:8]
-        say(f"{one['name']} ({short}) is left out, too: {_why_it_goes(one)}; to keep it: --keep {short}")
+        say(f"{one['name']} ({short}) is left out, too: {why_it_goes(one)}; to keep it: --keep {short}")
     for one in stay:
         if not one["me"] and not one["is_listed"] and not one["by_identity"]:
             say(
@@ -199,7 +199,8 @@ def _say_what_yes_decided(stay: list[Answer], gone: list[Answer]) -> None:
             )
 
 
-def _why_it_goes(one: Answer) -> str:
+def why_it_goes(one: Answer) -> str:
+    """Of one that was not named, and is left out with --yes."""
     if one["is_forgotten"]:
         return "it came with the key itself, and was not seen for 90 days"
     if one["is_met"] or one["is_listed"]:
@@ -207,7 +208,7 @@ def _why_it_goes(one: Answer) -> str:
     return "this machine has never met it"
 
 
-def _who_stays(
+def who_stays(
     everybody: list[Answer], lost: list[Answer], kept: list[Answer], yes: bool
 ) -> tuple[list[Answer], list[Answer]]:
     """Who keeps belonging to the mesh, and who goes besides those that were named: by default, whom these let in. Who let

@@ -9,7 +9,7 @@ Out:  paths in the staging folder. The prefix tells the next start what to do wi
     grow-   a symbolic link that records the state of a file before it grew: the growth is undone
     swap-, old-, any other   maybe a user's data: moved into the history
 
-Used by: cli.ignoring, daemon, engine, file_sync, files, history.words.
+Used by: cli.ignoring, web.routes.ignoring, daemon, engine, file_sync, files, history.words.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from dir_sync.history.restorer import Restorer
 from dir_sync.history.source import Source, open_source
 from dir_sync.index import JOURNAL_SINCE
 from dir_sync.network.control import Answer
-from dir_sync.ports import DiskError
+from dir_sync.ports import DiskError, Reader
 from dir_sync.reporting.output import meant
 
 __all__ = ["HistoryClient", "open_history"]
@@ -271,6 +271,17 @@ class HistoryClient:
         if found is None:
             raise ConfigError(f"the old version of {show(version.path)} is not in the history any more")
         return found[1]
+
+    def open(self, entry: Entry) -> Reader:
+        """The content of a file in this history; the caller closes it. ConfigError if another node has it, or nobody."""
+        version = entry.version
+        if entry.holder:
+            on = show(bytes_of(entry.on))
+            raise ConfigError(f"that version is kept on {on} only: run this there ('restore' works here, too)")
+        try:
+            return self._restorer.disk.open(version.name)
+        except DiskError as error:
+            raise ConfigError(f"the old version of {show(version.path)} cannot be read: {error}") from None
 
     def common(self, entry: Entry) -> bytes | None:
         """The text from which both sides of a conflict were made; None: it was not kept."""

@@ -4,6 +4,8 @@
     nodes      the folders that this user shares, and how their nodes are asked
     replies    what all routes have in common: JSON in and out, paths as keys, errors as one line
     sampling   asks the nodes every second, and remembers an hour of rates
+    invitations  those that a page has made; a code as a picture
+    saving     text files that a page shows and changes
     stream     the server-sent events that keep the pages up to date
     routes     what the pages ask for, one module for each group of pages
     app        puts these together

@@ -19,8 +19,14 @@ from starlette.types import ASGIApp
 
 from dir_sync.web.door import Door, Guard
 from dir_sync.web.nodes import Nodes
+from dir_sync.web.routes.content import ROUTES as CONTENT
+from dir_sync.web.routes.decisions import ROUTES as DECISIONS
+from dir_sync.web.routes.history import ROUTES as HISTORY
+from dir_sync.web.routes.ignoring import ROUTES as IGNORING
+from dir_sync.web.routes.mesh import ROUTES as MESH
 from dir_sync.web.routes.metrics import ROUTES as METRICS
 from dir_sync.web.routes.overview import ROUTES as OVERVIEW
+from dir_sync.web.routes.settings import ROUTES as SETTINGS
 from dir_sync.web.sampling import Sampler
 from dir_sync.web.stream import Stream, events_of
 
@@ -46,6 +52,12 @@ class Web:
             Route("/api/live", self._live),
             *METRICS,
             *OVERVIEW,
+            *HISTORY,
+            *CONTENT,
+            *DECISIONS,
+            *MESH,
+            *IGNORING,
+            *SETTINGS,
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
 

@@ -39,9 +39,11 @@ HEADERS = {
 
 _SESSIONS_MAX = 64  # browsers that were let in; the oldest goes first
 _WELCOME = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>dir_sync</title><meta http-equiv="refresh" content="0;url=/"><p><a href="/">dir_sync</a></p></html>"""
+<title>dir_sync</title><link rel="icon" href="/static/icon.svg">
+<meta http-equiv="refresh" content="0;url=/"><p><a href="/">dir_sync</a></p></html>"""
 _LOCKED = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>dir_sync</title><link rel="stylesheet" href="/static/style.css"><main class="locked"><h1>dir_sync</h1>
+<title>dir_sync</title><link rel="icon" href="/static/icon.svg">
+<link rel="stylesheet" href="/static/style.css"><main class="locked"><h1>dir_sync</h1>
 <p>Open the address that the command <code>web</code> printed: it contains the token with which this page opens.</p>
 <p lang="de">Öffnen Sie die Adresse, die der Befehl <code>web</code> ausgegeben hat: Sie enthält das Token, mit dem sich
 diese Seite öffnet.</p></main></html>"""

@@ -18,6 +18,7 @@ from dir_sync.core.model import show
 from dir_sync.folder import root
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
+from dir_sync.web.invitations import Invitations
 
 __all__ = ["Nodes", "SharedFolder", "State"]
 
@@ -42,6 +43,7 @@ class State(NamedTuple):
     status: Answer | None
     problem: str
     is_running: bool  # a node runs, though it may be paused or busy
+    invitation: Answer | None = None  # the one that a page has made, and what is known of it
 
     def to_json(self) -> Answer:
         name = self.status["folder_name"] if self.status else os.path.basename(self.folder.path)
@@ -52,6 +54,7 @@ class State(NamedTuple):
             "running": self.is_running,
             "problem": self.problem,
             "status": self.status,
+            "invitation": self.invitation,
         }
 
 
@@ -61,6 +64,7 @@ class Nodes:
     def __init__(self) -> None:
         self._read_s = -_KNOWN_FOR_S
         self._folders: dict[str, SharedFolder] = {}
+        self.invitations = Invitations()
 
     def folders(self) -> list[SharedFolder]:
         """All of them that are there, or whose node waits for them, by path."""
@@ -97,7 +101,17 @@ class Nodes:
             answer = answer_or_none(folder.path, {"command": "status"}, folder.path)
         except ConfigError as error:
             return State(folder, None, str(error), True)
-        return State(folder, answer, "", answer is not None)
+        return State(folder, answer, "", answer is not None, None if answer is None else self._invitation(folder))
+
+    def _invitation(self, folder: SharedFolder) -> Answer | None:
+        code = self.invitations.code_of(folder.id)
+        if code is None:
+            return None
+        try:
+            answer = self.ask(folder, {"command": "invitation", "code": code})
+        except ConfigError:
+            return None  # the node begins anew, or has left the mesh
+        return self.invitations.words(folder.id, answer)
 
 
 def _is_there(path: str) -> bool:

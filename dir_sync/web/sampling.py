@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from starlette.concurrency import run_in_threadpool
@@ -28,13 +28,14 @@ _BUSY = "its node is busy and has not answered yet"
 
 
 class Point(NamedTuple):
-    """Bytes a second, at one moment."""
+    """Bytes a second over all connections of this user's nodes, at one moment."""
 
     time_s: float  # Unix time
-    rates: dict[str, tuple[float, float]]  # of each folder: received, sent
+    down: int
+    up: int
 
-    def to_json(self) -> list[Any]:
-        return [round(self.time_s, 1), {id_: [round(down), round(up)] for id_, (down, up) in self.rates.items()}]
+    def to_json(self) -> list[float]:
+        return [round(self.time_s, 1), self.down, self.up]
 
 
 class Sampler:
@@ -46,7 +47,6 @@ class Sampler:
         self._clock = clock
         self._states: dict[str, State] = {}
         self._asking: dict[str, asyncio.Task[State]] = {}
-        self._progress: dict[str, _Progress] = {}
         self._said: list[Answer] = []
         self._soon = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -90,16 +90,10 @@ class Sampler:
 
     def _take(self, folders: list[SharedFolder]) -> None:
         now_s = self._clock()
-        shown = []
-        rates = {}
-        for folder in folders:
-            state = self._states.get(folder.id) or State(folder, None, _BUSY, True)
-            shown.append(state.to_json())
-            rates[folder.id] = self._progress.setdefault(folder.id, _Progress()).rates(state.status, now_s)
+        shown = [(self._states.get(one.id) or State(one, None, _BUSY, True)).to_json() for one in folders]
         for gone in set(self._states) - {folder.id for folder in folders}:
             del self._states[gone]
-            self._progress.pop(gone, None)
-        self.points.append(Point(now_s, rates))
+        self.points.append(Point(now_s, *_traffic(self._states.values())))
         while self.points and self.points[0].time_s < now_s - _HOUR_S:
             self.points.popleft()
         if shown != self._said:
@@ -108,28 +102,12 @@ class Sampler:
         self._stream.tell("rates", self.points[-1].to_json())
 
 
-class _Progress:
-    """How fast one folder's large files come and go, from two answers of its node."""
-
-    def __init__(self) -> None:
-        self._last_s = 0.0
-        self._down: dict[tuple[str, str], int] = {}
-        self._up: dict[tuple[str, str], int] = {}
-
-    def rates(self, status: Answer | None, now_s: float) -> tuple[float, float]:
-        """Bytes a second since the last call: received, sent."""
-        passed_s = now_s - self._last_s
-        down, up = _amounts(status, "transfers", "here"), _amounts(status, "uploads", "sent")
-        more = _gained(self._down, down), _gained(self._up, up)
-        self._last_s, self._down, self._up = now_s, down, up
-        if not 0 < passed_s < 60:
-            return 0.0, 0.0
-        return more[0] / passed_s, more[1] / passed_s
-
-
-def _amounts(status: Answer | None, list_: str, key: str) -> dict[tuple[str, str], int]:
-    return {(one["path"], one["peer"]): int(one[key]) for one in (status or {}).get(list_, [])}
-
-
-def _gained(before: dict[tuple[str, str], int], now: dict[tuple[str, str], int]) -> int:
-    return sum(max(0, amount - before.get(what, amount)) for what, amount in now.items())
+def _traffic(states: Iterable[State]) -> tuple[int, int]:
+    """Received and sent. All folders of two nodes share one connection, which counts once."""
+    rates: dict[tuple[str, str], tuple[int, int]] = {}
+    for state in states:
+        for peer in (state.status or {}).get("peers", []):
+            if traffic := peer.get("traffic"):
+                link = state.status["node"] if state.status else "", peer["node"]
+                rates[link] = traffic["receives_per_s"], traffic["sends_per_s"]
+    return sum(down for down, _ in rates.values()), sum(up for _, up in rates.values())

@@ -6,13 +6,38 @@ WEB: dict[str, set[str]] = {
     "web": set(),
     "web.door": set(),
     "web.stream": set(),
-    "web.nodes": {"cli.dialogue", "config", "folder.root", "network.control", "reporting.shell"},
+    "web.saving": {"config"},
+    "web.invitations": {"network.control"},
+    "web.nodes": {
+        *("cli.dialogue", "config", "folder.root", "network.control", "reporting.shell", "web.invitations"),
+    },
     "web.replies": {"config", "network.control", "web.nodes"},
     "web.sampling": {"network.control", "web.nodes", "web.stream"},
     "web.routes": set(),
     "web.routes.overview": {"config", "folder.pauses", "network.control", "web.replies"},
     "web.routes.metrics": {"reporting.prometheus", "web.replies"},
-    "web.app": {"web.door", "web.nodes", "web.routes.metrics", "web.routes.overview", "web.sampling", "web.stream"},
+    "web.routes.history": {
+        *("config", "disk", "history.choice", "history.client", "history.codec", "history.words", "network.control"),
+        *("ports", "web.replies"),
+    },
+    "web.routes.content": {
+        *("config", "disk", "history.client", "history.words", "network.control", "ports", "web.replies"),
+        "web.routes.history",
+    },
+    "web.routes.decisions": {
+        *("config", "history.choice", "history.client", "network.control", "web.replies", "web.routes.history"),
+    },
+    "web.routes.mesh": {"cli.members", "config", "network.control", "web.invitations", "web.replies"},
+    "web.routes.ignoring": {"cli.ignoring", "config", "network.control", "web.replies", "web.saving"},
+    "web.routes.settings": {
+        *("cli.asked", "cli.config_file", "cli.configuring", "config", "folder.running", "network.control"),
+        *("web.replies", "web.saving"),
+    },
+    "web.app": {
+        *("web.door", "web.nodes", "web.sampling", "web.stream"),
+        *("web.routes.content", "web.routes.decisions", "web.routes.history", "web.routes.ignoring"),
+        *("web.routes.mesh", "web.routes.metrics", "web.routes.overview", "web.routes.settings"),
+    },
     "web.serve": {"config", "web.app", "web.door", "web.nodes"},
     "cli.webbing": {"cli.dialogue", "cli.parser", "config", "reporting.output", "web.serve"},
 }

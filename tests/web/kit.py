@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from dir_sync.web.door import Door
 from dir_sync.web.nodes import Nodes
 
 HOST = "http://127.0.0.1:8420"
+FROM_HERE = {"Origin": HOST, "Content-Type": "application/json"}
 
 STATUS: dict[str, Any] = {
     **{"folder": "/shared", "folder_name": "notes", "name": "anna", "node": "a" * 32, "replica": "a" * 32},
@@ -75,24 +77,24 @@ class Browser:
     def __init__(self, client: TestClient, web: Web, door: Door) -> None:
         self.client, self.web, self.door = client, web, door
 
-    def get(self, path: str, **query: Any) -> Answer:
-        answer = self.client.get(path, params=query)
+    def get(self, route: str, /, **query: Any) -> Answer:
+        answer = self.client.get(route, params=query)
         assert answer.status_code == 200, answer.text
         found: Answer = answer.json()
         return found
 
     def post(self, path: str, body: Answer | None = None) -> Answer:
-        answer = self.client.post(path, json=body or {}, headers={"Origin": HOST})
+        answer = self.client.post(path, content=json.dumps(body or {}), headers=FROM_HERE)
         assert answer.status_code == 200, answer.text
         found: Answer = answer.json()
         return found
 
-    def refused(self, path: str, body: Answer | None = None, **query: Any) -> str:
+    def refused(self, route: str, body: Answer | None = None, /, **query: Any) -> str:
         """The line that a request which cannot be done is answered with."""
         if body is None:
-            answer = self.client.get(path, params=query)
+            answer = self.client.get(route, params=query)
         else:
-            answer = self.client.post(path, json=body, headers={"Origin": HOST})
+            answer = self.client.post(route, content=json.dumps(body), headers=FROM_HERE)
         assert answer.status_code in (400, 409), answer.text
         error: str = answer.json()["error"]
         assert error

@@ -57,7 +57,15 @@ def test_without_a_node_the_command_that_starts_one_is_said(tmp_path: Path) -> N
     nodes = Nodes()
     (one,) = nodes.folders()
     assert nodes.state(one).to_json() | {"id": ""} == {
-        **{"id": "", "path": os.fspath(tmp_path / "a"), "name": "a", "running": False, "problem": "", "status": None}
+        **{
+            "id": "",
+            "path": os.fspath(tmp_path / "a"),
+            "name": "a",
+            "running": False,
+            "problem": "",
+            "status": None,
+            "invitation": None,
+        }
     }
     with pytest.raises(ConfigError, match=r"no node is running for .*; to start one: .*main\.py|dir-sync"):
         nodes.ask(one, {"command": "members"})

@@ -86,21 +86,22 @@ def test_the_state_is_told_when_it_is_another(node: StandIn, tmp_path: Path) -> 
 
 
 def test_an_hour_of_rates_is_kept(node: StandIn, tmp_path: Path) -> None:
-    folder = node.share(tmp_path / "a")
-    id_ = next(one.id for one in Nodes().folders() if one.path == str(folder))
+    """All folders of two nodes share one connection: what it carries counts once."""
+    node.share(tmp_path / "a")
+    node.share(tmp_path / "b")
     now_s = [10_000.0]
+
+    def peer(name: str, down: int, up: int) -> Any:
+        return {"node": name, "traffic": {"receives_per_s": down, "sends_per_s": up}}
 
     async def run() -> None:
         sampler = Sampler(Nodes(), Stream(), clock=lambda: now_s[0])
-        for sent in (0, 1_000, 5_000):
-            node.answers["status"] = STATUS | {
-                "uploads": [{"path": "big", "peer": "bob", "sent": sent, "size": 9_000}],
-                "transfers": [{"path": "big", "peer": "bob", "here": 2 * sent, "size": 20_000}],
-            }
+        for down in (0, 500):
+            silent = {"node": "carol", "traffic": None}
+            node.answers["status"] = STATUS | {"peers": [peer("bob", down, 7), silent, peer("dan", 1, 2)]}
             await sampler.look()
             now_s[0] += 2.0
-        assert [point.rates[id_] for point in sampler.points] == [(0.0, 0.0), (1_000.0, 500.0), (4_000.0, 2_000.0)]
-        assert sampler.points[1].to_json() == [10_002.0, {id_: [1_000, 500]}]
+        assert [point.to_json() for point in sampler.points] == [[10_000.0, 1, 9], [10_002.0, 501, 9]]
         now_s[0] += 3_601.0
         await sampler.look()
         assert len(sampler.points) == 1

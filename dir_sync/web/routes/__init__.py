@@ -2,4 +2,10 @@
 
 overview    pause, resume
 metrics     the page for Prometheus
+history     lists of files and of old versions; one file's timeline; restoring
+content     what is in a file or a version: download, preview, difference
+decisions   conflicts; held changes
+mesh        members, invitations, removing
+ignoring    rules for what is not shared, and their effect
+settings    the configuration file
 """

@@ -7,20 +7,19 @@ import { t } from "./i18n.js";
 const WIDTH = 640;
 const SHOWN_MAX = 12;
 
-export function mesh(folders, rates) {
+export function mesh(folders, [, down, up]) {
   const peers = gathered(folders);
   const shown = peers.slice(0, SHOWN_MAX);
-  const height = shown.length > 4 ? 360 : 260;
+  const height = shown.length > 4 ? 360 : shown.length > 2 ? 280 : 150;
   const middle = { x: WIDTH / 2, y: height / 2 };
-  const total = Object.values(rates).reduce((sum, [down, up]) => [sum[0] + down, sum[1] + up], [0, 0]);
-  const words = t("graph.words", { n: peers.length, down: rate(total[0]), up: rate(total[1]) });
+  const words = t("graph.words", { n: peers.length, down: rate(down), up: rate(up) });
   const at = (index) => {
     const angle = shown.length <= 2 ? index * Math.PI : (index / shown.length) * 2 * Math.PI - Math.PI / 2;
     return { x: middle.x + Math.cos(angle) * 215, y: middle.y + Math.sin(angle) * (height / 2 - 46) };
   };
   return s("svg", { class: "graph", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": words },
     shown.map((peer, index) => line(peer, middle, at(index))),
-    node(folders[0].status.name, middle, "me", `↓ ${rate(total[0])}  ↑ ${rate(total[1])}`),
+    node(folders[0].status.name, middle, "me", `↓ ${rate(down)}  ↑ ${rate(up)}`),
     shown.map((peer, index) => node(peer.name, at(index), peer.isSynced ? "good" : "busy", "")),
     peers.length > shown.length
       ? s("text", { x: WIDTH - 12, y: height - 12, "text-anchor": "end" }, t("graph.more", { n: peers.length - shown.length }))
@@ -30,12 +29,14 @@ export function mesh(folders, rates) {
 // One entry for each machine, whichever folders it shares with this one.
 function gathered(folders) {
   const found = new Map();
+  const me = folders[0].status.node;
   for (const { status } of folders) {
     for (const peer of status.peers) {
+      if (peer.node === me) continue; // another node of this user on this machine
       const known = found.get(peer.node) ?? { name: peer.name, isSynced: true, down: 0, up: 0 };
       known.isSynced &&= peer.synchronized;
-      known.down += peer.rate_down ?? 0;
-      known.up += peer.rate_up ?? 0;
+      known.down = peer.traffic?.receives_per_s ?? known.down; // one connection for all folders
+      known.up = peer.traffic?.sends_per_s ?? known.up;
       found.set(peer.node, known);
     }
   }

@@ -2,7 +2,7 @@
 
 import { post } from "../api.js";
 import { h, show } from "../dom.js";
-import { bytes, moment } from "../format.js";
+import { ago, bytes, moment, number, rate } from "../format.js";
 import { mesh } from "../graph.js";
 import { t } from "../i18n.js";
 import { live } from "../live.js";
@@ -17,20 +17,21 @@ export function overview({ place }) {
     show(place,
       state.folders.length ? null : empty(t("overview.none")),
       running.length ? h("section", { id: "mesh", class: "card", "aria-labelledby": "mesh-title" },
-        h("h2", { id: "mesh-title" }, t("overview.mesh")), mesh(running, live.points.at(-1)?.[1] ?? {})) : null,
+        h("h2", { id: "mesh-title" }, t("overview.mesh")), mesh(running, live.points.at(-1) ?? [0, 0, 0])) : null,
       h("div", { class: "cards" }, state.folders.map(card)));
   };
   return { show: draw, event: (name) => (name === "rates" ? draw(live.state) : null) };
 }
 
+const HEADLINES = {
+  "up-to-date": ["synced", "good"], syncing: ["syncing", "busy"], held: ["held", "bad"], paused: ["paused", "idle"],
+  alone: ["alone", "warn"], trouble: ["trouble", "bad"],
+};
+const SAFETIES = { safe: "good", lacking: "", unseen: "", held: "bad" };
+
 export function headline(folder) {
   if (!folder.running) return ["stopped", "idle"];
-  const status = folder.status;
-  if (!status) return ["silent", "bad"];
-  if (status.pause) return ["paused", "idle"];
-  if (status.held.length) return ["held", "bad"];
-  if (!status.peers.length) return ["alone", "warn"];
-  return status.in_sync ? ["synced", "good"] : ["syncing", "busy"];
+  return HEADLINES[folder.status?.headline] ?? ["silent", "bad"];
 }
 
 function card(folder) {
@@ -45,17 +46,19 @@ function card(folder) {
     folder.problem ? h("p", { class: "note" }, folder.problem) : null,
     status ? facts(status) : null,
     status?.peers.length ? peers(id, status.peers) : null,
+    status ? away(status) : null,
     status?.pause ? h("p", { class: "note" }, status.pause.until_s
       ? t("pause.until", { when: moment(status.pause.until_s * 1000) }) : t("pause.for-good")) : null,
     status && waiting(id, status),
+    status && status.safety in SAFETIES ? h("p", { class: `safety ${SAFETIES[status.safety]}` }, t(`safety.${status.safety}`)) : null,
     status ? controls(id, status) : null);
 }
 
 function facts(status) {
   const fact = (key, value) => [h("dt", {}, t(key)), h("dd", {}, value)];
   return h("dl", { class: "facts" },
-    fact("fact.files", `${status.files.toLocaleString()} (${bytes(status.bytes)})`),
-    status.wanted ? fact("fact.wanted", status.wanted.toLocaleString()) : null,
+    fact("fact.files", `${number(status.files)} (${bytes(status.bytes)})`),
+    status.wanted ? fact("fact.wanted", number(status.wanted)) : null,
     fact("fact.mesh", status.mesh ? t("mesh.closed", { key: status.mesh.key }) : t("mesh.open")),
     status.mode === "two-way" ? null : fact("fact.mode", status.mode));
 }
@@ -63,11 +66,19 @@ function facts(status) {
 function peers(id, list) {
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": `peers-${id}` }, h("table", {},
     h("caption", { class: "hidden", id: `peers-${id}` }, t("peers")),
-    h("thead", {}, h("tr", {}, ["peer", "address", "standing"].map((key) => h("th", { scope: "col" }, t(`peers.${key}`))))),
+    h("thead", {}, h("tr", {}, ["peer", "standing", "rate", "address", "version"].map((key) => h("th", { scope: "col" }, t(`peers.${key}`))))),
     h("tbody", {}, list.map((peer) => h("tr", { id: `peer-${id}-${peer.replica}` },
       h("th", { scope: "row" }, peer.name),
+      h("td", {}, standing(peer)),
+      h("td", { class: "rate" }, peer.traffic ? `↓ ${rate(peer.traffic.receives_per_s)} ↑ ${rate(peer.traffic.sends_per_s)}` : ""),
       h("td", {}, peer.address),
-      h("td", {}, standing(peer)))))));
+      h("td", {}, peer.version))))));
+}
+
+function away(status) {
+  if (!status.away?.length) return null;
+  return h("p", { class: "soft" }, `${t("away")}: `, status.away.slice(0, 8).map((one) =>
+    t("away.seen", { name: one.name, when: one.last_seen_s ? ago(one.last_seen_s * 1000) : t("never") })).join("; "));
 }
 
 function standing(peer) {

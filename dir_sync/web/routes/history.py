@@ -1,0 +1,236 @@
+"""Routes about files and their old versions: lists of both, page by page, one file's timeline, restoring.
+
+In:   questions of the pages. Out: rows of lists; the histories of this node and of its peers, as the command `history` has them.
+Rule: a list that is paged through stays the same meanwhile: it is made at its first page, and kept for a while.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from dir_sync.config import USAGE, ConfigError
+from dir_sync.core import limits
+from dir_sync.core.model import Kind, Stat, show, show_text
+from dir_sync.disk import RealDisk
+from dir_sync.history.choice import Entry
+from dir_sync.history.client import HistoryClient, open_history
+from dir_sync.history.codec import bytes_of
+from dir_sync.history.words import full
+from dir_sync.network.control import Answer
+from dir_sync.ports import DiskError
+from dir_sync.web.replies import Asked, get, key_of, path_of, post
+
+__all__ = ["ROUTES", "Lists", "version_row"]
+
+T = TypeVar("T")
+
+_FOUND_MAX = 10_000  # names that a search finds
+_KEPT_S = 300.0
+_LISTS_MAX = 16
+_KINDS = {Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}  # all else is "special"
+
+
+class Lists:
+    """The lists that pages are going through. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, ...], tuple[float, list[Any]]] = OrderedDict()
+
+    def rows(self, key: tuple[str, ...], is_first_page: bool, make: Callable[[], list[T]]) -> list[T]:
+        now_s = time.monotonic()
+        with self._lock:
+            made_s, rows = self._kept.get(key, (-_KEPT_S, []))
+        if is_first_page or now_s - made_s >= _KEPT_S:
+            rows = make()
+            with self._lock:
+                self._kept[key] = now_s, rows
+                self._kept.move_to_end(key)
+                while len(self._kept) > _LISTS_MAX:
+                    self._kept.popitem(last=False)
+        return rows
+
+
+_LISTS = Lists()
+
+
+def _page(
+    asked: Asked, what: str, words: tuple[str, ...], make: Callable[[], list[T]], row: Callable[[T], Answer]
+) -> Answer:
+    offset, most = asked.page()
+    rows = _LISTS.rows((asked.shared.id, what, *words), offset == 0, make)
+    return {"count": len(rows), "offset": offset, "rows": [row(one) for one in rows[offset : offset + most]]}
+
+
+# --- what is here -------------------------------------------------------------------------------------------------------
+
+
+def _files(asked: Asked) -> Answer:
+    at = path_of(asked.query.get("dir", ""), whole=True)
+    text = asked.query.get("find", "").strip()[:200]
+    folder = asked.shared.path
+
+    def make() -> list[tuple[bytes, Stat]]:
+        return _found(folder, at, text) if text else _listed(folder, at)
+
+    answer = _page(asked, "files", (key_of(at), text), make, _file_row)
+    above = [b"/".join(at.split(b"/")[:depth]) for depth in range(1, len(at.split(b"/")) + 1)] if at else []
+    return answer | {"above": [{"key": key_of(one), "name": full(one.rpartition(b"/")[2])} for one in above]}
+
+
+def _listed(folder: str, at: bytes) -> list[tuple[bytes, Stat]]:
+    disk = RealDisk(folder)
+    try:
+        found = disk.list(at)
+    except DiskError as error:
+        raise ConfigError(f"{show(at)} cannot be read: {error}") from None
+    finally:
+        disk.close()
+    if found is None:
+        raise ConfigError(f"{show(at)} is not a folder now")
+    prefix = at + b"/" if at else b""
+    return sorted(
+        ((prefix + name, stat) for name, stat in found if name != limits.RESERVED_NAME),
+        key=lambda one: (one[1].kind != Kind.DIRECTORY, one[0].lower(), one[0]),
+    )
+
+
+def _found(folder: str, at: bytes, text: str) -> list[tuple[bytes, Stat]]:
+    """Entries below with that text in their names, in any case of letters."""
+    wanted = text.casefold()
+    found: list[tuple[bytes, Stat]] = []
+    ahead = [at]
+    disk = RealDisk(folder)
+    try:
+        while ahead and len(found) < _FOUND_MAX:
+            here = ahead.pop()
+            prefix = here + b"/" if here else b""
+            try:
+                entries = disk.list(here) or []
+            except DiskError:
+                continue
+            for name, stat in entries:
+                if name == limits.RESERVED_NAME:
+                    continue
+                if wanted in show(name).casefold():
+                    found.append((prefix + name, stat))
+                if stat.kind == Kind.DIRECTORY:
+                    ahead.append(prefix + name)
+    finally:
+        disk.close()
+    return sorted(found[:_FOUND_MAX])
+
+
+def _file_row(one: tuple[bytes, Stat]) -> Answer:
+    path, stat = one
+    return {
+        "key": key_of(path),
+        "name": full(path.rpartition(b"/")[2]),
+        "path": full(path),
+        "kind": _KINDS.get(stat.kind, "special"),
+        "size": stat.size,
+        "mtime_ms": stat.mtime // 10**6,
+    }
+
+
+# --- what was here ------------------------------------------------------------------------------------------------------
+
+
+def _history(asked: Asked) -> Answer:
+    at = path_of(asked.query.get("path", ""), whole=True)
+    text = asked.query.get("find", "").strip()[:200]
+
+    def make() -> list[Entry]:
+        with open_history(asked.shared.path) as client:
+            wanted = text.casefold()
+            entries = client.entries(at)
+            start = at + b"/"
+            if at:
+                entries = [one for one in entries if one.version.path == at or one.version.path.startswith(start)]
+            return [one for one in entries if wanted in full(one.version.path).casefold()] if text else entries
+
+    return _page(asked, "history", (key_of(at), text), make, version_row)
+
+
+def version_row(entry: Entry) -> Answer:
+    version = entry.version
+    return {
+        "id": entry.id,
+        "key": key_of(version.path),
+        "path": full(version.path),
+        "kind": _KINDS.get(version.kind, "special"),
+        "size": version.size,
+        "mtime_ms": version.mtime // 10**6,
+        "until_ms": version.time_ns // 10**6,
+        "why": version.why.value,
+        "by": show_text(entry.by),
+        "on": show_text(entry.on),
+        "here": not entry.holder,
+    }
+
+
+def _timeline(asked: Asked) -> Answer:
+    path = path_of(asked.query.get("path", ""))
+    with open_history(asked.shared.path) as client:
+        entries = [one for one in client.entries(path) if one.version.path == path]
+    now = stat_of(asked.shared.path, path)
+    return {
+        "path": full(path),
+        "key": key_of(path),
+        "now": None if now is None else _file_row((path, now)),
+        "versions": [version_row(one) for one in entries],
+    }
+
+
+def stat_of(folder: str, path: bytes) -> Stat | None:
+    """What is at a path now; None: nothing. ConfigError if that cannot be known."""
+    disk = RealDisk(folder)
+    try:
+        return disk.stat(path)
+    except DiskError as error:
+        raise ConfigError(f"{show(path)} cannot be read: {error}") from None
+    finally:
+        disk.close()
+
+
+def _restore(asked: Asked) -> Answer:
+    path, id_ = path_of(asked.text("path")), asked.text("version")
+    with open_history(asked.shared.path) as client:
+        entry = entry_of(client, path, id_)
+        client.check(entry)
+        is_news = client.restore(entry)
+        client.finish()
+    return {"restored": is_news, "path": full(path)}
+
+
+def entry_of(client: HistoryClient, path: bytes, id_: str) -> Entry:
+    """The version of a path that has that id; one that is kept here, if there is. ConfigError if it is gone."""
+    found = [one for one in client.entries(path) if one.version.path == path and one.id == id_]
+    found.sort(key=lambda one: bool(one.holder))
+    if not found:
+        raise ConfigError(client.none_of(show(path)))
+    return found[0]
+
+
+def _meant(asked: Asked) -> Answer:
+    """The file that somebody has typed, by its name or in the printed form."""
+    text = asked.text("text").strip()
+    if not text:
+        raise ConfigError("which file?", USAGE)
+    with open_history(asked.shared.path) as client:
+        path, _ = client.find(text)
+    return {"key": key_of(path), "path": full(path), "name": show(bytes_of(os.path.basename(text)))}
+
+
+ROUTES = [
+    get("/api/folders/{folder}/files", _files),
+    get("/api/folders/{folder}/history", _history),
+    get("/api/folders/{folder}/timeline", _timeline),
+    post("/api/folders/{folder}/restore", _restore),
+    post("/api/folders/{folder}/meant", _meant),
+]

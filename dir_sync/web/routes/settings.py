@@ -1,0 +1,73 @@
+"""Routes about settings: the configuration file as text, checked before it counts, and read again by the node that runs with it.
+
+In:   the text of the page. Out: what is right or wrong with it, in one line with the number of the line.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dir_sync.cli.asked import default_file
+from dir_sync.cli.config_file import example, read_file
+from dir_sync.cli.configuring import read_again
+from dir_sync.config import ConfigError
+from dir_sync.core.model import show
+from dir_sync.folder.running import running
+from dir_sync.network.control import Answer
+from dir_sync.web.replies import Asked, get, post
+from dir_sync.web.saving import read_text, replace_text
+
+__all__ = ["ROUTES"]
+
+
+def _settings(asked: Asked) -> Answer:
+    file = os.path.abspath(default_file())
+    return {
+        "file": show(os.fsencode(file)),
+        "exists": os.path.exists(file),
+        "text": read_text(os.fsencode(file)),
+        "example": example(),
+        "running": running(file) is not None,
+    }
+
+
+def _check(asked: Asked) -> Answer:
+    return {"folders": _checked(asked.text("text"))}
+
+
+def _checked(text: str) -> list[str]:
+    """The names of the folders in a configuration file with that text. ConfigError with the line that is wrong."""
+    file = os.path.abspath(default_file())
+    trial = f"{file}.{os.getpid()}.check"  # beside it, because relative paths begin there
+    try:
+        os.makedirs(os.path.dirname(file), 0o700, exist_ok=True)
+        with open(trial, "w", encoding="utf-8", errors="surrogateescape") as out:
+            out.write(text)
+        return [one.folder_name for one in read_file(trial)]
+    except OSError as error:
+        raise ConfigError(f"{show(os.fsencode(file))} cannot be written: {error.strerror}") from None
+    except ConfigError as error:
+        words = str(error).replace(show(os.fsencode(trial)), show(os.fsencode(file)))
+        raise ConfigError(words, error.exit_code) from None
+    finally:
+        try:
+            os.unlink(trial)
+        except OSError:
+            pass
+
+
+def _save(asked: Asked) -> Answer:
+    """Write the file if it is right, and let the node read it, if one runs with it."""
+    text = asked.text("text")
+    folders = _checked(text)
+    file = os.path.abspath(default_file())
+    replace_text(os.fsencode(file), asked.text("was"), text, os.fsencode(f"{file}.{os.getpid()}.new"))
+    is_running = running(file) is not None
+    return {"folders": read_again(file) if is_running else folders, "reloaded": is_running}
+
+
+ROUTES = [
+    get("/api/settings", _settings),
+    post("/api/settings/check", _check),
+    post("/api/settings", _save),
+]

@@ -1,0 +1,65 @@
+// Conflicts: both sides beside each other, and a choice.
+
+import { get, post } from "../api.js";
+import { h, show } from "../dom.js";
+import { bytes, moment } from "../format.js";
+import { t } from "../i18n.js";
+import { attempt, button, empty, link, say } from "../ui.js";
+import { lines } from "./file.js";
+
+export function conflicts({ place, folder }) {
+  const base = `folders/${folder.id}`;
+  const differences = new Map();
+  let answer = null;
+  let known = null;
+
+  const load = () => attempt(async () => {
+    answer = await get(`${base}/conflicts`);
+    draw();
+  });
+
+  const settle = (one, choice) => async () => {
+    await post(`${base}/conflicts`, { ids: [one.id], choice });
+    say(t(`conflicts.${choice}.done`), "good");
+    await load();
+  };
+
+  const compare = (one) => async () => {
+    differences.set(one.id, await get(`${base}/diff`, { path: one.key, from: "now", to: one.id }));
+    draw();
+  };
+
+  function side(title, facts, action) {
+    return h("div", { class: "side" }, h("h3", {}, title), h("dl", { class: "facts" },
+      facts.map(([key, value]) => [h("dt", {}, t(key)), h("dd", {}, value)])), action);
+  }
+
+  function conflict(one) {
+    const difference = differences.get(one.id);
+    return h("section", { class: "card", id: `conflict-${one.id}`, "aria-labelledby": `path-${one.id}` },
+      h("h2", { id: `path-${one.id}` }, link("file", { folder: folder.id, path: one.key }, one.path)),
+      h("div", { class: "sides" },
+        side(t("conflicts.winner"), one.now ? [["size", bytes(one.now.size)], ["changed", moment(one.now.mtime_ms)], ["by", one.by]]
+          : [["size", t("conflicts.gone")]], button(t("conflicts.keep"), settle(one, "keep"), { id: `keep-${one.id}` })),
+        side(t("conflicts.loser"), [["size", bytes(one.size)], ["changed", moment(one.mtime_ms)], ["kept", one.on]],
+          button(t("conflicts.restore"), settle(one, "restore"), { id: `take-${one.id}` }))),
+      one.here && !difference ? button(t("file.diff"), compare(one), { id: `compare-${one.id}` }) : null,
+      difference ? lines(difference.lines) : null);
+  }
+
+  function draw() {
+    if (!answer) return;
+    show(place, h("p", { class: "soft" }, t("conflicts.words")),
+      answer.rows.length ? answer.rows.map(conflict) : empty(t("conflicts.none")));
+  }
+
+  load();
+  return {
+    // Something has been settled elsewhere, or there are more.
+    show(state) {
+      const now = state?.folders.find((one) => one.id === folder.id)?.status?.conflicts;
+      if (known !== null && now !== known) load();
+      known = now ?? known;
+    },
+  };
+}

@@ -1,0 +1,110 @@
+// One file: its versions as a timeline; each can be looked at, compared, downloaded and brought back.
+
+import { get, post } from "../api.js";
+import { h, show } from "../dom.js";
+import { bytes, moment } from "../format.js";
+import { t } from "../i18n.js";
+import { attempt, badge, button, confirm, empty, link, say } from "../ui.js";
+
+const NOW = "now";
+
+export function file({ place, params, folder }) {
+  const base = `folders/${folder.id}`;
+  let told = null;
+  let seen = null; // {version, kind: "preview" | "diff", value}
+
+  const query = (version) => new URLSearchParams({ path: params.path, version });
+  const load = () => attempt(async () => {
+    told = await get(`${base}/timeline`, { path: params.path });
+    draw();
+  });
+
+  const preview = (version) => async () => {
+    const value = await get(`${base}/text`, { path: params.path, version });
+    seen = { version, kind: "preview", value };
+    draw();
+    document.getElementById("seen").focus();
+  };
+
+  const diff = (version) => async () => {
+    const value = await get(`${base}/diff`, { path: params.path, from: version, to: NOW });
+    seen = { version, kind: "diff", value };
+    draw();
+    document.getElementById("seen").focus();
+  };
+
+  const restore = (one) => async () => {
+    if (!await confirm(t("file.restore.ask", { when: moment(one.mtime_ms) }), t("file.restore"))) return;
+    const answer = await post(`${base}/restore`, { path: params.path, version: one.id });
+    say(answer.restored ? t("file.restored") : t("file.same"), "good");
+    seen = null;
+    await load();
+  };
+
+  function entry(version, one, isNow) {
+    const isFile = one.kind === "file";
+    const isHere = isNow || one.here;
+    const id = isNow ? NOW : one.id;
+    return h("li", { id: `version-${id}-${one.until_ms ?? 0}`, class: isNow ? "now" : "" },
+      h("div", { class: "row" },
+        h("strong", {}, isNow ? t("file.now") : t("file.until", { when: moment(one.until_ms) })),
+        isNow ? null : badge(t(`why.${one.why}`), one.why === "conflict" ? "warn" : "idle")),
+      h("p", { class: "soft" }, [
+        isFile ? bytes(one.size) : t(`kind.${one.kind}`),
+        t("file.changed", { when: moment(one.mtime_ms) }),
+        isNow ? null : t("file.by", { who: one.by }),
+        isHere ? null : t("file.on", { where: one.on }),
+      ].filter(Boolean).join(" · ")),
+      h("div", { class: "row" },
+        isHere && isFile ? button(t("file.preview"), preview(version), { id: `preview-${id}` }) : null,
+        isHere && isFile && !isNow ? button(t("file.diff"), diff(version), { id: `diff-${id}` }) : null,
+        isHere ? h("a", { class: "button", href: `/api/${base}/download?${query(version)}`, download: true, id: `download-${id}` },
+          t("file.download")) : null,
+        isNow ? null : button(t("file.restore"), restore(one), { id: `restore-${id}`, kind: "primary" })));
+  }
+
+  function shown() {
+    if (!seen) return null;
+    const { version, kind, value } = seen;
+    const title = kind === "diff" ? t("file.diff.title", { added: value.added, removed: value.removed }) : t("file.preview.title");
+    const close = () => {
+      seen = null;
+      draw();
+    };
+    return h("section", { class: "card", id: "seen", tabindex: "-1", "aria-label": title },
+      h("div", { class: "row" }, h("h2", {}, title), h("button", { type: "button", id: "close", onclick: close }, t("close"))),
+      kind === "diff" ? lines(value.lines) : content(version, value));
+  }
+
+  function content(version, value) {
+    if (value.kind === "image") {
+      return h("img", { class: "preview", src: `/api/${base}/image?${query(version)}`, alt: t("file.image", { name: told.path }) });
+    }
+    if (value.kind === "binary") return empty(t("file.binary", { size: bytes(value.size) }));
+    return [value.whole ? null : h("p", { class: "note" }, t("file.cut")), h("pre", { tabindex: "0" }, value.text || t("file.empty"))];
+  }
+
+  function draw() {
+    if (!told) return;
+    show(place,
+      h("p", { class: "path" }, link("files", { folder: folder.id }, t("files.title")), ` / ${told.path}`),
+      shown(),
+      h("section", { class: "card", "aria-labelledby": "timeline-title" },
+        h("h2", { id: "timeline-title" }, t("file.timeline")),
+        h("ol", { class: "timeline" },
+          told.now ? entry(NOW, told.now, true) : h("li", { class: "now", id: "gone" }, t("file.gone")),
+          told.versions.map((one) => entry(one.id, one, false))),
+        told.versions.length ? null : empty(t("file.none"))));
+  }
+
+  load();
+  return {};
+}
+
+export function lines(rows) {
+  if (!rows.length) return empty(t("file.equal"));
+  const kind = (line) => ({ "+": "added", "-": "removed", "@": "place" })[line[0]] ?? "";
+  const word = { added: t("diff.added"), removed: t("diff.removed") };
+  return h("pre", { class: "diff", tabindex: "0" }, rows.map((line) =>
+    h("span", { class: `line ${kind(line)}` }, word[kind(line)] ? h("span", { class: "hidden" }, `${word[kind(line)]}: `) : null, `${line}\n`)));
+}
