@@ -272,7 +272,16 @@ MESSAGES: dict[str, set[str]] = {
     "state": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
     "update": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},
     "transfer": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire"},
-    "history": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},
+    "history": {
+        "attributes",
+        "frozen",
+        "messages.base",
+        "messages.checks",
+        "messages.records",
+        "limits",
+        "model",
+        "wire",
+    },
     "brake": {"frozen", "messages.base", "messages.checks", "limits"},
     "verify": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "verify"},
     "observe": {

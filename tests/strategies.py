@@ -351,9 +351,9 @@ def kept() -> st.SearchStrategy[Kept]:
 
     def of(record: Record) -> st.SearchStrategy[Kept]:
         path, kind, size, content, mtime, mode, (until, _), *_ = record
-        return st.builds(
-            Kept, *map(st.just, (path, kind, size, content, mtime, mode, until)), whys, st.one_of(st.just(""), ids())
-        )
+        known = (path, kind, size, content, mtime, mode, until)
+        makers, more = st.one_of(st.just(""), ids()), st.just(record.attributes)
+        return st.builds(Kept, *map(st.just, known), whys, makers, attributes=more)
 
     return records().filter(lambda record: record.kind in (Kind.FILE, Kind.SYMLINK)).flatmap(of)
 

@@ -1,19 +1,18 @@
 """Jobs for the disk workers: each job, its parts, and the event that answers it.
 
 In: nothing. Out: frozen values. The engine orders jobs (as effects), `file_sync` and the modules in `files` perform
-them, and the answer returns to the engine as an event. A job without an answer says so. May import: core.looks,
-core.model, core.verify, and of core.wire the pieces of content that a read returns.
+them, and the answer returns to the engine as an event. A job without an answer says so. May import: core.attributes,
+core.looks, core.model, core.verify, and of core.wire the pieces of content that a read returns.
 """
 
 from enum import Enum
 from typing import NamedTuple
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.looks import Folder, Grown, Listing, LookItem, MadeDelta, Seen
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.verify import VerifyJob
 from dir_sync.core.wire import Piece
-
-# Look and list: see core/looks.py
 
 
 class ListJob(NamedTuple):
@@ -65,6 +64,7 @@ class Version(NamedTuple):
     time_ns: int
     why: Cause
     maker: str  # the replica whose change displaced it
+    attributes: Attributes | None = None  # owner and the like, as its version said; None: nothing
 
 
 class Before(NamedTuple):
@@ -78,6 +78,7 @@ class Before(NamedTuple):
     mode: int
     time_ns: int
     maker: str
+    attributes: Attributes | None = None
 
 
 class TreeOp(Enum):

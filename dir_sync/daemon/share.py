@@ -31,7 +31,7 @@ from dir_sync.engine import Engine
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
-from dir_sync.index import Index
+from dir_sync.index import KEEPS, Index
 from dir_sync.ports import DiskError
 from dir_sync.readable import Readable
 from dir_sync.reporting.log import human_bytes, logger
@@ -130,11 +130,11 @@ class Share:
     def _look_for_attributes(self) -> None:
         """Attributes that are kept from now on are looked for in all files, once."""
         parts = sorted(part.value for part in self._disk.keeps)
-        before = str(self.index.notes.get("keeps") or "").split()
+        before = str(self.index.notes.get(KEEPS) or "").split()
         if set(parts) - set(before):
             self.index.rows.doubt_all()
         if parts != before:
-            self.index.notes.put("keeps", " ".join(parts))
+            self.index.notes.put(KEEPS, " ".join(parts))
 
     def _open_signatures(self) -> SignatureCache:
         signature_dir = self._config.signature_dir

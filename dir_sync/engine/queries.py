@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from dir_sync.core import limits
+from dir_sync.core.attributes import fits, json_bytes
 from dir_sync.core.frozen import changed
 from dir_sync.core.jobs import Before, Version
 from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
@@ -25,6 +26,7 @@ from dir_sync.engine.stamps import Stamps
 __all__ = ["Queries"]
 
 _KEPT_PAGE = 500  # versions in one message: at most a few kB each
+_ATTRIBUTES_PAGE = 256 * limits.KIB  # about how many bytes of attributes of versions are in one message
 _LOOKUPS_MAX = 128  # contents looked up in one turn
 
 
@@ -44,16 +46,17 @@ class Queries:
     def on_restore(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
         """Each version to restore becomes a new change of ours. It is planned like an offer: its content comes from
         wherever it is."""
-        for path, kind, size, content, mtime, mode, _, _ in wanted:
+        for path, kind, size, content, mtime, mode, _, _, attributes in wanted:
             if self._scope.ignores(path, kind == Kind.DIRECTORY):
                 self._scope.skip(path, "it is ignored, and not restored")
                 continue
             row = self._board.index.rows.get(path)
             mine = None if row is None else row.record
-            now = unstamped(path, kind, size, content, mtime, mode)
+            now = unstamped(path, kind, size, content, mtime, mode)._replace(attributes=attributes)
             if mine is None and kind == Kind.ABSENT:
                 continue
-            if mine is not None and same_content(mine, now) and same_meta(mine, now):
+            is_same = mine is not None and same_content(mine, now) and same_meta(mine, now)
+            if mine is not None and is_same and fits(attributes, mine.attributes):
                 continue
             record = self._stamps.changed_to(mine, now, self._board.now.wall_ns)
             is_here = kind != Kind.FILE or not size or self._board.index.has_content(content)
@@ -98,18 +101,20 @@ class Queries:
         if peer is None or peer.link != link:
             return
         versions: list[Version] = []
+        is_more = False
         most = min(left, _KEPT_PAGE)
         if peer.connection.queued < limits.OUTBOX_BYTES_MAX:
             versions = self._board.index.versions.newest(request.path, most, request.conflicts, last)
+            versions, is_more = _one_page(versions, len(versions) == most < left)
         page = tuple(
-            Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, maker)
-            for _, path, kind, size, content, mtime, mode, time_ns, why, maker in versions
+            Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, maker, kept)
+            for _, path, kind, size, content, mtime, mode, time_ns, why, maker, kept in versions
             if kind == Kind.SYMLINK or (kind == Kind.FILE and content)
         )
-        is_more = len(versions) == most < left
-        self._board.send(replica, History(self._board.folder, request.id, not is_more, page), 50 + 250 * len(page))
+        size = 50 + sum(250 + (json_bytes(one.attributes) if one.attributes else 0) for one in page)
+        self._board.send(replica, History(self._board.folder, request.id, not is_more, page), size)
         if is_more:
-            self._histories.append((replica, link, request, left - most, versions[-1]))
+            self._histories.append((replica, link, request, left - len(versions), versions[-1]))
 
     def on_have_request(self, peer: Contact, request: HaveRequest) -> None:
         self._questions.append((peer.replica, peer.link, request, 0, []))
@@ -134,3 +139,13 @@ class Queries:
                 self._board.send(replica, Have(self._board.folder, request.id, tuple(which)), 50 + 6 * len(which))
         if self._questions or self._histories:
             self._board.run_once_more()
+
+
+def _one_page(versions: list[Version], is_more: bool) -> tuple[list[Version], bool]:
+    """As many of these as fit into one message with their attributes; and whether there are more."""
+    size = 0
+    for number, version in enumerate(versions):
+        size += json_bytes(version.attributes) if version.attributes else 0
+        if size > _ATTRIBUTES_PAGE and number:
+            return versions[:number], True
+    return versions, is_more

@@ -19,6 +19,7 @@ from dir_sync.core.model import (
     joined,
     leq,
     parent_of,
+    same_body,
     same_content,
     same_meta,
     same_version,
@@ -164,7 +165,7 @@ class Rows:
         if row is None or row.record.kind == Kind.ABSENT:
             if record.kind != Kind.ABSENT:
                 self._board.index.journal.write(record, None, self._board.now.wall_ns)
-        elif not (same_content(row.record, record) and same_meta(row.record, record)):
+        elif not same_body(row.record, record):
             self._board.index.journal.write(record, row.record, self._board.now.wall_ns)
 
     def begin_journal(self) -> None:

@@ -55,6 +55,8 @@ class VersionKeeper:
     def keep(self, version: Version, displaced: Record, path: bytes, by: Stamp) -> None:
         if version.kind == Kind.FILE:
             version = version._replace(content=displaced.content)
+        if displaced.attributes is not None and version.kind is displaced.kind:
+            version = version._replace(attributes=displaced.attributes)
         self._board.index.versions.put(version)
         if version.kind == Kind.FILE and self._arrivals.is_brief(version.content, self._board.now.mono_ms):
             self._board.index.versions.put_brief(version.name)

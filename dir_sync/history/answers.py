@@ -17,7 +17,7 @@ from dir_sync.core.messages import Have, History, Loser
 from dir_sync.core.model import Kind, PathError, check_path, show
 from dir_sync.history import undo_plan
 from dir_sync.history.codec import Names, bytes_of, packed, text_of, unpacked
-from dir_sync.index import Index
+from dir_sync.index import KEEPS, Index
 from dir_sync.network.control import Answer
 
 __all__ = [
@@ -39,7 +39,14 @@ def listed(index: Index, path: bytes = b"") -> Answer:
     """All versions, oldest first; and whether `path` was ever known here."""
     versions = [packed(version) for version in index.versions.oldest_first()]
     known = not path or index.rows.get(path) is not None
-    return {"versions": versions, "names": index.notes.below("name "), "node": index.identity.replica, "known": known}
+    keeps = str(index.notes.get(KEEPS) or "").split()
+    return {
+        "versions": versions,
+        "keeps": keeps,
+        "names": index.notes.below("name "),
+        "node": index.identity.replica,
+        "known": known,
+    }
 
 
 def listed_there(answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:
@@ -48,8 +55,9 @@ def listed_there(answers: Iterable[tuple[str, int, History | Have]]) -> list[Ans
     for peer, _, answer in answers:
         if isinstance(answer, History):
             versions = []
-            for path, kind, size, content, mtime, mode, until, why, node in answer.kept:
-                versions.append(packed(Version(b"", path, kind, size, content, mtime, mode, until, Cause(why), node)))
+            for path, kind, size, content, mtime, mode, until, why, node, kept in answer.kept:
+                version = Version(b"", path, kind, size, content, mtime, mode, until, Cause(why), node, kept)
+                versions.append(packed(version))
             found.append({"node": peer, "versions": versions})
     return found
 
@@ -71,8 +79,8 @@ def restore_asked(question: Answer) -> list[Before]:
         check_path(version.path)
     except (KeyError, TypeError, ValueError):
         raise ConfigError("the question names no version") from None
-    _, path, kind, size, content, mtime, mode, _, _, _ = version
-    return [Before(path, kind, size, content, mtime, mode, 0, "")]
+    _, path, kind, size, content, mtime, mode, _, _, _, attributes = version
+    return [Before(path, kind, size, content, mtime, mode, 0, "", attributes)]
 
 
 class Wish(NamedTuple):
@@ -128,12 +136,16 @@ def describe(
                 "lost": one.content in nowhere and one.path not in unsure,
                 "unsure": one.path in unsure,
                 "sources": [text_of(source) for source in unsure.get(one.path, ())],
-                "version": packed(Version(b"", *one[:6], 0, Cause.REPLACED, "")) if one.path in unsure else None,
+                "version": packed(Version(b"", *one[:6], 0, Cause.REPLACED, "", one.attributes))
+                if one.path in unsure
+                else None,
             }
         )
     call = Names(index.notes.below("name "), index.identity.replica)
     left = [{"path": text_of(path), "by": call(node)} for path, node in plan.left]
-    return {"changes": changes, "left": left, "since_ns": wish.since_ns, "node": index.identity.replica}
+    keeps = str(index.notes.get(KEEPS) or "").split()
+    answer: Answer = {"changes": changes, "left": left, "since_ns": wish.since_ns, "keeps": keeps}
+    return answer | {"node": index.identity.replica}
 
 
 def keep(index: Index, question: Answer) -> Answer:
@@ -146,6 +158,8 @@ def keep(index: Index, question: Answer) -> Answer:
     if row is not None and row.record.kind == Kind.FILE == version.kind and not version.content:
         if (row.record.size, row.record.mtime) == (version.size, version.mtime):
             version = version._replace(content=row.record.content)
+    if row is not None and row.record.kind is version.kind and row.record.content == version.content:
+        version = version._replace(attributes=row.record.attributes)
     index.versions.put(version)
     return {}
 

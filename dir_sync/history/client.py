@@ -73,6 +73,7 @@ class HistoryClient:
         question: Answer = {"command": "versions", "path": text_of(path), "peers": True, "conflicts": conflicts}
         answer = self._source.ask(question)
         self._node = answer["node"]
+        self._restorer.keep(answer.get("keeps", ()))
         self._known = answer.get("known") is not False
         call = Names(answer["names"], self._node)
         own: list[Entry] = []
@@ -168,6 +169,7 @@ class HistoryClient:
             # First only asked: what is the beginning of a file is taken from there before that file goes.
             answer = self._source.ask(question | {"dry_run": True})
             self._make_sure(answer)
+            self._restorer.keep(answer.get("keeps", ()))
             if not dry_run:
                 self._take_from_elsewhere(answer)
                 self._source.ask(question)
@@ -180,6 +182,7 @@ class HistoryClient:
         nowhere = set(undo_plan.missing(index, plan.wanted))
         answer = describe(index, wish, plan, nowhere, undo_plan.beginnings(index, plan.wanted, nowhere, wish.since_ns))
         self._make_sure(answer)
+        self._restorer.keep(answer.get("keeps", ()))
         if not dry_run:
             self._take_from_elsewhere(answer)
             over = {bytes_of(change["path"]) for change in answer["changes"] if change["lost"] or _is_elsewhere(change)}
@@ -210,7 +213,8 @@ class HistoryClient:
         """Put back what is now the beginning of a file with another name, or of one in the history."""
         for change in answer["changes"]:
             if _is_elsewhere(change):
-                one = Before(*unpacked(change["version"])[1:7], answer["since_ns"], "")
+                version = unpacked(change["version"])
+                one = Before(*version[1:7], answer["since_ns"], "", version.attributes)
                 self._restorer.put_back_from(bytes_of(change["source"]), one, answer.get("node", ""))
 
     def not_as_wanted(self, answer: Answer) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from dir_sync.core import attributes
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import FIRST_CONTACT, Kind
 from dir_sync.network.control import Answer
@@ -27,9 +28,9 @@ def id_of(version: Version) -> str:
 
 
 def packed(version: Version) -> Answer:
-    name, path, kind, size, content, mtime, mode, time_ns, why, maker = version
+    name, path, kind, size, content, mtime, mode, time_ns, why, maker, kept = version
     fields = (text_of(name), text_of(path), int(kind), size, content.hex(), mtime, mode, time_ns, why.value, maker)
-    return dict(zip(Version._fields, fields, strict=True))
+    return dict(zip(Version._fields, (*fields, attributes.text(kept)), strict=True))
 
 
 def unpacked(fields: dict[str, Any]) -> Version:
@@ -44,6 +45,7 @@ def unpacked(fields: dict[str, Any]) -> Version:
         int(fields["time_ns"]),
         Cause(fields["why"]),
         str(fields["maker"]),
+        attributes.value_of_text(text) if isinstance(text := fields.get("attributes"), str) and text else None,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from blake3 import blake3
 
@@ -17,6 +17,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Before, Cause, Result, TreeOp, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, show, unstamped
+from dir_sync.core.preserve import Part
 from dir_sync.disk import RealDisk, truthful
 from dir_sync.file_sync import FileSync
 from dir_sync.history.choice import parents_of
@@ -43,6 +44,10 @@ class Restorer:
 
     def close(self) -> None:
         self._real.close()
+
+    def keep(self, parts: Iterable[str]) -> None:
+        """What is restored gets these parts of its attributes: those that the node of this folder keeps."""
+        self._real.kept.parts = frozenset(Part(part) for part in parts)
 
     def is_there(self, path: bytes) -> bool:
         try:
@@ -82,7 +87,7 @@ class Restorer:
 
     def _restore(self, version: Version, node: str) -> bool | None:
         """One try; None if the file changed in between."""
-        _, path, kind, size, content, mtime, mode, *_ = version
+        _, path, kind, size, content, mtime, mode, *_, attributes = version
         if kind == Kind.FILE:
             size, content = self._digest(version.name)
         there = self.disk.stat(path)
@@ -96,7 +101,7 @@ class Restorer:
         for parent in reversed(parents_of(path)):
             if self.disk.stat(parent) is None:
                 self.disk.make_directory(parent, 0o755)
-        item = _item(Before(path, kind, size, content, mtime, mode, 0, ""), there)
+        item = _item(Before(path, kind, size, content, mtime, mode, 0, "", attributes), there)
         known = was if there is not None and there.kind is Kind.FILE else b""
         is_done = self._put(item._replace(copy_path=version.name, known=known), node, was, "restored")
         return True if is_done else None
@@ -183,9 +188,9 @@ class Restorer:
 
 def _item(one: Before, there: Stat | None) -> ApplyItem:
     """The change that sets a path back. `there`: the present entry. It has no source for the content yet."""
-    path, kind, size, content, mtime, mode, _, _ = one
+    path, kind, size, content, mtime, mode, _, _, attributes = one
     expect = b"" if there is None else fingerprint(there)
-    target = unstamped(path, kind, size, content, mtime, mode)
+    target = unstamped(path, kind, size, content, mtime, mode)._replace(attributes=attributes)
     if kind == Kind.ABSENT:
         return ApplyItem(path, TreeOp.REMOVE, target, expect, Cause.DELETED)
     if kind == Kind.DIRECTORY and there is not None and there.kind == Kind.DIRECTORY:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.attributes import fits
 from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History
 from dir_sync.core.model import Kind, parent_of, same_content, same_meta, unstamped
@@ -67,9 +68,10 @@ def _is_so(index: Index, entry: Before) -> bool:
     row = index.rows.get(entry.path)
     if row is None:
         return entry.kind == Kind.ABSENT
-    path, kind, size, content, mtime, mode, _, _ = entry
+    path, kind, size, content, mtime, mode, _, _, attributes = entry
     was = unstamped(path, kind, size, content, mtime, mode)
-    return same_content(row.record, was) and (kind == Kind.ABSENT or same_meta(row.record, was))
+    is_same = same_content(row.record, was)
+    return is_same and (kind == Kind.ABSENT or (same_meta(row.record, was) and fits(attributes, row.record.attributes)))
 
 
 def missing(index: Index, wanted: Iterable[Before]) -> list[bytes]:

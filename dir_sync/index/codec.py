@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dir_sync.core import attributes as kept
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.messages import LATER_DEFAULTS, LATER_FIELDS
 from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp, text_of_vector, vector_of_text
@@ -84,7 +85,7 @@ def columns_of_record(record: Record) -> tuple[object, ...]:
 
 
 def version_of(columns: tuple[object, ...]) -> Version:
-    name, path, kind, size, content, mtime_s, mtime_ns, mode, time_ns, why, maker = columns
+    name, path, kind, size, content, mtime_s, mtime_ns, mode, time_ns, why, maker, attributes = columns
     return Version(
         name,  # type: ignore[arg-type]
         path,  # type: ignore[arg-type]
@@ -96,6 +97,7 @@ def version_of(columns: tuple[object, ...]) -> Version:
         time_ns,  # type: ignore[arg-type]
         Cause(why),
         maker,  # type: ignore[arg-type]
+        kept.value_of_text(attributes) if attributes else None,  # type: ignore[arg-type]
     )
 
 
@@ -103,5 +105,5 @@ def columns_of_version(version: Version) -> tuple[object, ...]:
     mtime_s, mtime_ns = divmod(version.mtime, NS_PER_S)
     return (
         version.name, version.path, int(version.kind), version.size, version.content, mtime_s, mtime_ns,
-        version.mode, version.time_ns, version.why.value, version.maker,
+        version.mode, version.time_ns, version.why.value, version.maker, kept.text(version.attributes),
     )  # fmt: skip

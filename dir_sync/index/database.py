@@ -80,6 +80,9 @@ class Database:
             for field in LATER_FIELDS:
                 if field.name not in present:
                     self.execute(f"ALTER TABLE {table} ADD COLUMN {field.name} TEXT NOT NULL DEFAULT ''")
+        for table in ("version", "change"):
+            if not any(name == "attributes" for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
+                self.execute(f"ALTER TABLE {table} ADD COLUMN attributes TEXT NOT NULL DEFAULT ''")
         self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
         if any(name == "index_id" for _, name, *_ in self.execute("PRAGMA table_info(peer)")):
             self._split_identity()

@@ -25,9 +25,10 @@ from dir_sync.index.rows import DECODED_MAX, Rows
 from dir_sync.index.tree import Tree
 from dir_sync.index.versions import Versions
 
-__all__ = ["JOURNAL_SINCE", "Index"]
+__all__ = ["JOURNAL_SINCE", "KEEPS", "Index"]
 
 JOURNAL_SINCE = "journal since"  # index note: since when (wall clock, ns) the journal contains every change
+KEEPS = "keeps"  # index note: the parts of attributes that this node keeps, as words
 
 
 class Index:

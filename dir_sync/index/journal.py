@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dir_sync.core import attributes as kept
 from dir_sync.core.jobs import Before
 from dir_sync.core.model import NS_PER_S, Record
 from dir_sync.index.codec import KINDS
@@ -16,7 +17,16 @@ from dir_sync.index.database import Database
 
 __all__ = ["Journal"]
 
-_NOTHING = (0, 0, b"", 0, 0, 0)  # kind, size, content, mtime_s, mtime_ns, mode of a path where nothing is
+_NOTHING = (
+    0,
+    0,
+    b"",
+    0,
+    0,
+    0,
+    "",
+)  # kind, size, content, mtime_s, mtime_ns, mode, attributes of a path where nothing is
+_COLUMNS = "path,kind,size,content,mtime_s,mtime_ns,mode,attributes,time_ns,maker"  # as `_before` gets them
 
 
 class Journal:
@@ -32,8 +42,8 @@ class Journal:
 
     def flush(self) -> None:
         if self._dirty:
-            columns = "time_ns,maker,path,kind,size,content,mtime_s,mtime_ns,mode"
-            self._database.executemany(f"INSERT INTO change ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", self._dirty)
+            columns = "time_ns,maker,path,kind,size,content,mtime_s,mtime_ns,mode,attributes"
+            self._database.executemany(f"INSERT INTO change ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?)", self._dirty)
             self._dirty.clear()
 
     def write(self, record: Record, previous: Record | None, time_ns: int) -> None:
@@ -41,8 +51,9 @@ class Journal:
         if previous is None:
             was: tuple[object, ...] = _NOTHING
         else:
-            _, kind, size, content, mtime, mode, *_ = previous
-            was = (int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode)
+            _, kind, size, content, mtime, mode, *_, attributes = previous
+            stored = kept.text(attributes) if attributes else ""
+            was = (int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode, stored)
         self._dirty.append((time_ns, record.stamp.maker, record.path, *was))
 
     def write_new(self, records: Iterable[Record], time_ns: int) -> None:
@@ -52,19 +63,14 @@ class Journal:
     def since(self, time_ns: int) -> Iterator[Before]:
         """The entries since a time, oldest first."""
         self.flush()
-        query = (
-            "SELECT path,kind,size,content,mtime_s,mtime_ns,mode,time_ns,maker FROM change WHERE time_ns>=? ORDER BY id"
-        )
+        query = f"SELECT {_COLUMNS} FROM change WHERE time_ns>=? ORDER BY id"
         for columns in self._database.execute(query, (time_ns,)):
             yield _before(*columns)
 
     def of(self, path: bytes, limit: int) -> list[Before]:
         """The last entries of one path, oldest first. It reads the whole table."""
         self.flush()
-        query = (
-            "SELECT path,kind,size,content,mtime_s,mtime_ns,mode,time_ns,maker FROM change WHERE path=?"
-            " ORDER BY id DESC LIMIT ?"
-        )
+        query = f"SELECT {_COLUMNS} FROM change WHERE path=? ORDER BY id DESC LIMIT ?"
         return [_before(*columns) for columns in self._database.execute(query, (path, limit))][::-1]
 
     def forget(self, before_ns: int, most: int) -> None:
@@ -75,6 +81,16 @@ class Journal:
 
 
 def _before(
-    path: bytes, kind: int, size: int, content: bytes, mtime_s: int, mtime_ns: int, mode: int, when: int, maker: str
+    path: bytes,
+    kind: int,
+    size: int,
+    content: bytes,
+    mtime_s: int,
+    mtime_ns: int,
+    mode: int,
+    attributes: str,
+    when: int,
+    maker: str,
 ) -> Before:
-    return Before(path, KINDS[kind], size, content, mtime_s * NS_PER_S + mtime_ns, mode, when, maker)
+    mtime, known = mtime_s * NS_PER_S + mtime_ns, kept.value_of_text(attributes) if attributes else None
+    return Before(path, KINDS[kind], size, content, mtime, mode, when, maker, known)

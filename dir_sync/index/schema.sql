@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS peer (replica TEXT PRIMARY KEY, seen INTEGER NOT NULL
 CREATE TABLE IF NOT EXISTS version (
     name BLOB PRIMARY KEY, path BLOB NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
     mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL,
-    time_ns INTEGER NOT NULL, why TEXT NOT NULL, maker TEXT NOT NULL
+    time_ns INTEGER NOT NULL, why TEXT NOT NULL, maker TEXT NOT NULL, attributes TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS version_content ON version (content) WHERE kind = 1;
 CREATE INDEX IF NOT EXISTS version_time ON version (time_ns, name);
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS change (
     id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, maker TEXT NOT NULL, path BLOB NOT NULL,
     kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,
-    mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL
+    mtime_s INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL, attributes TEXT NOT NULL DEFAULT ''
 );
 
 -- With --merge: earlier versions of texts, compressed (x'': no text), which conflicts are merged from; and the losers of

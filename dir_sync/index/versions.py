@@ -29,7 +29,7 @@ class Versions:
 
     def put(self, version: Version) -> None:
         self._contents.add(version.content)
-        marks = ",".join("?" * 11)
+        marks = ",".join("?" * 12)
         self._execute(f"INSERT OR REPLACE INTO version VALUES ({marks})", columns_of_version(version))
 
     def put_brief(self, name: bytes) -> None:

@@ -11,6 +11,7 @@ import pytest
 from blake3 import blake3
 
 from dir_sync.config import ConfigError
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import Before, Cause, Version
 from dir_sync.core.model import Kind, Stat
 from dir_sync.file_sync import FileSync
@@ -18,7 +19,7 @@ from dir_sync.files.replace import Replacer
 from dir_sync.folder import state
 from dir_sync.history.restorer import Restorer
 from dir_sync.history.source import Source, open_source
-from dir_sync.index import Index
+from dir_sync.index import KEEPS, Index
 
 OLD = b"as it was"
 NAME = b".dir_sync/versions/old"
@@ -133,3 +134,27 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken_for_what_was_read(
         found = restorer.now(b"file")
         assert found is not None
         assert found[1] == b"now and more"
+
+
+@pytest.mark.parametrize("how", ["restore", "put back"])
+def test_what_is_restored_has_the_attributes_of_its_version(folder: Path, how: str) -> None:
+    """If the node of the folder keeps them. Without them those of the file that is there stay."""
+    try:
+        os.setxattr(folder / "file", "user.now", b"1")
+    except OSError as error:
+        pytest.skip(f"not here: {error}")
+    then = Attributes(None, None, ((b"user.then", b"2"),))
+    with open_source(str(folder)) as source:
+        assert source.index is not None
+        version = kept(source.index)._replace(attributes=then)
+        source.index.versions.put(version)
+        source.index.notes.put(KEEPS, "xattrs")
+        assert source.index.versions.get(version.name) == version
+        answer = source.ask({"command": "versions"})
+        with closing(Restorer(source)) as restorer:
+            restorer.keep(answer["keeps"])
+            if how == "restore":
+                assert restorer.restore(version, source.index.identity.replica)
+            else:
+                restorer.put_back(source.index, Before(*version[1:7], 0, "", then))
+    assert os.listxattr(folder / "file") == ["user.then"]

@@ -97,6 +97,13 @@ def test_owner_attributes_and_acls_of_a_tree(new_lan: Callable[..., Lan]) -> Non
         lambda: attributes(a.dir / "d").get("user.of") == b"the folder" and like_a(), SOON_S, "what changed meanwhile"
     )
     assert attributes(a.dir / "d/renamed")["user.colour"] == b"green"
+
+    write(c.dir / "d/small", b"new")
+    os.setxattr(c.dir / "d/small", "user.colour", b"blue")
+    wait_for(lambda: like_a() and attributes(a.dir / "d/small")["user.colour"] == b"blue", SOON_S, "an edit")
+    restored = a.run_to_end("restore", a.dir, "d/small")
+    assert restored.code == 0, restored.err
+    wait_for(lambda: attributes(c.dir / "d/small")["user.colour"] == b"red" and like_a(), SOON_S, "what was restored")
     for node in lan:
         node.stop()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from dir_sync.core import limits
+from dir_sync.core.attributes import Attributes
+from dir_sync.core.attributes import row as attributes_row
 from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
@@ -25,7 +27,14 @@ from dir_sync.core.messages.checks import (
     text_of,
     wrong,
 )
-from dir_sync.core.messages.records import MODE_MAX, checked_content, checked_record, content_text, record_row
+from dir_sync.core.messages.records import (
+    MODE_MAX,
+    checked_attributes,
+    checked_content,
+    checked_record,
+    content_text,
+    record_row,
+)
 from dir_sync.core.model import NS_PER_S, Kind, PeerError, Record
 from dir_sync.core.wire import ATTACHMENT, Buffer, LocalError, Piece, encode_message, encode_pieces
 
@@ -78,6 +87,7 @@ class Kept(NamedTuple):
     until: int
     why: str
     maker: str  # "": unknown
+    attributes: Attributes | None = None
 
 
 @frozen
@@ -111,15 +121,16 @@ class History(BaseMessage):
 
 
 def _kept_row(kept: Kept) -> list[Any]:
-    path, kind, size, content, mtime, mode, until, why, node = kept
+    path, kind, size, content, mtime, mode, until, why, node, attributes = kept
     text = content_text(kind, content)
-    return [text_of(path), int(kind), size, text, *divmod(mtime, NS_PER_S), mode, *divmod(until, NS_PER_S), why, node]
+    row = [text_of(path), int(kind), size, text, *divmod(mtime, NS_PER_S), mode, *divmod(until, NS_PER_S), why, node]
+    return row if attributes is None else [*row, attributes_row(attributes)]
 
 
 def _checked_kept(row: Any, makers: dict[str, str]) -> Kept:
-    text, number, size, content, mtime_s, mtime_ns, mode, until_s, until_ns, why, node = checked_array(
-        row, "kept", 11, 11
-    )
+    (text, number, size, content, mtime_s, mtime_ns, mode, until_s, until_ns, why, node, *more) = checked_array(
+        row, "kept", 11, 12
+    )  # the last one came later, and is left out if nothing is said
     kind, body = checked_content(number, content)
     if type(why) is not str or why not in _WHYS:
         raise wrong("why")
@@ -133,6 +144,7 @@ def _checked_kept(row: Any, makers: dict[str, str]) -> Kept:
         checked_time(until_s, until_ns, "until"),
         why,
         checked_maker(node, makers),
+        checked_attributes(more[0]) if more else None,
     )
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "LATER_FIELDS",
     "MODE_MAX",
     "LaterField",
+    "checked_attributes",
     "checked_content",
     "checked_record",
     "content_text",
@@ -206,11 +207,15 @@ def _vector_bytes(vector: Vector) -> int:
     return len(vector) * (len(vector[0][0]) + 16)
 
 
-def _attributes(item: Any, makers: dict[str, str]) -> Attributes:
+def checked_attributes(item: Any) -> Attributes:
     try:
         return attributes.checked(item)
     except ValueError as error:
         raise PeerError(f"a record with {error}") from None
+
+
+def _attributes(item: Any, makers: dict[str, str]) -> Attributes:
+    return checked_attributes(item)
 
 
 LATER_FIELDS: Final = (

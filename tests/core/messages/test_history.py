@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dir_sync.core.attributes import Attributes, Owner
 from dir_sync.core.messages import (
     Have,
     HaveRequest,
@@ -31,6 +32,7 @@ from tests.core.messages.bench import (
 
 # What each message is on the wire, written by hand, and what it means.
 LOSER = Record(b"a/b", Kind.FILE, 5, RAW, 1_700_000_000_000_000_007, 0o644, Stamp(1_700_000_009, "ab"), (("ab", 3),))
+ANNAS = Attributes(Owner("anna", 1, "", 2))
 EXAMPLES: Examples = [
     (
         {"type": "HISTORY_REQUEST", "folder": "docs", "id": 4, "path": "a/b", "limit": 10},
@@ -44,7 +46,7 @@ EXAMPLES: Examples = [
             "last": True,
             "kept": [
                 ["a/b", 1, 5, DIGEST, 1_700_000_000, 7, 0o644, 1_700_000_009, 8, "replaced", "ab"],
-                ["l", 3, 0, "../\udcff", -1, 0, 0o777, 0, 0, "conflict", ""],
+                ["l", 3, 0, "../\udcff", -1, 0, 0o777, 0, 0, "conflict", "", [["anna", 1, "", 2], None, None]],
             ],
         },
         History(
@@ -63,7 +65,7 @@ EXAMPLES: Examples = [
                     "replaced",
                     "ab",
                 ),
-                Kept(b"l", Kind.SYMLINK, 0, b"../\xff", -1_000_000_000, 0o777, 0, "conflict", ""),
+                Kept(b"l", Kind.SYMLINK, 0, b"../\xff", -1_000_000_000, 0o777, 0, "conflict", "", ANNAS),
             ),
         ),
     ),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from dir_sync.core.attributes import Attributes, Owner
-from dir_sync.core.events import Moved, Touched, Urgency
-from dir_sync.core.messages import Chunks, Pull
+from dir_sync.core.events import Inquired, Moved, RestoreRequested, Touched, Urgency
+from dir_sync.core.jobs import Before
+from dir_sync.core.messages import Chunks, History, HistoryRequest, Pull
 from dir_sync.core.model import Record
 from dir_sync.core.preserve import ON_ENTRIES, Part
+from dir_sync.history.codec import packed, unpacked
+from dir_sync.history.undo_plan import plan
 from dir_sync.ports import Trouble
 from tests.engine.pairs.test_unable import listen
 from tests.pair import OneNode, Pair
@@ -242,3 +246,58 @@ def test_what_could_be_set_only_in_part_is_tried_again(kind: str, failing: int, 
         assert pair.two.index.identity.replica not in dict(record(node, b"x").vector), (
             "nobody has changed anything there"
         )
+
+
+def test_what_comes_back_from_the_history_has_its_attributes() -> None:
+    """A version that said nothing leaves them as they are."""
+    pair = a_pair()
+    one, two = pair.one, pair.two
+    save(pair, one, b"f", b"old", xattrs=RED, owner=ANNA, acls=FOR_BEN)
+    save(pair, two, b"f", b"new", xattrs=BLUE, owner=BEN, acls=((), ()))
+    assert there(one, b"f") == Attributes(BEN, ((), ()), BLUE)
+    (version,) = one.index.versions.oldest_first()
+    assert version.attributes == Attributes(ANNA, FOR_BEN, RED)
+    assert unpacked(json.loads(json.dumps(packed(version)))) == version
+    one.inbox.append(RestoreRequested((Before(*version[1:7], 0, "", version.attributes),), {}))
+    pair.run()
+    for node in (one, two):
+        assert there(node, b"f") == Attributes(ANNA, FOR_BEN, RED)
+        assert node.disk.content(b"f") == b"old"
+    change(pair, two, b"f", xattrs=BLUE)
+    one.inbox.append(RestoreRequested((Before(*version[1:7], 0, ""),), {}))
+    pair.run()
+    assert there(two, b"f").xattrs == BLUE
+
+
+def test_an_undo_brings_attributes_back() -> None:
+    pair = a_pair(two=NOT_KEPT)
+    one, two = pair.one, pair.two
+    save(pair, one, b"f", b"x", xattrs=RED)
+    one.disk.mkdir(b"d")
+    change(pair, one, b"d", xattrs=RED)
+    count = len([*two.index.journal.since(0)])
+    change(pair, one, b"f", xattrs=BLUE, owner=BEN)
+    change(pair, one, b"d", xattrs=())
+    entries = [*two.index.journal.since(0)][count:]
+    assert {one.path for one in entries} == {b"d", b"f"}, "a change of attributes alone is in the journal"
+    wanted = plan(two.index, min(entry.time_ns for entry in entries), None).wanted
+    two.inbox.append(RestoreRequested(tuple(wanted), {}))
+    pair.run()
+    assert there(one, b"f") == PLAIN._replace(xattrs=RED), "also where they are not kept somebody can say so"
+    assert there(one, b"d").xattrs == RED
+    assert not plan(two.index, min(entry.time_ns for entry in entries), None).wanted
+
+
+def test_a_version_of_another_machine_comes_with_its_attributes() -> None:
+    pair = a_pair()
+    one, two = pair.one, pair.two
+    save(pair, one, b"f", b"old", xattrs=RED)
+    pair.cut()
+    two.boot()
+    pair.link()
+    save(pair, two, b"f", b"new", xattrs=BLUE)
+    sent = listen(one)
+    two.inbox.append(Inquired(1, (HistoryRequest("", 0, b"f", 10),)))
+    pair.run()
+    (told,) = [message for message in sent.messages if isinstance(message, History)]
+    assert [kept.attributes for kept in told.kept] == [PLAIN._replace(xattrs=RED)]
