@@ -122,9 +122,12 @@ class FileSync:
         """Versions in the history that the index does not list: see `HistoryStore.unlisted`."""
         return self._history.unlisted(is_listed, path_of)
 
-    def perform(self, job: Job, is_given_up: Callable[[], bool] = lambda: False) -> Event | None:
+    def perform(
+        self, job: Job, is_given_up: Callable[[], bool] = lambda: False, may_name: Callable[[], None] = lambda: None
+    ) -> Event | None:
         """Perform one job. Whatever the disk does, the answer is an event. Raises Stopped when the program ends.
-        `is_given_up`: the peer that asked for the result has disconnected."""
+        `is_given_up`: the peer that asked for the result has disconnected. `may_name`: called before an ApplyJob changes
+        anything in the tree; see `Batches.apply`."""
         self._unsigned.release_old()
         match job:
             case ListJob():
@@ -138,7 +141,7 @@ class FileSync:
                     return scanner.look(self._disk, items, self._now_ns, self._stopping, closer, growing, self._keeper)
             case ApplyJob(items):
                 with self._disk.batch():
-                    return self._batches.apply(items)
+                    return self._batches.apply(items, may_name)
             case StageJob():
                 return self._downloads.stage(job) if job.grows is None else self._appends.grow(job, job.grows)
             case PatchJob():

@@ -1,4 +1,4 @@
-"""Node: one peer's socket, with its reader thread, writer thread and session.
+"""Node: one peer's socket, with its reader thread, writer and session.
 
 In:   messages to send. Out: the peer's messages, to a callback, in order; at the end, that the link has ended.
 Rule: the reader never waits for the writer, so two nodes that both push before they read cannot block each other.
@@ -27,23 +27,21 @@ from dir_sync.core.messages import (
 from dir_sync.core.model import PeerError
 from dir_sync.core.overload.guard import ALLOWED, Verdict, demand, worth
 from dir_sync.core.session import Session
-from dir_sync.core.wire import Buffer, LocalError
+from dir_sync.core.wire import LocalError
 from dir_sync.network import tcp
 from dir_sync.network.backpressure import Backpressure, memory_of
 from dir_sync.network.channel import Channel, PlainChannel
 from dir_sync.network.clock import ClockProbe, Measured
-from dir_sync.network.outbox import Outbound, Outbox
+from dir_sync.network.outbox import Outbound
 from dir_sync.network.pacing import LinkPace
+from dir_sync.network.writer import Writer
 
 if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
     from dir_sync.core.link_handshake import Member
 
 __all__ = ["Listener", "Node"]
 
-_SENT_REPORT_BYTES = 256 * limits.KIB  # bytes sent before the engine gets a report ...
-_SENT_AT_REST_BYTES = 64 * limits.KIB  # ... and this many if nothing else is to be sent: each report costs a turn
 _CLOSE_LINGER_MS = 1_000  # time from our CLOSE until the socket is closed, whatever the peer does
-_LOOK_AGAIN_S = 0.5  # interval of checks for unacknowledged bytes
 _TEXT_FREE_BYTES = 64 * limits.KIB  # between two checks whether the peer has to pause
 _SLOW_BYTES = (
     8 * limits.KIB
@@ -105,7 +103,6 @@ class Node:
         self._began = time.monotonic()
         # --- any thread ---
         self._pace = pace
-        self._outbox = Outbox(pace)
         self._reason = ""
         self._text = ""
         self._said_close = 0.0
@@ -113,6 +110,9 @@ class Node:
         self._clock = ClockProbe()
         self.flood = ""  # the kind of flood; set by the reader before it ends the link
         self.is_doubted = False  # the peer has dialled again: a PING finds out whether this link is alive
+        self._out = Writer(
+            self._channel, self._session, pace, self._report, self._is_unacknowledged, lambda: bool(self._reason)
+        )
         tcp.tune(sock)
         self.send(Outbound(hello, 0))
         self._reader = threading.Thread(target=self._read, name=f"read-{link}", daemon=True)
@@ -147,8 +147,8 @@ class Node:
         self._reader.start()
 
     def send(self, parcel: Outbound) -> None:
-        """Any thread; never waits. Chunks wait for everything else."""
-        self._outbox.put(parcel)
+        """Any thread; never waits. A small message is mostly on its way when this returns. Chunks wait for everything else."""
+        self._out.send(parcel)
 
     def close(self, reason: str, text: str) -> None:
         """Send CLOSE and end. Any thread; never waits."""
@@ -218,7 +218,7 @@ class Node:
         else:
             self._reason = self._reason or reason
         self.abort()
-        self._outbox.wake()
+        self._out.waiting.wake()
         self._writer.join(5.0)
         self._socket.close()
         self._listener.ended(self, mine or reason, self._text if mine else text)
@@ -296,7 +296,7 @@ class Node:
         self._listener.said_hello(self, message)
 
     def on_ping(self, message: Ping) -> None:
-        if len(self._outbox.control) < 10_000:
+        if len(self._out.waiting.control) < 10_000:
             self.send(Outbound(Pong(message.token, time.time_ns()), 0))
 
     def on_pong(self, message: Pong) -> None:
@@ -328,51 +328,17 @@ class Node:
     # --- the writer's thread -----------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        left = 0
-        owed = False  # what was sent is not paid yet, by the limit of bytes per second: the report waits
         try:
-            while True:
-                while not self._outbox.wait(self._next_look_s(owed)):
-                    if owed and not self._pace_s():
-                        self._listener.left(self, left)
-                        left, owed = 0, False
-                parcels = self._outbox.take()
-                if not parcels:
-                    if self._reason and not self._outbox.control:
-                        return
-                    continue
-                buffers: list[Buffer] = []
-                closing = False
-                for parcel in parcels:
-                    encoded = None if isinstance(parcel.message, (Hello, Close)) else parcel.encoded()
-                    buffers += self._session.send(parcel.message, encoded)
-                    left += parcel.size
-                    closing |= isinstance(parcel.message, Close)
-                self._channel.send_all(buffers, self._is_unacknowledged)
-                is_all = not self._outbox.control and not self._outbox.bulk
-                if left >= (_SENT_AT_REST_BYTES if is_all else _SENT_REPORT_BYTES):
-                    owed = self._pace_s() > 0
-                    if not owed:
-                        self._listener.left(self, left)
-                        left = 0
-                if closing or self._session.closed:
-                    self._part(socket.SHUT_WR)
-                    return
+            if self._out.run():
+                self._part(socket.SHUT_WR)
         except OSError:
             self._part(socket.SHUT_RDWR)  # the reader notices the end, too, and reports it
         except LocalError:
             self._part(socket.SHUT_RDWR)  # an error of ours: a new connection is better than one that sends nothing
             raise
 
-    def _pace_s(self) -> float:
-        return 0.0 if self._pace is None else self._pace.wait_s()
-
-    def _next_look_s(self, owed: bool) -> float | None:
-        """How long (s) to wait for a message, until something else has to be looked at; None: nothing has to."""
-        look_s = _LOOK_AGAIN_S if self._is_unacknowledged() else None
-        if not owed:
-            return look_s
-        return self._pace_s() if look_s is None else min(look_s, self._pace_s())
+    def _report(self, size: int) -> None:
+        self._listener.left(self, size)
 
     def _part(self, how: int) -> None:
         """Shut down our side. Bytes sent before still arrive, and the peer has a moment to close its side."""

@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network.networks": {"utils"},
     "network.pacing": set(),
     "network.outbox": {"network.pacing"},
+    "network.writer": {"network.channel", "network.outbox", "network.pacing"},
     "network.backpressure": set(),
     "network.address_policy": set(),
     "network.link_table": {"node"},
@@ -234,12 +235,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("security.store",),
     },
     "node": {
-        "network.backpressure",
-        "network.channel",
-        "network.clock",
-        "network.outbox",
-        "network.pacing",
-        "network.tcp",
+        *("network.backpressure", "network.channel", "network.clock", "network.outbox", "network.pacing"),
+        *("network.tcp", "network.writer"),
     },
     "network.throttle": set(),
     "node_manager": {

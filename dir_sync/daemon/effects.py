@@ -68,7 +68,11 @@ class Performer:
 
     def perform(self, effects: Sequence[Effect]) -> None:
         """Commit what the effects rely on, then perform them in order."""
-        if any(_wants_durable(effect) for effect in effects):
+        durable = [effect for effect in effects if _wants_durable(effect)]
+        if durable and all(_brings_its_contents(effect) for effect in durable) and not self._is_beside_others():
+            self._begin_and_commit(durable)
+            effects = [effect for effect in effects if not _wants_durable(effect)]
+        elif durable:
             self.commit()
         elif any(isinstance(effect, ApplyJob) for effect in effects):
             self.commit(durable=False)
@@ -94,6 +98,20 @@ class Performer:
                     self._share.workers.put_idle(effect)
                 case _:
                     self._share.workers.put(self._peers.flow_of(getattr(effect, "peer", "")), effect)
+
+    def _begin_and_commit(self, jobs: Sequence[Effect]) -> None:
+        """Workers write the contents while the index is made durable; the tree changes after both. One change of one file
+        waits for the disk once instead of twice."""
+        put = self._share.workers.put_early
+        gates = [put(self._peers.flow_of(job.peer), job) for job in jobs if isinstance(job, ApplyJob)]
+        try:
+            self.commit()
+        except BaseException:
+            for gate in gates:
+                gate.fail()
+            raise
+        for gate in gates:
+            gate.open()
 
     def _tell(self, note: Note) -> None:
         mono_s = time.monotonic()
@@ -181,3 +199,9 @@ def _wants_durable(effect: Effect) -> bool:
     return isinstance(effect, ApplyJob) and not (
         len(effect.items) >= SYNC_ALL_FROM and all(map(is_new_file, effect.items))
     )
+
+
+def _brings_its_contents(effect: Effect) -> bool:
+    """True for changes that write what came with them, so that nothing is moved, not even in the staging folder, before the
+    tree changes."""
+    return isinstance(effect, ApplyJob) and not effect.bulk and all(item.data is not None for item in effect.items)

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Container, Hashable, Iterator, Sequence
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, TypeVar
 
 from dir_sync.core import limits
 from dir_sync.core.events import Effect, Event, Received
@@ -42,20 +42,23 @@ __all__ = ["FOUND_OR_DONE", "Attached", "Detached", "Folder", "Folders"]
 FOUND_OR_DONE = (Applied, Listed, Looked, Pruned, Rechecked, Staged)  # what is on the disk, as workers say it
 _NEVER_S = 1e12  # monotonic time
 _P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
-def _alone(work: Callable[Concatenate[Folder, _P], None]) -> Callable[Concatenate[Folder, _P], None]:
-    """A method of Folder: if its disk fails below the index, only this folder ends, and the others go on."""
+def _alone(work: Callable[Concatenate[Folder, _P], _R]) -> Callable[Concatenate[Folder, _P], _R | None]:
+    """A method of Folder: if its disk fails below the index, only this folder ends, and the others go on. None: it has
+    ended."""
 
-    def guarded(folder: Folder, /, *args: _P.args, **more: _P.kwargs) -> None:
+    def guarded(folder: Folder, /, *args: _P.args, **more: _P.kwargs) -> _R | None:
         if folder.is_over:
-            return
+            return None
         try:
-            work(folder, *args, **more)
+            return work(folder, *args, **more)
         except (sqlite3.Error, DiskHangs) as error:
             if not may_pass(error):
                 raise
             folder.give_up(error)
+            return None
 
     return guarded
 
@@ -95,6 +98,7 @@ class Folder:
         self._effects: list[Effect] = []  # of this turn
         self._is_concerned = False  # something happened to it in this turn
         self._has_applied = False
+        self._is_touched = False  # the watcher has reported something in this turn
 
     @property
     def name(self) -> str:
@@ -143,6 +147,7 @@ class Folder:
             events = self.share.engine.without_echoes(news, now)
             if events:
                 self.add(self.share.engine.heard(events, now))
+                self._is_touched = True
         elif isinstance(news, Asked):
             self.add(self._requests.on_asked(news, now))
         elif isinstance(news, Borrowed):
@@ -153,6 +158,17 @@ class Folder:
         else:
             self._has_applied = self._has_applied or isinstance(news, Applied)
             self.add(self.share.engine.handle(news, now))  # type: ignore[arg-type]
+
+    @_alone
+    def look_at_once(self, now: Now) -> bool:
+        """Order the looks that the watcher's reports ask for, if nothing else of this turn waits to be performed. Returns
+        True if what they find may come back within the turn."""
+        if not self._is_touched or self._effects or self._chores.is_stalled:
+            return False
+        self._is_touched = False
+        looks = self.share.engine.look_at_once(now)
+        self._performer.perform(looks)
+        return bool(looks)
 
     @_alone
     def handle(self, event: Event, now: Now) -> None:
@@ -204,7 +220,7 @@ class Folder:
                 return
             if self._has_applied and self.share.index.is_dirty:
                 self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
-            self._is_concerned = self._has_applied = False
+            self._is_concerned = self._has_applied = self._is_touched = False
             if self._witness is not None:
                 self._witness.turn_over(self.share)
         self._chores.run(time.monotonic())
@@ -243,6 +259,11 @@ class Folder:
     def runs_again(self) -> bool:
         """True if it takes another turn at once."""
         return not self.is_over and self.share.engine.board.run_again
+
+    @property
+    def has_jobs_out(self) -> bool:
+        """True while workers are busy for it."""
+        return not self.is_over and self.share.engine.has_jobs_out
 
     def due_s(self, mono: float) -> float:
         """The time (monotonic, s) at which it has something to do."""

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from dir_sync.core.events import Event
-from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job, ReadJob
+from dir_sync.core.jobs import ApplyJob, DeltaDone, DeltaJob, DiscardJob, Job, ReadJob
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.verify import VerifyJob
 from dir_sync.daemon.inbox import HERE, For, Post
@@ -40,6 +40,29 @@ class Searches(Protocol):
     def may_search(self, address: str) -> bool: ...
 
     def searched_in_vain(self, address: str, seconds: float) -> None: ...
+
+
+class IndexGate:
+    """Holds a job until the index says durably what it is about to do. The engine's thread opens it; a worker waits."""
+
+    def __init__(self) -> None:
+        self._closed = threading.Lock()
+        self._closed.acquire()
+        self._has_failed = False
+
+    def open(self) -> None:
+        self._closed.release()
+
+    def fail(self) -> None:
+        """The index could not be written: the job ends without a change of the tree."""
+        self._has_failed = True
+        self._closed.release()
+
+    def wait(self) -> None:
+        """Raises Stopped if the gate failed."""
+        with self._closed:
+            if self._has_failed:
+                raise Stopped
 
 
 class DiskWorkers:
@@ -121,6 +144,13 @@ class FolderJobs:
             self._jobs[pool] = pool.open(self)
         self._put(pool, HERE, job)
 
+    def put_early(self, flow: Flow, job: ApplyJob) -> IndexGate:
+        """Queue a job whose contents came with it, before the index is durable: it writes them meanwhile, and changes
+        nothing in the tree until the gate opens."""
+        gate = IndexGate()
+        self._workers.small.put(self._jobs[self._workers.small], flow, job, may_name=gate.wait)
+        return gate
+
     def check(self, work: Callable[[], None]) -> None:
         """Call this on a worker's thread, at once."""
         self._put(self._workers.checks, HERE, work)
@@ -198,6 +228,8 @@ class FolderJobs:
         if is_foreign and not searches.may_search(address):
             return given_up(job)  # its content is fetched as a whole
         begun = time.thread_time()
+        if task.may_name is not None:
+            return self._sync.perform(job, may_name=task.may_name)
         event = self._sync.perform(job, lambda: not task.is_wanted)
         if is_foreign and isinstance(event, DeltaDone) and event.delta is None:
             searches.searched_in_vain(address, time.thread_time() - begun)

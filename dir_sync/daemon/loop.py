@@ -31,7 +31,8 @@ __all__ = ["Loop"]
 _TURN_EVENTS_MAX = 128  # events of one turn, and so of one commit
 _TURN_S_MAX = 0.02  # a turn ends after this even if more events wait ...
 _TURN_S_FAIR = 0.006  # ... and earlier, if several groups wait
-_LINGER_S = 0.0005  # what a turn ordered often comes back at once; until then its worker has the interpreter alone
+_LINGER_S = 0.0005  # after a turn the next event often comes at once; deadlines are computed only if it does not ...
+_WORK_LINGER_S = 0.002  # ... and later while a worker is busy: until then it has the interpreter alone
 _LAST_ANSWERS_S = 0.3  # the end takes at most so long for what workers have answered
 _HANDLERS: Final = handlers(Taker.LINKS, Neighbours)  # messages for them ...
 _OBSERVERS: Final = handlers(Taker.OBSERVERS, Observers)  # ... and for those; all others are for a folder
@@ -57,7 +58,7 @@ class Loop:
             news = self._wait()
             now = _now()
             begun = time.monotonic()
-            count = 0
+            count, lingered = 0, 0.0
             while news is not None:
                 if isinstance(news, Stop):
                     for folder in self._folders:
@@ -68,6 +69,8 @@ class Loop:
                 if count >= _TURN_EVENTS_MAX or time.monotonic() - begun > most_s:
                     break
                 news = self._inbox.get(0)
+                if news is None and not lingered:
+                    news, lingered = self._look_at_once(now)
             self._inbox.over()
             now = _now()
             resting = self._inbox.resting()
@@ -78,7 +81,17 @@ class Loop:
                 folder.perform()
             self._scan_in_turn()
             planned = [one for folder in self._folders for one in folder.planned()]
-            self._inbox.turn_over(time.monotonic() - begun, planned)
+            self._inbox.turn_over(time.monotonic() - begun - lingered, planned)
+
+    def _look_at_once(self, now: Now) -> tuple[object | None, float]:
+        """Order the looks at what was touched, and wait a moment for what they find: so one change of one file needs one
+        turn, not two. Returns the next event, if one came, and how long (s) was waited."""
+        looking = [folder for folder in self._folders if folder.look_at_once(now)]
+        if not looking:
+            return None, 0.0
+        begun = time.monotonic()
+        news = self._inbox.get(_LINGER_S)
+        return news, time.monotonic() - begun
 
     def _scan_in_turn(self) -> None:
         """Let the first scans go on, one after the other."""
@@ -99,8 +112,14 @@ class Loop:
 
     def _wait(self) -> object | None:
         """The next event; None if a deadline came first."""
-        is_more = any(folder.runs_again for folder in self._folders)
-        news = self._inbox.get(0 if is_more else _LINGER_S)
+        linger_s = _LINGER_S
+        for folder in self._folders:
+            if folder.runs_again:
+                linger_s = 0
+                break
+            if folder.has_jobs_out:
+                linger_s = _WORK_LINGER_S
+        news = self._inbox.get(linger_s)
         if news is not None:
             return news
         mono = time.monotonic()

@@ -39,7 +39,7 @@ class Doer(Protocol):
 class Task:
     """One job in a pool."""
 
-    __slots__ = ("answer", "began", "flow", "is_wanted", "job", "jobs")
+    __slots__ = ("answer", "began", "flow", "is_wanted", "job", "jobs", "may_name")
 
     def __init__(
         self,
@@ -47,9 +47,12 @@ class Task:
         flow: Flow,
         job: Job | Callable[[], None],
         answer: Callable[[Event | None], None] | None = None,
+        may_name: Callable[[], None] | None = None,
     ) -> None:
-        """`answer` is called with the result, if that is not for the engine of this folder."""
+        """`answer` is called with the result, if that is not for the engine of this folder. `may_name`: see
+        `FileSync.perform`."""
         self.jobs = jobs
+        self.may_name = may_name
         self.answer = answer
         self.flow = flow
         self.job = job
@@ -138,11 +141,12 @@ class Pool:
         flow: Flow,
         job: Job | Callable[[], None],
         answer: Callable[[Event | None], None] | None = None,
+        may_name: Callable[[], None] | None = None,
     ) -> None:
         with self._ready:
             if not jobs.waiting:
                 jobs.spent = max(jobs.spent, self._served)
-            jobs.put(Task(jobs, flow, job, answer), self._clock())
+            jobs.put(Task(jobs, flow, job, answer, may_name), self._clock())
             self._ready.notify()
 
     def leave(self, jobs: Jobs, flow: Flow) -> list[Event]:

@@ -196,6 +196,13 @@ class Engine(Machines):
             self._peer_down(leaver)
         return self.board.out
 
+    def look_at_once(self, now: Now) -> list[Effect]:
+        """Order the looks that are due, before the turn ends. A look takes a fraction of a millisecond, so what it finds
+        can belong to the same turn. The effects rely on nothing that is not committed."""
+        self.board.begin(now)
+        self.look_queue.send_looks()
+        return self.board.out
+
     def end_turn(self, now: Now) -> list[Effect]:
         """Do everything that is due: looks, plans, messages to the peers."""
         self.board.begin_turn(now)

@@ -7,6 +7,8 @@ Used by: `file_sync`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from blake3 import blake3
 
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyResult, Cause, Result, TreeOp, Version
@@ -59,8 +61,9 @@ class Batches:
         self._unsigned = unsigned
         self._keeper = keeper
 
-    def apply(self, items: tuple[ApplyItem, ...]) -> Applied:
-        """Perform all changes of a batch. A staging file that was not installed is kept, to be used again."""
+    def apply(self, items: tuple[ApplyItem, ...], may_name: Callable[[], None] = lambda: None) -> Applied:
+        """Perform all changes of a batch. A staging file that was not installed is kept, to be used again. `may_name` is
+        called when the contents are durable, before anything in the tree changes: it may wait, and raise Stopped."""
         results: dict[int, ApplyResult] = {}
         staged: dict[int, tuple[bytes, Stat]] = {}
         unsynced: list[Writer] = []
@@ -82,6 +85,7 @@ class Batches:
         finally:
             for writer in unsynced:
                 writer.close()
+        may_name()
         folders: dict[bytes, None] = {}
         self._name_new(items, new, staged, results, folders)
         for number, item in enumerate(items):

@@ -3,7 +3,7 @@
 In:   messages from any thread. Out: the next ones for the writer's thread; chunks only if nothing else waits.
 Rule: the size is not limited here: the engine limits what it hands over, by the reports of what was sent. If there is a
 limit of bytes per second, only chunks wait for it.
-Used by: node, daemon.
+Used by: daemon, node, writer.
 """
 
 from __future__ import annotations
@@ -54,6 +54,11 @@ class Outbox:
         """Add a message. Any thread; never waits. Chunks wait for everything else."""
         (self.bulk if isinstance(parcel.message, Chunks) else self.control).append(parcel)
         self._ready.release()
+
+    @property
+    def is_any(self) -> bool:
+        """True if a message waits."""
+        return bool(self.control or self.bulk)
 
     def wake(self) -> None:
         """Wake the writer, even if there is no message."""

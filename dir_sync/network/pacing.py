@@ -3,7 +3,7 @@
 In:   sizes (bytes) of what writers send. Out: how long (s) a chunk has to wait.
 Rule: only chunks wait. Everything else is sent at once and counted, so that small changes arrive as if there were no
 limit; chunks, and the reports by which the engine sends more, wait until that is paid.
-Used by: node_manager, node, outbox, daemon.timetable. Any thread.
+Used by: node_manager, node, outbox, writer, daemon.timetable. Any thread.
 """
 
 from __future__ import annotations

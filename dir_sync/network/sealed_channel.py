@@ -45,7 +45,16 @@ class SealedChannel:
             raise ConnectionError(str(error)) from None
         return n
 
+    @property
+    def has_rest(self) -> bool:
+        return self._plain.has_rest
+
+    def send_now(self, buffers: Sequence[Buffer]) -> bool:
+        return self._plain.send_now([b"".join(map(bytes, self._sealer.records(buffers)))])
+
     def send_all(self, buffers: Sequence[Buffer], waiting: Callable[[], object]) -> None:
+        if self._plain.has_rest:
+            self._plain.send_all((), waiting)
         for records in self._sealer.records(buffers):
             self._plain.send_all([records], waiting)
 

@@ -58,6 +58,7 @@ class Engine:
         self.turns = 0
         self.at_turn: Callable[[], None] = lambda: None
         self.gives: list[Effect] = []
+        self.looks: list[Effect] = []  # to be ordered at once
         self.is_busy = False
         self.has_jobs_out = False
         self.deadline: int | None = None
@@ -100,6 +101,10 @@ class Engine:
     def heard(self, events: list[Event], now: Now) -> list[Effect]:
         self.events += events
         return self.gives
+
+    def look_at_once(self, now: Now) -> list[Effect]:
+        looks, self.looks = self.looks, []
+        return looks
 
     def end_turn(self, now: Now) -> list[Effect]:
         self.turns += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,7 +38,7 @@ class Bench:
                 is_dirty=True,
             ),
             engine=self.folder.engine,
-            workers=SimpleNamespace(put=lambda flow, job: self.done.append((flow, job))),
+            workers=SimpleNamespace(put=lambda flow, job: self.done.append((flow, job)), put_early=self.put_early),
         )
         peers: Any = SimpleNamespace(
             send=lambda peers, parcel: self.done.append((peers, parcel.message)),
@@ -51,6 +52,11 @@ class Bench:
         )
         self.inbox = Inbox()
         self.performer = Performer(share, peers, requests, narrator, self.inbox)
+
+    def put_early(self, flow: Flow, job: ApplyJob) -> Any:
+        """The gate of the job: what becomes of it is noted."""
+        self.done.append((flow, job, "early"))
+        return SimpleNamespace(open=lambda: self.done.append("open"), fail=lambda: self.done.append("fail"))
 
     def perform(self, *effects: Effect) -> list[object]:
         self.performer.perform(effects)
@@ -94,14 +100,35 @@ def new_file(number: int) -> ApplyItem:
 @pytest.mark.parametrize(
     ("items", "commit"),
     [
-        ([new_file(1)], "durable"),
+        ([new_file(1)._replace(data=None, staged=b"part-1")], "durable"),
         ([new_file(number) for number in range(SYNC_ALL_FROM)], "commit"),  # it syncs the file system before any name
-        ([new_file(number)._replace(expect=b"fp") for number in range(SYNC_ALL_FROM)], "durable"),
+        ([new_file(1)._replace(act=TreeOp.REMOVE, data=None, expect=b"fp")], "durable"),
     ],
 )
 def test_an_intent_is_written_before_the_tree_changes(items: list[ApplyItem], commit: str) -> None:
     job = ApplyJob(tuple(items), peer=BOB)
     assert Bench().perform(job) == [commit, (Flow("10.0.0.2", BOB), job)]
+
+
+def test_contents_that_came_with_their_job_are_written_while_the_index_is() -> None:
+    """The tree changes when both are on the disk: the gate opens after the commit."""
+    job = ApplyJob((new_file(1)._replace(expect=b"fp"),), peer=BOB)
+    assert Bench().perform(Tell(ONE), job) == [(Flow("10.0.0.2", BOB), job, "early"), "durable", "open", ONE]
+    assert Bench().perform(send(TELLS), job)[0] == "durable", (
+        "what is told to others waits as well, so nothing is gained"
+    )
+
+
+def test_without_a_commit_the_tree_does_not_change() -> None:
+    bench = Bench()
+
+    def fail(durable: bool = True) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    bench.performer._share.index.commit = fail  # type: ignore[method-assign]
+    with pytest.raises(sqlite3.OperationalError):
+        bench.perform(ApplyJob((new_file(1),), peer=BOB))
+    assert bench.done[1:] == ["fail"]
 
 
 def test_every_order_reaches_who_does_it() -> None:

@@ -11,7 +11,19 @@ from typing import Any, cast
 
 import pytest
 
-from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Job, Pruned, PruneJob, ReadDone, ReadItem, ReadJob
+from dir_sync.core.jobs import (
+    Applied,
+    ApplyJob,
+    DeltaDone,
+    DeltaJob,
+    DiscardJob,
+    Job,
+    Pruned,
+    PruneJob,
+    ReadDone,
+    ReadItem,
+    ReadJob,
+)
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.daemon import jobs
 from dir_sync.daemon.inbox import HERE, Inbox
@@ -30,8 +42,11 @@ class Sync:
         self.answer = answer
         self.jobs: list[Job] = []
 
-    def perform(self, job: Job, is_unwanted: Callable[[], bool]) -> Any:
+    def perform(
+        self, job: Job, is_unwanted: Callable[[], bool] = lambda: False, may_name: Callable[[], None] = lambda: None
+    ) -> Any:
         self.jobs.append(job)
+        may_name()
         return self.answer
 
 
@@ -239,3 +254,20 @@ def test_a_fault_of_a_folder_that_is_being_closed_ends_nothing() -> None:
 
 def fail(job: Job, is_unwanted: Callable[[], bool]) -> Any:
     raise OSError("the disk is closed")
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+def test_a_job_that_began_early_waits_for_the_index(is_durable: bool) -> None:
+    bench = Bench(Applied(()))
+    with bench.working():
+        gate = bench.jobs.put_early(BOB, ApplyJob(()))
+        until = time.monotonic() + 30
+        while not bench.sync.jobs and time.monotonic() < until:
+            pass
+        assert bench.inbox.get(0.01) is None, "it has begun, and waits"
+        if is_durable:
+            gate.open()
+            assert bench.inbox.get(30.0) == Applied(())
+        else:
+            gate.fail()
+            assert bench.inbox.get(0.05) is None, "it ended without an answer"

@@ -10,7 +10,7 @@ import pytest
 
 from dir_sync.core import limits
 from dir_sync.core.events import PeerUp, Received, Tell, Ticked, Touched, Urgency
-from dir_sync.core.jobs import Applied
+from dir_sync.core.jobs import Applied, LookJob
 from dir_sync.core.messages import Chunks, Lacks, Piece
 from dir_sync.core.notes import Kept
 from dir_sync.core.overload.fairness import Flow
@@ -116,6 +116,39 @@ def test_what_was_said_before_a_new_link_is_not_said_on_it() -> None:
     first = around.default.performed
     assert all(effects.count(Tell(WORDS)) <= 2 for effects in first)
     assert "hello" in done
+
+
+def test_a_look_comes_back_in_the_turn_that_ordered_it() -> None:
+    """One change of one file: the watcher's report and what the look finds need one turn, and one commit."""
+    around = Neighbours()
+    engine = around.default.standin.engine
+    look = LookJob(())
+    found = Applied(())  # stands for what is found
+
+    def perform(effects: Sequence[object]) -> None:
+        around.done += effects
+        if look in effects:
+            around.tell(FOLDER, found)
+
+    around.default.folder._performer.perform = perform  # type: ignore[method-assign]
+    engine.looks = [look]
+    around.tell(FOLDER, [Touched(b"a", Urgency.NOW)])
+    assert around.run().count(look) == 1
+    assert around.default.events == [Touched(b"a", Urgency.NOW), found]
+    assert engine.turns == 1
+
+
+@pytest.mark.parametrize("what", ["another effect waits", "nothing was touched", "its disk does not answer"])
+def test_a_look_waits_for_the_end_of_the_turn_if(what: str) -> None:
+    around = Neighbours()
+    engine = around.default.standin.engine
+    engine.looks = [LookJob(())]
+    if what == "another effect waits":
+        engine.gives = [Tell(WORDS)]
+    around.default.chores.is_stalled = what == "its disk does not answer"
+    around.tell(FOLDER, Ticked() if what == "nothing was touched" else [Touched(b"a", Urgency.NOW)])
+    around.run()
+    assert engine.looks, "nobody has asked for them"
 
 
 def test_first_scans_take_turns() -> None:

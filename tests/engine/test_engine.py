@@ -36,6 +36,17 @@ def test_an_event_is_handled_before_the_turn_ends() -> None:
     assert [item.path for job in effects if isinstance(job, LookJob) for item in job.items] == [b"a"]
 
 
+def test_a_look_can_be_ordered_and_come_back_within_one_turn() -> None:
+    bench = Bench()
+    bench.engine.handle(Touched(b"a", Urgency.NOW), bench.now)
+    assert bench.engine.next_deadline() == bench.ms
+    (job,) = bench.engine.look_at_once(bench.now)
+    assert isinstance(job, LookJob)
+    assert [item.path for item in job.items] == [b"a"]
+    assert bench.engine.look_at_once(bench.now) == [], "it is being looked at"
+    assert not any(isinstance(effect, LookJob) for effect in bench.engine.end_turn(bench.now))
+
+
 def test_a_message_of_nobody_or_of_another_folder_is_let_pass() -> None:
     bench = Bench()
     bench.hear(state(record(b"a", b"1")))

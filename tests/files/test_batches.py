@@ -174,3 +174,26 @@ def test_a_new_file_without_its_attributes_gets_no_name(disk: MemoryDisk) -> Non
     assert len(bad) == 1
     assert {path for path in disk.tree() if path.startswith(b"f")} == {item.path for item in items} - set(bad)
     assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_tree_changes_only_when_the_index_says_so(disk: MemoryDisk, count: int) -> None:
+    """`may_name` is asked when the contents are written, and once. If it says no, what was written has no name."""
+    sync = file_sync(disk)
+    disk.write(b"f0", b"old")
+    items = tuple(change(disk, b"f%d" % number, b"new") for number in range(count))
+    seen: list[tuple[bytes | None, int]] = []
+
+    def stop() -> None:
+        seen.append((disk.content(b"f0"), len(disk.list(STAGING) or ())))
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        sync.perform(ApplyJob(items), may_name=stop)
+    assert seen == [(b"old", count)]
+    assert disk.content(b"f0") == b"old"
+    done = sync.perform(ApplyJob(items), may_name=lambda: seen.append((disk.content(b"f0"), 0)))
+    assert isinstance(done, Applied)
+    assert [result.result for result in done.items] == [Result.DONE] * count
+    assert seen[1:] == [(b"old", 0)]
+    assert disk.content(b"f0") == b"new"

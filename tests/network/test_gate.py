@@ -144,6 +144,28 @@ def test_a_member_comes_in_and_both_can_talk_at_once(host: Host, suite: Suite) -
         assert got == {"ours": content, "theirs": content}
 
 
+def test_what_a_sealed_link_sends_at_once_is_in_order_with_the_rest(host: Host) -> None:
+    """The peer reads nothing at first: the socket fills, and what it did not take is sealed already, so it goes first."""
+    with host.connect() as sock:
+        ours, _ = call(sock, machine("anna"), "AESGCM")
+        sock.settimeout(None)  # as a link has it
+        theirs, _ = host.came.get(timeout=10)
+        sent = [bytes([number % 256]) * 10_000 for number in range(2_000)]
+        count = next(n for n, data in enumerate(sent, 1) if not ours.send_now([data[:100], data[100:]]))
+        assert ours.has_rest
+        rest = threading.Thread(target=ours.send_all, args=([b"end"], lambda: None))
+        rest.start()
+        expected = b"".join(sent[:count]) + b"end"
+        data, buffer = b"", bytearray(100_000)
+        while len(data) < len(expected):
+            n = theirs.recv_into(memoryview(buffer))
+            assert n
+            data += buffer[:n]
+        rest.join(30)
+        assert data == expected
+        assert not ours.has_rest
+
+
 HELLO = zlib.compress(b'{"type":"HELLO"}')
 PROBES = {
     "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 5,

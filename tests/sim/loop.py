@@ -5,6 +5,7 @@ In:   events for a node. Out: messages and jobs as actions of the world, at time
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from dir_sync.core import notes
@@ -12,16 +13,19 @@ from dir_sync.core.events import (
     Drop,
     Effect,
     Event,
+    Moved,
     NewReplica,
     PeerDown,
     PeerUp,
     Send,
     Tell,
     Ticked,
+    Touched,
     UselessAnnouncements,
 )
 from dir_sync.core.jobs import Applied, ApplyJob, Job, PruneJob, Staged, StageJob, TreeOp
 from dir_sync.core.notes import Note
+from dir_sync.file_sync import Stopped
 from tests.sim.broken import Broken, PowerCut
 from tests.sim.node import Link, Node
 from tests.sim.words import describe, describe_job
@@ -50,7 +54,7 @@ class Loop:
             node.turn_due = True
             self.world.at(self.world.rng.randint(0, 1_500), self._turn, node, epoch)
 
-    def _turn(self, node: Node, epoch: int) -> None:
+    def _turn(self, node: Node, epoch: int, has_looked: bool = False) -> None:
         if not node.alive or node.epoch != epoch:
             return
         node.turn_due = False
@@ -68,6 +72,14 @@ class Loop:
             self.world.promises.before_event(node, event)
             effects += node.engine.handle(event, now)
             self.world.promises.after_event(node, event)
+        if not has_looked and not effects and any(isinstance(event, Touched | Moved) for event in events):
+            looks = node.engine.look_at_once(now)
+            for effect in looks:
+                self._perform(node, effect)
+            if looks and node.epoch == epoch:  # what they find may come back before the turn is over
+                node.turn_due = True
+                self.world.at(self.world.rng.randint(0, 1_500), self._turn, node, epoch, True)
+                return
         effects += node.engine.end_turn(now)
         for fault in node.engine.work.check():
             raise Broken(f"{node.name}: {fault}")
@@ -78,6 +90,7 @@ class Loop:
         epoch = node.epoch
         now_ms = self.world.us // 1000
         if self.world.chance(self.world.options.crash / 20):
+            self._begin_early(node, effects)
             self.world.lives.crash(node)
             return
         if self.world.bug == "words before commit":
@@ -105,6 +118,19 @@ class Loop:
                 self.world.at(due_us - self.world.us, self._tick, node, epoch, due_us)
         elif node.index.is_dirty:
             self.world.at(300_000, self._commit_later, node, epoch)
+
+    def _begin_early(self, node: Node, effects: list[Effect]) -> None:
+        """What workers may have done before the commit: contents that came with their jobs are written, and have no names."""
+
+        def stop() -> None:
+            raise Stopped
+
+        for effect in effects:
+            if isinstance(effect, ApplyJob) and all(item.data is not None for item in effect.items):
+                node.disk.program = True
+                with contextlib.suppress(Stopped, PowerCut):
+                    node.sync.perform(effect, may_name=stop)
+                node.disk.program = False
 
     def _commit_later(self, node: Node, epoch: int) -> None:
         if node.alive and node.epoch == epoch:
