@@ -147,12 +147,20 @@ def ask(folder: str, question: Answer) -> Answer:
         return _answer_in(_read_line(link, _ANSWER_BYTES_MAX))
 
 
-def listen(folder: str, question: Answer) -> Iterator[Answer]:
-    """Ask something that is answered by a stream: each answer when it comes, until the daemon ends. Raises as `ask`."""
+def listen(folder: str, question: Answer, tick_s: float | None = None) -> Iterator[Answer]:
+    """Ask something that is answered by a stream: each answer when it comes, until the daemon ends. `tick_s`: after so long
+    without an answer there is an empty one, so that the caller can end. Raises as `ask`."""
     with _asked(folder, question) as link:
-        link.settimeout(None)
+        link.settimeout(tick_s)
         rest = b""
-        while piece := link.recv(65536):
+        while True:
+            try:
+                piece = link.recv(65536)
+            except TimeoutError:
+                yield {}
+                continue
+            if not piece:
+                return
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
                 yield _answer_in(line)

@@ -4,6 +4,7 @@
     nodes      the folders that this user shares, and how their nodes are asked
     replies    what all routes have in common: JSON in and out, paths as keys, errors as one line
     sampling   asks the nodes every second, and remembers an hour of rates
+    activity   the events of all nodes, collected while a page is open
     invitations  those that a page has made; a code as a picture
     saving     text files that a page shows and changes
     stream     the server-sent events that keep the pages up to date

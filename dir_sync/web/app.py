@@ -11,14 +11,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from dir_sync.web.activity import Activity
 from dir_sync.web.door import Door, Guard
 from dir_sync.web.nodes import Nodes
+from dir_sync.web.routes.activity import routes as activity_routes
 from dir_sync.web.routes.content import ROUTES as CONTENT
 from dir_sync.web.routes.decisions import ROUTES as DECISIONS
 from dir_sync.web.routes.history import ROUTES as HISTORY
@@ -33,6 +36,7 @@ from dir_sync.web.stream import Stream, events_of
 __all__ = ["STATIC", "Web"]
 
 STATIC = Path(__file__).parent / "static"
+_NEWS_S = 0.25  # pages are told at most that often that there are more events
 
 
 class Web:
@@ -40,7 +44,9 @@ class Web:
 
     def __init__(self, door: Door, nodes: Nodes) -> None:
         self.stream = Stream(lambda: self.sampler.look_soon())
-        self.sampler = Sampler(nodes, self.stream)
+        self.activity = Activity(self._on_news)
+        self.sampler = Sampler(nodes, self.stream, follow=self.activity.follow)
+        self._telling: asyncio.TimerHandle | None = None
         self._inner = Starlette(routes=self._routes(), lifespan=self._lifespan)
         self._inner.state.nodes = nodes
         self._inner.state.changed = self.sampler.look_soon
@@ -52,6 +58,7 @@ class Web:
             Route("/api/live", self._live),
             *METRICS,
             *OVERVIEW,
+            *activity_routes(self.activity),
             *HISTORY,
             *CONTENT,
             *DECISIONS,
@@ -60,6 +67,19 @@ class Web:
             *SETTINGS,
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
+
+    def _on_news(self) -> None:
+        """Any thread."""
+        if self.sampler.loop is not None:
+            self.sampler.loop.call_soon_threadsafe(self._tell_soon)
+
+    def _tell_soon(self) -> None:
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(_NEWS_S, self._tell_news)
+
+    def _tell_news(self) -> None:
+        self._telling = None
+        self.stream.tell("activity", {"count": self.activity.count})
 
     async def _live(self, request: Request) -> Response:
         return events_of(self.stream, self.sampler.first_events)
@@ -73,6 +93,7 @@ class Web:
             self.stream.end()
             sampling.cancel()
             await asyncio.gather(sampling, return_exceptions=True)
+            await run_in_threadpool(self.activity.end)
 
 
 async def _index(request: Request) -> Response:

@@ -41,7 +41,15 @@ class Point(NamedTuple):
 class Sampler:
     """Event loop only, but for `look_soon`."""
 
-    def __init__(self, nodes: Nodes, stream: Stream, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        nodes: Nodes,
+        stream: Stream,
+        clock: Callable[[], float] = time.time,
+        follow: Callable[[list[SharedFolder]], None] = lambda folders: None,
+    ) -> None:
+        """`follow` is called with the folders whose events a page may show."""
+        self._follow = follow
         self._nodes = nodes
         self._stream = stream
         self._clock = clock
@@ -49,7 +57,7 @@ class Sampler:
         self._asking: dict[str, asyncio.Task[State]] = {}
         self._said: list[Answer] = []
         self._soon = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.points: deque[Point] = deque()
 
     def first_events(self) -> list[tuple[str, Any]]:
@@ -61,12 +69,12 @@ class Sampler:
 
     def look_soon(self) -> None:
         """Any thread: something has changed."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._soon.set)
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._soon.set)
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         while True:
             self._soon.clear()
             await self.look()
@@ -87,6 +95,8 @@ class Sampler:
                 del self._asking[id_]
                 self._states[id_] = task.result()
         self._take(folders)
+        running = [one for one in folders if (state := self._states.get(one.id)) is not None and state.status]
+        self._follow(running if self._stream.is_watched else [])
 
     def _take(self, folders: list[SharedFolder]) -> None:
         now_s = self._clock()

@@ -16,6 +16,8 @@ WEB: dict[str, set[str]] = {
     "web.routes": set(),
     "web.routes.overview": {"config", "folder.pauses", "network.control", "web.replies"},
     "web.routes.metrics": {"reporting.prometheus", "web.replies"},
+    "web.activity": {"cli.event_words", "network.control", "web.nodes"},
+    "web.routes.activity": {"network.control", "web.activity", "web.replies"},
     "web.routes.history": {
         *("config", "disk", "history.choice", "history.client", "history.codec", "history.words", "network.control"),
         *("ports", "web.replies"),
@@ -34,7 +36,7 @@ WEB: dict[str, set[str]] = {
         *("web.replies", "web.saving"),
     },
     "web.app": {
-        *("web.door", "web.nodes", "web.sampling", "web.stream"),
+        *("web.activity", "web.door", "web.nodes", "web.sampling", "web.stream", "web.routes.activity"),
         *("web.routes.content", "web.routes.decisions", "web.routes.history", "web.routes.ignoring"),
         *("web.routes.mesh", "web.routes.metrics", "web.routes.overview", "web.routes.settings"),
     },

@@ -26,6 +26,10 @@ export function preferred() {
   return (navigator.languages ?? [navigator.language]).map((one) => one.slice(0, 2)).find((one) => one in LANGUAGES) ?? "en";
 }
 
+export function has(key) {
+  return key in texts;
+}
+
 // t("files", {n: 3}): "{n} files"; a key with a number has the forms "files.one" and "files.other".
 export function t(key, values = {}) {
   let text = texts[key] ?? fallback[key];

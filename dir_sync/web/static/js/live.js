@@ -1,9 +1,8 @@
 // What the process tells without being asked: one stream of events for all pages.
 
 const HOUR_S = 3600;
-const ACTIVITY_MAX = 10000;
 
-export const live = { state: null, points: [], activity: [], isConnected: false };
+export const live = { state: null, points: [], events: 0, isConnected: false };
 
 const listeners = new Set();
 
@@ -42,11 +41,7 @@ export function connect() {
     live.points.push(point);
     while (live.points.length && live.points[0][0] < point[0] - HOUR_S) live.points.shift();
   });
-  on("activity", (events) => {
-    live.activity.push(...events);
-    live.activity.splice(0, live.activity.length - ACTIVITY_MAX);
-  });
-  on("activity-all", (events) => {
-    live.activity = events;
+  on("activity", ({ count }) => {
+    live.events = count;
   });
 }

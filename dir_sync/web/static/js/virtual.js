@@ -19,10 +19,11 @@ export function virtualList({ label, load, row, onCount = null }) {
 
   async function fetchPage(number) {
     const mine = asked;
-    pages.set(number, null);
+    if (!pages.has(number)) pages.set(number, null);
     try {
       const answer = await load(number * PAGE, PAGE);
       if (mine !== asked) return;
+      if (count !== answer.count) pages = new Map(); // other pages are of another list
       count = answer.count;
       pages.set(number, answer.rows);
       onCount?.(answer);
@@ -76,22 +77,18 @@ export function virtualList({ label, load, row, onCount = null }) {
       element.scrollTop = 0;
       return fetchPage(0);
     },
-    redraw: soon,
-    forget() {
-      pages.clear();
-      draw();
+    // The same list, as it is now: what is shown stays until the answer is here.
+    again() {
+      const old = pages;
+      asked += 1;
+      pages = new Map(old);
+      return fetchPage(0);
     },
     close() {
       watcher.disconnect();
     },
     empty: () => count === 0,
   };
-}
-
-// The same, of rows that are all here.
-export function localList({ label, rows, row }) {
-  const list = virtualList({ label, row, load: async (offset, limit) => ({ count: rows().length, rows: rows().slice(offset, offset + limit) }) });
-  return list;
 }
 
 export function counted(answer) {
