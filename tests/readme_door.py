@@ -102,13 +102,21 @@ def folder_of(words: list[str]) -> str:
     after = words[1:] if words and words[0] in COMMANDS else words
     if "--create" in words:
         return next((word for word in after if word.startswith("/")), str(Path.cwd() / "Storage"))
-    return next((word for word in after if os.path.isdir(word)), "")
+    names = (name for word in after for name in (word, word.partition("=")[2]))  # DIR, NAME=DIR
+    return next((name for name in names if os.path.isdir(name)), "")
+
+
+def stop_others(folder: str) -> None:
+    """A node that was started aside has the port that the next one wants."""
+    for each in set(STARTED.read_text().splitlines()) if STARTED.exists() else ():
+        if each not in (os.path.realpath(folder), os.path.realpath(PEER)):
+            stop(each)
 
 
 def start_aside(folder: str | Path, *words: str) -> None:
     """A node, as in another terminal."""
     with open(PLACE / "aside.log", "ab") as log:
-        command = [sys.executable, ROOT / "main.py", folder, *node_words(list(words))]
+        command = [sys.executable, str(ROOT / "main.py"), str(folder), *node_words(list(words))]
         subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     wait_for(lambda: process_on(folder) > 0, f"a node on {folder}")
     note(folder)
@@ -143,7 +151,7 @@ def give_it_a_past(folder: str, name: str) -> None:
 
 
 def newest_version(folder: str, path: str) -> str:
-    command = [sys.executable, ROOT / "main.py", "history", folder, path]
+    command = [sys.executable, str(ROOT / "main.py"), "history", folder, path]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     return lines[1].split()[0] if len(lines) > 1 else "ID"
 
@@ -175,12 +183,15 @@ def main(words: list[str]) -> int:
             file.write(f"{os.getpid()}\n")
         words = node_words(words)
     elif folder and not is_question:
+        if words[0] == "once" and "--dry-run" in words:  # it looks for the other machine itself
+            words = [*words, "-b", port("5000"), "--interface", "lo"]
         if os.environ["README_STARTS"]:  # nodes, in these very lines: it may be on its way
             wait_for(lambda: process_on(folder) > 0, f"a node on {folder}")
         elif words[0] in MODE_OF:
             stop(folder)
             start_aside(folder, "--mode", MODE_OF[words[0]])
         elif not process_on(folder):
+            stop_others(folder)
             start_aside(folder)
         path = words[2] if words[0] == "restore" and len(words) > 2 and words[2] != "." else "notes.txt"
         if words[0] not in MODE_OF:
@@ -191,6 +202,8 @@ def main(words: list[str]) -> int:
     if is_node:
         os.execv(sys.executable, command)
     code = subprocess.run(command, check=False).returncode
+    if words and words[0] in MODE_OF and folder and not is_question:  # the next line is about an ordinary node
+        stop(folder)
     if words[:1] == ["pause"] and folder and not is_question:  # the next line is about a folder that is exchanged
         subprocess.run([sys.executable, str(ROOT / "main.py"), "resume", folder], check=True)
     return 0 if code in DOCUMENTED else code

@@ -44,6 +44,11 @@ def test_help_names_no_default_that_is_none(command: str, capsys: pytest.Capture
     assert "None" not in capsys.readouterr().out
 
 
+def test_each_page_is_in_the_menu_of_the_site() -> None:
+    menu = re.findall(r": ([\w-]+\.md)$", (DOCS.parent / "mkdocs.yml").read_text("utf-8"), re.M)
+    assert {page.name for page in DOCS.glob("*.md")} == set(menu) - {"changelog.md"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text("utf-8")

@@ -47,6 +47,7 @@ OUTSIDE = {
     "fresh",
     "debian",
     "docs",
+    "docs_commands",
     "imports",
     "layout",
     "packaging",
@@ -55,6 +56,7 @@ OUTSIDE = {
     "run_script",
     "scripts",
     "setup_script",
+    "site",
 }
 """Test modules of what lies outside dir_sync: the rules of its layout, the README, the scripts."""
 

@@ -1,4 +1,4 @@
-"""Every command line of the README and of docs/coming-from.md is run, as printed.
+"""Every command line of the README and of the pages of docs/ for users is run, as printed.
 
 Of blocks (indented, or fenced as sh, bash, console or nothing) whose first word is a command, all lines are run by bash, one
 block after the other. Blocks of other words are sample output; so are fences with another name (```text). Inline code that
@@ -35,6 +35,9 @@ README = ROOT / "README.md"
 COMING_FROM = dict(re.findall(r"^## (.*)\n((?:(?!## ).*\n)*)", (ROOT / "docs/coming-from.md").read_text("utf-8"), re.M))
 """The tables of docs/coming-from.md, by the tool that they are about."""
 LIMIT_S = 120
+PAGES = ("first-minute", "get-a-file-back", "who-wins", "several-folders", "troubleshooting", "install")
+"""Of docs/: those whose commands are typed by a person on one machine."""
+ONLY_READ = ("python main.py reload", "scripts/run reload")  # they need a node with a configuration file
 
 SHELLS = ("", "sh", "bash", "shell", "console")
 PYTHONS = ("python", "python3", ".venv/bin/python")
@@ -43,6 +46,7 @@ PROGRAMS = (
     "nohup scripts/",
     "main.py",
     "./main.py",
+    "dir-sync",
     *(f"{python} {what}" for python in PYTHONS for what in ("main.py", "-m tests")),
 )
 SYSTEM = (
@@ -55,6 +59,7 @@ SYSTEM = (
     "loginctl",
     "crontab",
     "pipx",
+    "uv",
     "firewall-cmd",
     "journalctl",
 )
@@ -146,7 +151,7 @@ def inline_commands(text: str) -> list[str]:
     """All that can be run: not the mere name of a program."""
     found: list[str] = []
     for piece in inline(text):
-        is_name = piece.rstrip() in ("scripts/run", "main.py", "python main.py")
+        is_name = piece.rstrip() in ("scripts/run", "main.py", "python main.py", "dir-sync")
         if (
             piece.startswith(PROGRAMS)
             and not is_name
@@ -164,7 +169,7 @@ def is_node(line: str) -> bool:
         return False
     while words and (re.fullmatch(r"\w+=.*", words[0]) or words[0] in (*PYTHONS, "nohup", "exec")):
         words = words[1:]
-    if not words or words[0].rpartition("/")[2] not in ("run", "main.py") or "&" in words or "&&" in words:
+    if not words or words[0].rpartition("/")[2] not in ("run", "main.py", "dir-sync") or "&" in words or "&&" in words:
         return False
     rest = words[1:]
     return (
@@ -211,8 +216,10 @@ class Place:
         self.script("checkout/scripts/setup", f'#!/bin/sh\necho "{sys.executable}"\n')
         collect = f'exec "{sys.executable}" -m pytest -p no:cacheprovider --collect-only -qq "$@" >/dev/null'
         self.script("checkout/scripts/test", f'#!/bin/sh\n[ $# -gt 0 ] || exit 0\ncd "{ROOT}"\n{collect}\n')
-        self.script("checkout/scripts/check", "#!/bin/sh\n")
         (self.checkout / ".venv/bin").mkdir(parents=True)
+        for name in ("check", "deb", "docs"):
+            self.script(f"checkout/scripts/{name}", "#!/bin/sh\n")
+        self.script("bin/dir-sync", door)
         for name in ("bin/python", "bin/python3", "checkout/.venv/bin/python"):
             self.script(name, f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         for name in SYSTEM:
@@ -252,13 +259,13 @@ class Place:
             line = re.sub(r"--seeds? \S+", "--seeds 2", line).replace(" --trace", "")
             if is_node(line):
                 line = line.partition(" #")[0]  # in a comment an "&" would have no effect
-                words = re.split(r"(?:scripts/run|main\.py)\s", line, maxsplit=1)[1]
+                words = re.split(r"(?:scripts/run|main\.py|dir-sync)\s", line, maxsplit=1)[1]
                 line = f"{line} & {self.until_it_runs(words)}"
             typed.append(line)
         if lines and starts_aside(
             lines[-1]
         ):  # nothing after it waits for the node, and it must not be ended while it starts
-            words = re.split(r"(?:scripts/run|main\.py)\s", typed[-1], maxsplit=1)[1]
+            words = re.split(r"(?:scripts/run|main\.py|dir-sync)\s", typed[-1], maxsplit=1)[1]
             typed.append(self.until_it_runs(re.sub(r"\d*>+\s*\S+|&\s*$", "", words)))
         where = self.home if any("git clone" in line for line in typed) else self.checkout
         script = "\n".join([PRELUDE, "set -v", *typed, "set +v", FINALE])
@@ -307,15 +314,33 @@ def test_what_people_of_another_tool_type_here(reader: Place, name: str) -> None
         reader.run([line])
 
 
-def test_the_readme(reader: Place) -> None:
-    """Its blocks in their order, then the lines in its text."""
-    text = README.read_text("utf-8")
+def type_all(reader: Place, text: str) -> None:
+    """The blocks in their order, then the lines in the text."""
     found = [lines for block in blocks(text) if (lines := commands(block))]
-    assert found, "a README without a single command"
+    inside = inline_commands(text)
+    assert found or inside, "a page without a single command"
     for lines in found:
         reader.run(lines)
-    for line in inline_commands(text):
-        reader.run([line])
+    for line in inside:
+        if line not in ONLY_READ:
+            reader.run([line])
+
+
+def test_the_readme(reader: Place) -> None:
+    type_all(reader, README.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_of_the_docs(reader: Place, name: str) -> None:
+    type_all(reader, (ROOT / "docs" / f"{name}.md").read_text("utf-8"))
+
+
+def test_a_key_file_as_the_docs_make_it(reader: Place) -> None:
+    """The other lines of that page need several machines: test_the_closed_mesh_of_the_readme."""
+    (lines,) = [
+        lines for block in blocks((ROOT / "docs/close-the-mesh.md").read_text("utf-8")) if (lines := commands(block))
+    ]
+    reader.run(lines)
 
 
 # --- the closed mesh: it needs several machines, and somebody who types ------------------------------------------------
@@ -385,7 +410,7 @@ def test_the_closed_mesh_of_the_readme(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.read_text("utf-8").splitlines()) <= 150
+    assert len(README.read_text("utf-8").splitlines()) <= 120
 
 
 # --- that this test can fail -----------------------------------------------------------------------------------------

@@ -130,6 +130,18 @@ def test_dir_is_found_behind_words_run_together(script: Path, words: list[str]) 
     assert start(script, *words).stderr == "dir_sync: there is no folder missing; make it with: mkdir -p missing\n"
 
 
+def test_a_folder_with_a_name_before_it(script: Path) -> None:
+    work = script.parents[2] / "work"
+    (work / "there").mkdir()
+    assert "started: " in start(script, "photos=there").stdout
+    ended = start(script, "photos=missing")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "dir_sync: there is no folder missing; make it with: mkdir -p missing\n"
+    (work / "a=b").mkdir()
+    assert "started: " in start(script, "a=b").stdout, "a folder that is called so"
+    assert "started: " in start(script, "photos=~/there").stdout, "main.py knows that sign"
+
+
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["-vh"], ["--version"], ["missing", "--help"]])
 def test_questions_about_the_program_need_no_dir(script: Path, words: list[str]) -> None:
     assert start(script, *words).stdout == f"started: {script.parents[1]}/main.py {' '.join(words)}\n"
