@@ -9,7 +9,7 @@ import pytest
 
 from dir_sync.cli import COMMANDS, main
 from dir_sync.cli.options import run_parser
-from tests import events_doc, options_doc
+from tests import cli_doc, events_doc, options_doc
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
@@ -21,6 +21,11 @@ def test_the_page_of_options_is_what_the_program_says() -> None:
 
 def test_the_page_of_events_is_what_the_types_say() -> None:
     assert events_doc.PAGE.read_text("utf-8") == events_doc.page(), "run: python -m tests.events_doc"
+
+
+def test_exit_codes_and_json_of_docs_cli_are_what_the_tables_say() -> None:
+    text = cli_doc.PAGE.read_text("utf-8")
+    assert text == cli_doc.page(text), "run: python -m tests.cli_doc"
 
 
 def test_an_option_without_a_row_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,12 @@
     configuring   config, reload
     watching      events
     event_words   the lines that it prints
-    commands      status, approve, reject, history, restore, undo, conflicts
+    exits         the exit codes of all commands; docs/cli.md and --help are made from it
+    results       one JSON object for programs, or lines for people
+    commands      status, history, restore, undo
+    versions      old versions in words and as JSON
+    conflicting   conflicts
+    deciding      approve, reject
     conflict_tools  conflicts: show, merge
     why           why
     why_words     the text that it prints
@@ -32,7 +37,8 @@
     dialogue      what the commands about the mesh share
     status_words  the text of `status`
 
-A new command is a function in one of these modules and a line in COMMANDS. If a running node has to answer it, the answer is
+A new command is a function in one of these modules, a line in COMMANDS, a row in EXITS, and one in
+tests/json_schemas.py. If a running node has to answer it, the answer is
 made in `dir_sync.daemon.requests`.
 It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through
 `dir_sync.network.control`. Who calls it: `dir_sync.__main__`.

@@ -30,8 +30,6 @@ where the shells look for these files:
 
 The shell completes the name dir-sync. An installed package has these files where bash, zsh and fish look for them, if it was
 installed for all users.
-
-exit codes: 0 printed, 2 wrong command line
 """
 
 

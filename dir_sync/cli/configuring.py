@@ -8,17 +8,19 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 from dir_sync import config
 from dir_sync.cli.asked import default_file
 from dir_sync.cli.config_file import example, read_file
-from dir_sync.cli.parser import Parser
-from dir_sync.config import ConfigError
+from dir_sync.cli.parser import Parser, add_json
+from dir_sync.cli.results import tell
+from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder.running import Running, running
+from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many, listed
-from dir_sync.reporting.output import say
 
 __all__ = ["config_", "read_again", "reload"]
 
@@ -34,24 +36,30 @@ def config_(argv: list[str]) -> int:
         " one.",
         "config --check",
         "config --example > ~/.config/dir_sync/config.toml",
-        more="exit codes: 0 the file is right, or the example was printed; 2 it is wrong: one line says where",
     )
     parser.add_argument("--check", action="store_true", help="say what would be shared, or what is wrong")
     parser.add_argument(
         "--example", action="store_true", help="print a file with all keys, their meanings and defaults"
     )
+    add_json(parser)
     given = parser.parse_args(argv)
     if given.example == given.check:
         raise ConfigError("config takes --check or --example", config.USAGE)
     if given.example:
-        say(example())
+        tell(given.json, {"text": example()}, [example()])
         return config.OK
     file = given.config or default_file()
     configs = read_file(file)
-    for one in configs:
-        say(f"{one.folder_name}: {show(os.fsencode(one.folder))}")
-    say(f"{show(os.fsencode(file))} is right: {how_many(len(configs), 'folder')}")
+    shown = {one.folder_name: show(os.fsencode(one.folder)) for one in configs}
+    lines = [f"{name}: {folder}" for name, folder in shown.items()]
+    lines.append(f"{show(os.fsencode(file))} is right: {how_many(len(configs), 'folder')}")
+    tell(given.json, _answer(file, configs), lines)
     return config.OK
+
+
+def _answer(file: str, configs: Sequence[Config]) -> Answer:
+    folders = [{"name": one.folder_name, "folder": show(os.fsencode(one.folder))} for one in configs]
+    return {"file": show(os.fsencode(file)), "folders": folders}
 
 
 def reload(argv: list[str]) -> int:
@@ -62,16 +70,18 @@ def reload(argv: list[str]) -> int:
         " those that are gone are not, and those that are the same go on without interruption. SIGHUP does the same.",
         "reload",
         "reload --config ~/other.toml",
-        more="exit codes: 0 the file counts; 1 no node runs with it; 2 it is wrong: one line says where, and nothing changes",
     )
-    file = os.path.abspath(os.path.expanduser(parser.parse_args(argv).config or default_file()))
-    say(f"reloaded: {listed(read_again(file))}")
+    add_json(parser)
+    given = parser.parse_args(argv)
+    file = os.path.abspath(os.path.expanduser(given.config or default_file()))
+    configs = read_again(file)
+    tell(given.json, _answer(file, configs), [f"reloaded: {listed([one.folder_name for one in configs])}"])
     return config.OK
 
 
-def read_again(file: str) -> list[str]:
-    """Let the running node read its configuration file again: the names of its folders. ConfigError if the file is wrong, or no
-    node runs with it."""
+def read_again(file: str) -> Sequence[Config]:
+    """Let the running node read its configuration file again: its folders. ConfigError if the file is wrong, or no node runs
+    with it."""
     configs = read_file(file)
     before = running(file)
     name = show(os.fsencode(file))
@@ -81,7 +91,7 @@ def read_again(file: str) -> list[str]:
     after = _wait(file, before)
     if after.trouble:
         raise ConfigError(after.trouble)
-    return [one.folder_name for one in configs]
+    return configs
 
 
 def _wait(file: str, before: Running) -> Running:
@@ -97,8 +107,8 @@ def _wait(file: str, before: Running) -> Running:
     raise ConfigError("the node is busy and has not read the file yet", config.TIMEOUT)
 
 
-def _file_parser(name: str, description: str, *examples: str, more: str) -> Parser:
-    lines = ["examples:", *(f"  {{program}} {one}" for one in examples), "", more]
+def _file_parser(name: str, description: str, *examples: str) -> Parser:
+    lines = ["examples:", *(f"  {{program}} {one}" for one in examples)]
     parser = Parser(name, description, "\n".join(lines), examples[0])
     parser.add_argument("--config", metavar="FILE", help="this file (default: ~/.config/dir_sync/config.toml)")
     parser.add_argument("-h", "--help", action="help", help="print this help and exit")

@@ -33,6 +33,7 @@ __all__ = [
     "ask_running",
     "ask_until",
     "command_parser",
+    "consent",
     "duration",
     "has_terminal",
     "is_agreed",
@@ -150,6 +151,18 @@ def agree(text: str, yes: bool) -> None:
     """ConfigError unless a person says yes, or the command line did."""
     if not yes and not is_agreed(text):
         raise ConfigError("nothing was changed")
+
+
+def consent(plan: Callable[[], str], yes: bool) -> None:
+    """Show the plan on a terminal, and ask; ConfigError if the answer is no. Without a terminal nobody is asked. `plan`: "":
+    nothing would be done, so nothing is asked."""
+    if yes or not has_terminal():
+        return
+    text = plan()
+    if text:
+        sys.stderr.write(f"{text}\n")
+        if line_of_person("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise ConfigError("nothing was changed")
 
 
 def is_agreed(text: str, what: str = "Go on?") -> bool:

@@ -34,6 +34,7 @@ def main(argv: list[str]) -> int:
         return code
     except ConfigError as error:
         log.complain(str(error))
+        _answer_as_json(argv, error)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -51,6 +52,19 @@ def main(argv: list[str]) -> int:
         return _failed(error)
     finally:
         log.close()
+
+
+def _answer_as_json(argv: list[str], error: ConfigError) -> None:
+    """With --json, programs get an object also if the command fails. Never raises."""
+    if "--json" not in argv or not argv or argv[0] not in COMMANDS:
+        return
+    import json
+
+    try:
+        output.say(json.dumps({"error": str(error), "exit_code": error.exit_code}))
+        output.finish()
+    except (OSError, output.OutputError):
+        output.throw_away()
 
 
 def _obey(argv: list[str]) -> int:
@@ -132,6 +146,18 @@ def _commands() -> ModuleType:
     return commands
 
 
+def _conflicting() -> ModuleType:
+    from dir_sync.cli import conflicting
+
+    return conflicting
+
+
+def _deciding() -> ModuleType:
+    from dir_sync.cli import deciding
+
+    return deciding
+
+
 def _configuring() -> ModuleType:
     from dir_sync.cli import configuring
 
@@ -211,12 +237,12 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "once": once,
     "status": _late(_commands, "status"),
     "events": _late(_watching, "events"),
-    "approve": _late(_commands, "approve"),
-    "reject": _late(_commands, "reject"),
+    "approve": _late(_deciding, "approve"),
+    "reject": _late(_deciding, "reject"),
     "history": _late(_commands, "history_"),
     "restore": _late(_commands, "restore"),
     "undo": _late(_commands, "undo"),
-    "conflicts": _late(_commands, "conflicts"),
+    "conflicts": _late(_conflicting, "conflicts"),
     "why": _late(_why, "why"),
     "diverged": _late(_modes, "diverged"),
     "override": _late(_modes, "override"),

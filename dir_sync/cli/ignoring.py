@@ -12,18 +12,21 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dir_sync import config
-from dir_sync.cli.parser import command_parser
+from dir_sync.cli.parser import add_json, command_parser
+from dir_sync.cli.results import tell
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.ignore import NAME, Rule, Rules
 from dir_sync.core.model import parent_of, show, show_text
 from dir_sync.core.names import LOCAL_RULES
+from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many
-from dir_sync.reporting.output import say
+from dir_sync.reporting.output import meant
 
 __all__ = ["Effect", "effect_of", "ignore", "place", "rules_above", "rules_in"]
 
 _SHOWN_MAX = 20  # paths that are named
+_LISTED_MAX = 10_000  # for programs
 
 
 def ignore(argv: list[str]) -> int:
@@ -37,26 +40,38 @@ def ignore(argv: list[str]) -> int:
         "ignore ~/shared",
         "ignore ~/shared notes/draft.txt",
         "ignore ~/shared --check new-rules.txt",
-        more="exit codes: 0 done, 1 a file cannot be read; with PATH also 4 it is shared",
     )
     parser.add_argument("paths", metavar="PATH", nargs="*", help="a file or folder in DIR")
     parser.add_argument("--check", metavar="FILE", help="the effect of FILE in place of DIR/.syncignore")
     parser.add_argument(
         "--no-default-ignores", dest="defaults", action="store_false", help="as for a node with this option"
     )
+    add_json(parser)
     given = parser.parse_args(argv)
     folder = os.fsencode(config.checked_folder(given.folder))
     rules = rules_in(folder, given.defaults)
     if given.check is not None:
-        return _check(folder, rules, _read(os.fsencode(given.check)))
+        return _check(folder, rules, _read(os.fsencode(given.check)), given.json)
     if given.paths:
-        return _explain(folder, rules, [os.fsencode(path) for path in given.paths])
+        return _explain(folder, rules, [_meant(folder, path) for path in given.paths], given.json)
+    lines, listed, problems = [], [], []
     for file in rules.files():
-        for rule in file.rules:
-            say(f"{place(rule)}: {show_text(rule.text)}")
-        for problem in file.problems:
-            say(f"cannot be used: {show_text(problem)}")
+        lines += [f"{place(rule)}: {show_text(rule.text)}" for rule in file.rules]
+        lines += [f"cannot be used: {show_text(problem)}" for problem in file.problems]
+        listed += [_json(rule) for rule in file.rules]
+        problems += [show_text(problem) for problem in file.problems]
+    tell(given.json, {"rules": listed, "problems": problems}, lines)
     return config.OK
+
+
+def _meant(folder: bytes, text: str) -> bytes:
+    """The path that a person typed: by its name, or in the printed form if nothing of that name is there."""
+    names = [os.fsencode(one) for one in meant(text)]
+    return next((one for one in names if os.path.lexists(os.path.join(folder, one))), names[0])
+
+
+def _json(rule: Rule) -> Answer:
+    return {"file": show_text(rule.origin), "line": rule.line, "rule": show_text(rule.text)}
 
 
 def place(rule: Rule) -> str:
@@ -118,8 +133,9 @@ def _walk(folder: bytes, rules: Rules | None) -> Iterator[tuple[bytes, list[byte
         ahead += [prefix + name for name in folders if rules is None or not rules.ignores(prefix + name, True)]
 
 
-def _explain(folder: bytes, rules: Rules, paths: list[bytes]) -> int:
+def _explain(folder: bytes, rules: Rules, paths: list[bytes], as_json: bool) -> int:
     code = config.OK
+    lines, answers = [], []
     for path in paths:
         below = path if not os.path.isabs(path) else os.path.relpath(path, folder)
         below = os.path.normpath(below).rstrip(b"/")
@@ -129,9 +145,11 @@ def _explain(folder: bytes, rules: Rules, paths: list[bytes]) -> int:
         rule = rules.rule_for(below, os.path.isdir(full) and not os.path.islink(full))
         if rule is None:
             code = config.UNFINISHED
-            say(f"{show(below)}: shared")
+            lines.append(f"{show(below)}: shared")
         else:
-            say(f"{show(below)}: ignored by {place(rule)}: {show_text(rule.text)}")
+            lines.append(f"{show(below)}: ignored by {place(rule)}: {show_text(rule.text)}")
+        answers.append({"path": show(below), "ignored_by": None if rule is None else _json(rule)})
+    tell(as_json, {"paths": answers}, lines)
     return code
 
 
@@ -165,19 +183,24 @@ def effect_of(folder: bytes, rules: Rules, after: Rules) -> Effect:
     return Effect(problems, sorted(ignored), sorted(shared), by)
 
 
-def _check(folder: bytes, rules: Rules, text: bytes) -> int:
+def _check(folder: bytes, rules: Rules, text: bytes, as_json: bool) -> int:
     """The effect of other rules in the file at the top."""
     after = rules.changed(b"", text)
-    for problem in after.file(b"").problems:
-        say(f"cannot be used: {show_text(problem)}")
+    problems = [show_text(problem) for problem in after.file(b"").problems]
+    lines = [f"cannot be used: {problem}" for problem in problems]
     found = effect_of(folder, rules, after)
     ignored, shared = found.ignored, found.shared
-    say(f"{how_many(len(ignored), 'path')} newly ignored, {len(shared):,} newly shared; nothing would be deleted")
-    for words, count in found.by.most_common():
-        say(f"  {count:,} by {words}")
+    lines.append(
+        f"{how_many(len(ignored), 'path')} newly ignored, {len(shared):,} newly shared; nothing would be deleted"
+    )
+    lines += [f"  {count:,} by {words}" for words, count in found.by.most_common()]
     for word, paths in (("ignored", ignored), ("shared", shared)):
-        for path in paths[:_SHOWN_MAX]:
-            say(f"newly {word}: {show(path)}")
+        lines += [f"newly {word}: {show(path)}" for path in paths[:_SHOWN_MAX]]
         if len(paths) > _SHOWN_MAX:
-            say(f"and {len(paths) - _SHOWN_MAX:,} more newly {word}")
+            lines.append(f"and {len(paths) - _SHOWN_MAX:,} more newly {word}")
+    names = {
+        "newly_ignored": [show(path) for path in ignored[:_LISTED_MAX]],
+        "newly_shared": [show(path) for path in shared[:_LISTED_MAX]],
+    }
+    tell(as_json, {"ignored": len(ignored), "shared": len(shared), **names, "problems": problems}, lines)
     return config.OK

@@ -57,7 +57,6 @@ def invite(argv: list[str]) -> int:
         " anything, and everything on the network is encrypted.",
         "invite ~/shared",
         "invite ~/shared --read-only --for 1h",
-        more="exit codes: 0 a machine has joined, 1 it has not, 130 Ctrl-C ended the invitation",
     )
     parser.add_argument(
         "--read-only", action="store_true", help="the machine gets all files, and its changes count nowhere"
@@ -191,7 +190,6 @@ def join(argv: list[str]) -> int:
         "join ~/shared",
         "join ~/shared K7QX-4MDP",
         "join ~/shared K7QX-4MDP --peer 192.168.1.20",
-        more="exit codes: 0 joined, 1 not joined",
     )
     parser.add_argument("code", metavar="CODE", nargs="?", help="the code, like K7QX-4MDP")
     parser.add_argument("--peer", metavar="HOST[:PORT]", type=checked(peer_of),

@@ -44,7 +44,6 @@ def members(argv: list[str]) -> int:
         "List the machines of the closed mesh of DIR, as far as this one has met them or heard of them.",
         "members ~/shared",
         "members ~/shared --json",
-        more="exit codes: 0 listed, 1 DIR is open, or the node does not answer",
     )
     add_json(parser)
     given = parser.parse_args(argv)
@@ -110,7 +109,6 @@ def remove(argv: list[str]) -> int:
         " are off get it when they meet one of them again. What a removed machine already had, it has.",
         "remove ~/shared laptop",
         "remove ~/shared laptop --yes",
-        more="exit codes: 0 removed, 1 not removed",
     )
     parser.add_argument("names", metavar="NAME", nargs="+", help="as 'members' lists it: the name, or the beginning of the"
                         " identity")  # fmt: skip

@@ -34,7 +34,6 @@ def new_key(argv: list[str]) -> int:
         " --key-file FILE: these machines share their folder among themselves, all that they send is encrypted, and whoever"
         " lacks the key gets nothing and learns no name. Copy FILE only in ways that nobody else can read.",
         "new-key ~/shared.key",
-        more="exit codes: 0 done; 1 FILE exists already, or cannot be written",
         what="file",
     )
     add_json(parser)
@@ -62,8 +61,7 @@ def key(argv: list[str]) -> int:
         "key ~/shared",
         "key ~/shared --json",
         more="to write it to a file that only you can read, as --key-file needs it:\n"
-        "  (umask 077; {program} key ~/shared > shared.key)\n\n"
-        "exit codes: 0 printed; 1 DIR is open, or its key is not on this machine",
+        "  (umask 077; {program} key ~/shared > shared.key)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, with fingerprint and generation")
     given = parser.parse_args(argv)
@@ -89,7 +87,6 @@ def leave(argv: list[str]) -> int:
         " the folder. The files in DIR stay. A machine that was removed needs no 'leave' to come back: 'join' is enough.",
         "leave ~/shared",
         "leave ~/shared --yes",
-        more="exit codes: 0 DIR is open; 1 it was open already, a node runs with --key-file, or the answer was no",
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs; needs --yes")

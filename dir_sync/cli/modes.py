@@ -6,16 +6,14 @@ Rule: a node has to run for the folder. What changes files asks first, unless --
 
 from __future__ import annotations
 
-import json
-
 from dir_sync import config
 from dir_sync.cli.dialogue import add_yes, agree, ask_running
 from dir_sync.cli.parser import add_json, command_parser
+from dir_sync.cli.results import tell
 from dir_sync.core.mode import Mode
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many
-from dir_sync.reporting.output import say
 
 __all__ = ["diverged", "override", "revert"]
 
@@ -30,16 +28,12 @@ def diverged(argv: list[str]) -> int:
         "--mode send-only what others changed, with receive-only (and mirror) what was changed here only.",
         "diverged ~/shared",
         "diverged ~/shared --check || echo something differs",
-        more="exit codes: 0 listed, 1 no node is running for DIR; with --check also 4 something differs",
     )
     add_json(parser)
     parser.add_argument("--check", action="store_true", help="exit with 4 if something differs")
     given = parser.parse_args(argv)
     answer = ask_running(given.folder, {"command": "diverged"})
-    if given.json:
-        say(json.dumps(answer))
-    else:
-        say("\n".join(_listed(answer, given.folder)))
+    tell(given.json, answer, _listed(answer, given.folder))
     return config.UNFINISHED if given.check and answer["count"] else config.OK
 
 
@@ -76,11 +70,12 @@ def override(argv: list[str]) -> int:
         "here, and what only they have is deleted there. Their versions go into their histories. 'diverged' lists "
         "what that concerns.",
         "override ~/shared",
-        more="exit codes: 0 done, or nothing differs; 1 no node is running for DIR, or it is not send-only",
     )
     add_yes(parser)
+    add_json(parser)
     given = parser.parse_args(argv)
-    return _end(given.folder, given.yes, "override", (Mode.SEND_ONLY.value,), "as it is here, on all other machines")
+    how = "as it is here, on all other machines"
+    return _end(given.folder, given.yes, given.json, "override", (Mode.SEND_ONLY.value,), how)
 
 
 def revert(argv: list[str]) -> int:
@@ -91,20 +86,20 @@ def revert(argv: list[str]) -> int:
         "path becomes as it is on the other machines. What is here now goes into the history of this machine. "
         "'diverged' lists what that concerns.",
         "revert ~/shared",
-        more="exit codes: 0 done, or nothing differs; 1 no node is running for DIR, or it announces its changes",
     )
     add_yes(parser)
+    add_json(parser)
     given = parser.parse_args(argv)
-    return _end(given.folder, given.yes, "revert", _KEEPING, "here as it is on the other machines")
+    return _end(given.folder, given.yes, given.json, "revert", _KEEPING, "here as it is on the other machines")
 
 
-def _end(folder: str, yes: bool, command: str, modes: tuple[str, ...], how: str) -> int:
+def _end(folder: str, yes: bool, as_json: bool, command: str, modes: tuple[str, ...], how: str) -> int:
     found = ask_running(folder, {"command": "diverged", "modes": list(modes)})
     if not found["count"]:
-        say("nothing differs: there is nothing to do")
+        tell(as_json, {"count": 0}, ["nothing differs: there is nothing to do"])
         return config.OK
     paths = how_many(found["count"], "path")
     agree(f"{paths} will be {how}; to see them: {shell.command('diverged', folder)}.", yes)
     done = ask_running(folder, {"command": command, "modes": list(modes)})
-    say(f"{how_many(done['count'], 'path')} will be {how}")
+    tell(as_json, {"count": done["count"]}, [f"{how_many(done['count'], 'path')} will be {how}"])
     return config.OK

@@ -39,9 +39,6 @@ examples:
   {program} once ~/shared --peer server --timeout 10m
   {program} once ~/shared --json -q || echo not the same yet
   {program} once ~/shared --dry-run      only what would be done
-
-exit codes: 0 the same on both sides; 1 trouble; 2 wrong command line; 3 not in time, or nobody
-was there; 4 something cannot be the same (it is listed)
 """
 _AGAIN_S = 0.1
 _NAMED_MAX = 5  # paths of one kind that the summary names

@@ -66,8 +66,6 @@ other commands (--help after any of them tells more):
   reload                let the running node read the configuration file again
 
 Ctrl-C ends the node. As long as the mesh is open, anyone on this LAN can join.
-
-exit codes: 0 ended cleanly, 1 trouble, 2 wrong command line; docs/cli.md has all.
 """
 
 

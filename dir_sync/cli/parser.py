@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
 from dir_sync import config
+from dir_sync.cli import exits
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.reporting import output, shell
@@ -26,7 +27,7 @@ _USUAL_COLUMNS = 80  # without a terminal
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are ConfigErrors with one line."""
+    """An ArgumentParser whose errors are ConfigErrors with one line. Its help ends with the exit codes of the command."""
 
     def __init__(self, name: str, description: str, epilog: str, example: str, usage: str | None = None) -> None:
         """`name`: of the command, "" for `run`; `example`: arguments for the examples, after the program name."""
@@ -35,7 +36,7 @@ class Parser(argparse.ArgumentParser):
             prog=f"{program} {name}".rstrip(),
             usage=None if usage is None else f"{program} {usage}",
             description=description,
-            epilog=epilog.replace("{program}", program),
+            epilog="\n\n".join([epilog.strip("\n").replace("{program}", program), exits.words(name or "run")]),
             allow_abbrev=False,
             formatter_class=lambda prog: _Formatter(prog, width=_columns()),
             add_help=False,

@@ -37,7 +37,6 @@ def pause(argv: list[str]) -> int:
         "a restart of the node. A second 'pause' replaces the first.",
         "pause ~/shared",
         "pause ~/shared --for 1h",
-        more="exit codes: 0 done, 1 trouble, 2 wrong command line",
     )
     parser.add_argument("--for", dest="for_s", metavar="TIME", type=checked(_duration),
                         help="go on by itself after TIME (30s, 10m, 1h, 2d)")  # fmt: skip
@@ -57,7 +56,6 @@ def resume(argv: list[str]) -> int:
         "resume",
         "End the pause of DIR: what was changed meanwhile, here and elsewhere, is exchanged.",
         "resume ~/shared",
-        more="exit codes: 0 done, or it was not paused; 1 trouble, 2 wrong command line",
     )
     add_json(parser)
     given = parser.parse_args(argv)

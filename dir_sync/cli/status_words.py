@@ -16,7 +16,7 @@ from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, listed, moment
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
 
-__all__ = ["pause_words", "render", "status_in"]
+__all__ = ["held_words", "pause_words", "render", "status_in"]
 
 _TOLD_MAX = 5  # paths that are named
 
@@ -79,7 +79,7 @@ def render(status: Status, folder: str) -> list[str]:
         first = status.unwatched_first
         which = f" ({first.path}: {first.problem})" if status.unwatched == 1 else f" ({first.path}, ...)"
         lines.append(f"{how_many(status.unwatched, 'folder')} cannot be watched{which}: scanned every 20 s instead")
-    lines += [f"HELD{_where(held)}: {_what(held)}" for held in status.held]
+    lines += held_words(status)
     if status.held:
         is_ours = all(held.here and not held.missing for held in status.held)  # a node cannot approve its own changes
         approving = APPROVE_ELSEWHERE if is_ours else command("approve", folder)
@@ -167,6 +167,11 @@ def _headline(status: Status) -> str:
     if stuck and len(stuck) == status.wanted and not status.busy:
         return f"not in sync: {how_many(len(stuck), 'path')} cannot be here"
     return "not in sync yet"
+
+
+def held_words(status: Status) -> list[str]:
+    """A line for each change that is held."""
+    return [f"HELD{_where(held)}: {_what(held)}" for held in status.held]
 
 
 def _where(held: HeldChange) -> str:

@@ -37,7 +37,6 @@ def events(argv: list[str]) -> int:
         "events ~/shared --json --follow",
         "events ~/shared --only conflict,peer_held --last 0",
         "events ~/shared --last 100 --no-wait",
-        more="exit codes: 0 the node has ended, or --no-wait; 1 no node is running for DIR",
     )
     add_json(parser, "one JSON object in a line for each event")
     parser.add_argument(

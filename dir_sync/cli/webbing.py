@@ -22,8 +22,6 @@ examples:
 
 The address that it prints contains a token: who has it can do what you can do. From another machine, reach it through SSH:
   ssh -L 8420:127.0.0.1:8420 you@machine
-
-exit codes: 0 ended by Ctrl-C or SIGTERM, 1 trouble, such as a port in use; 2 wrong command line
 """
 
 

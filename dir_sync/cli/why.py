@@ -50,8 +50,6 @@ def why(argv: list[str]) -> int:
         "why ~/shared notes/todo.txt",
         "why ~/shared/notes/todo.txt",
         "why ~/shared notes/todo.txt --check || echo not in sync",
-        more="exit codes: 0 told, 1 no such path is known, or DIR was never shared; with --check also 4 something waits,"
-        " or it is not shared",
     )
     parser.add_argument("path", metavar="PATH", nargs="?", help="a file or folder in DIR")
     add_json(parser)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
 
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core.model import Kind, show
@@ -18,7 +17,7 @@ from dir_sync.history.codec import bytes_of
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes
 
-__all__ = ["NAMED_MAX", "describe_undo", "full", "local", "moment", "summary", "table"]
+__all__ = ["NAMED_MAX", "describe_undo", "full", "local", "moment", "size_words", "summary", "table", "undo_json"]
 
 NAMED_MAX = 20  # paths that are named one by one; the others are counted
 
@@ -64,13 +63,17 @@ def table(entries: list[Entry]) -> list[str]:
     for entry in entries:
         version = entry.version
         by = show(bytes_of(entry.by))
-        size = "link" if version.kind == Kind.SYMLINK else human_bytes(version.size)
+        size = size_words(version.kind, version.size)
         on = show(bytes_of(entry.on))
         rows.append((entry.id, local(version.time_ns), version.why.value, size, by, on, full(version.path)))
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     return [
         "  ".join([*(word.ljust(width) for word, width in zip(row[:6], widths, strict=True)), row[6]]) for row in rows
     ]
+
+
+def size_words(kind: Kind, size: int) -> str:
+    return "link" if kind == Kind.SYMLINK else human_bytes(size)
 
 
 def summary(lines: list[str], count: int, what: str) -> list[str]:
@@ -99,39 +102,67 @@ def describe_undo(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
         what = "would restore" if dry_run else "restoring"
         their = "its" if len(wanted) == 1 else "their"
         lines.append(f"{what} {how_many(len(wanted), 'path')} to {their} state at {local(since_ns)}:")
-    lines += [f"  {full(bytes_of(one['path']))}: {_change(one, dry_run)}" for one in wanted[:NAMED_MAX]]
-    if len(wanted) > NAMED_MAX:
-        lines.append(f"  and {len(wanted) - NAMED_MAX:,} more")
     if answer.get("asked_peers"):
         gone = f"of {local(since_ns)} is no longer kept here or on any connected machine"
     else:
         gone = f"of {local(since_ns)} is not kept here (no node runs here, so no other machine was asked)"
-    lines += _left_alone(
-        lost, lambda one: f"left as it is: the version {gone}", f"left as they are: the version {gone}"
-    )
-    lines += _left_alone(
-        left,
-        lambda one: f"left as it is: {show(bytes_of(one['by']))} has changed it since",
-        "left as they are: others have changed them since",
-    )
+    rows = [_change(one) for one in wanted[:NAMED_MAX]]
+    rows += [("leave", "-", full(bytes_of(one["path"])), f"the version {gone}") for one in lost[:NAMED_MAX]]
+    rows += [
+        ("leave", "-", full(bytes_of(one["path"])), f"{show(bytes_of(one['by']))} has changed it since")
+        for one in left[:NAMED_MAX]
+    ]
+    lines += _table(rows)
+    for some, words in ((wanted, ""), (lost, f", left as they are: the version {gone}"), (left, _CHANGED_SINCE)):
+        if len(some) > NAMED_MAX:
+            lines.append(f"  and {len(some) - NAMED_MAX:,} more{words}")
     return lines
 
 
-def _change(one: Answer, dry_run: bool) -> str:
+_CHANGED_SINCE = ", left as they are: others have changed them since"
+_PATH_WIDTH_MAX = 40  # of a column; what is longer moves its note aside
+
+
+def _table(rows: list[tuple[str, str, str, str]]) -> list[str]:
+    """What is done, the size, the path, and a note."""
+    if not rows:
+        return []
+    rows = [("WHAT", "SIZE", "PATH", ""), *rows]
+    what, size, path = (max(len(row[at]) for row in rows) for at in range(3))
+    path = min(path, _PATH_WIDTH_MAX)
+    return [f"  {row[0]:{what}}  {row[1]:>{size}}  {row[2]:{path}}  {row[3]}".rstrip() for row in rows]
+
+
+def _change(one: Answer) -> tuple[str, str, str, str]:
+    """A row of the table."""
+    path = full(bytes_of(one["path"]))
     if one["kind"] == Kind.ABSENT:
-        return "will be deleted (it did not exist then)" if dry_run else "deleted (it did not exist then)"
-    size = f" ({human_bytes(one['size'])})" if one["kind"] == Kind.FILE else ""
+        return "delete", "-", path, "it did not exist then"
+    size = human_bytes(one["size"]) if one["kind"] == Kind.FILE else "-"
     source = bytes_of(str(one.get("source", one["path"])))
+    note = "" if one["replaces"] else "it comes back"
     if source != bytes_of(one["path"]):
         is_kept = source.startswith(HISTORY + b"/")
-        return f"the old version{size}, with which {'a later one' if is_kept else show(source)} begins"
-    if one.get("unsure"):
-        return f"the old version{size}: what was appended since then is cut off"
-    return f"{'the old version' if one['replaces'] else 'comes back'}{size}"
+        note = "a later version begins with it" if is_kept else f"{full(source)} begins with it"
+    elif one.get("unsure"):
+        note = "what was appended since then is cut off"
+    return "restore", size, path, note
 
 
-def _left_alone(some: list[Answer], words: Callable[[Answer], str], of_more: str) -> list[str]:
-    lines = [f"  {full(bytes_of(one['path']))}: {words(one)}" for one in some[:NAMED_MAX]]
-    if len(some) > NAMED_MAX:
-        lines.append(f"  and {len(some) - NAMED_MAX:,} more: {of_more}")
-    return lines
+def undo_json(answer: Answer, dry_run: bool) -> Answer:
+    """What an undo does, for programs."""
+    changes = [
+        {
+            "path": full(bytes_of(one["path"])),
+            "action": "leave" if one["lost"] else "delete" if one["kind"] == Kind.ABSENT else "restore",
+            "kind": _KINDS[Kind(one["kind"])],
+            "size": one["size"],
+            "problem": "the version is not kept any more" if one["lost"] else "",
+        }
+        for one in answer["changes"]
+    ]
+    left = [{"path": full(bytes_of(one["path"])), "by": show(bytes_of(one["by"]))} for one in answer["left"]]
+    return {"dry_run": dry_run, "since_s": answer["since_ns"] // 10**9, "changes": changes, "left": left}
+
+
+_KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}

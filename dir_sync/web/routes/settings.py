@@ -63,7 +63,7 @@ def _save(asked: Asked) -> Answer:
     file = os.path.abspath(default_file())
     replace_text(os.fsencode(file), asked.text("was"), text, os.fsencode(f"{file}.{os.getpid()}.new"))
     is_running = running(file) is not None
-    return {"folders": read_again(file) if is_running else folders, "reloaded": is_running}
+    return {"folders": [one.folder_name for one in read_again(file)] if is_running else folders, "reloaded": is_running}
 
 
 ROUTES = [

@@ -1,0 +1,110 @@
+"""The commands about what the brake holds: approve, reject.
+
+In:   the words after the command; the answers of the node that runs. Out: lines on stdout or one JSON object, and an exit code.
+Rule: on a terminal a person sees first what is decided, and is asked. Who may decide is the node's to say.
+"""
+
+from __future__ import annotations
+
+from dir_sync import config
+from dir_sync.cli.dialogue import add_yes, ask_running, consent
+from dir_sync.cli.parser import add_json, command_parser
+from dir_sync.cli.results import tell
+from dir_sync.cli.status_words import held_words, status_in
+from dir_sync.config import ConfigError
+from dir_sync.network.control import Answer
+from dir_sync.reporting.log import how_many, listed
+
+__all__ = ["approve", "reject"]
+
+_NOTHING_HELD = "nothing is held: there is nothing to decide"
+
+
+def approve(argv: list[str]) -> int:
+    """``approve DIR``: carry out what the brake holds."""
+    parser = command_parser(
+        "approve",
+        "Allow the held deletions or rewrites on all machines. Run this on any machine but the "
+        "one that made them. Files that vanished while no node was watching can be approved "
+        "anywhere; the other machines may ask again. On a terminal, it shows what is held and asks.",
+        "approve ~/shared",
+    )
+    add_yes(parser)
+    add_json(parser)
+    given = parser.parse_args(argv)
+    answer = _decided(given.folder, "approve", given.yes)
+    lines = _approved(answer)
+    tell(given.json, _answer(answer, "approved"), lines)
+    return config.OK
+
+
+def reject(argv: list[str]) -> int:
+    """``reject DIR``: undo what the brake holds."""
+    parser = command_parser(
+        "reject",
+        "Undo the held deletions or rewrites on all machines, including files that were "
+        "already changed in the minute before the hold. Run this on any machine. On a terminal, it shows what is held "
+        "and asks.",
+        "reject ~/shared",
+    )
+    add_yes(parser)
+    add_json(parser)
+    given = parser.parse_args(argv)
+    answer = _decided(given.folder, "reject", given.yes)
+    tell(given.json, _answer(answer, "rejected"), _rejected(answer))
+    return config.OK
+
+
+def _decided(folder: str, word: str, yes: bool) -> Answer:
+    """What the decision covers. ConfigError if no node runs, or a person says no."""
+
+    def plan() -> str:
+        lines = held_words(status_in(ask_running(folder, {"command": "status"})))
+        return "\n".join([*lines, f"{word} all of this?"]) if lines else ""
+
+    consent(plan, yes)
+    return ask_running(folder, {"command": word})
+
+
+def _answer(answer: Answer, word: str) -> Answer:
+    return {
+        "decision": word,
+        "files": answer["files"],
+        "missing": answer["missing"],
+        "elsewhere": answer["elsewhere"],
+        "others": answer["others"],
+    }
+
+
+def _approved(answer: Answer) -> list[str]:
+    """What an approval achieved, and which nodes still hold changes. ConfigError if it decided nothing."""
+    missing, elsewhere = answer["missing"], answer["elsewhere"]
+    changed = answer["files"] - missing
+    lines = []
+    if changed:
+        lines.append(f"approved: what was done to {how_many(changed, 'file')} now happens on all connected machines")
+    if missing:
+        lines.append(f"approved: {how_many(missing, 'file')} that vanished {'is' if missing == 1 else 'are'} deleted")
+        if others := listed(answer["others"]):
+            which = "it" if len(answer["others"]) == 1 else "one of them"
+            lines.append(f"{others} may hold this, too, and ask again: then approve it on {which} as well")
+        elif answer["missing_here"]:
+            lines.append("no other machine is connected: those that connect later may ask again")
+    if elsewhere:
+        told = (
+            f"what this node did to {how_many(elsewhere, 'file')} can only be approved on another machine: run it there"
+        )
+        if not lines:
+            raise ConfigError(f"nothing was approved: {told}")
+        lines.append(told)
+    return lines or [_NOTHING_HELD]
+
+
+def _rejected(answer: Answer) -> list[str]:
+    files = answer["files"]
+    if not files:
+        return [_NOTHING_HELD]
+    return [
+        f"rejected: {how_many(files, 'file')} will be restored on all machines, and what was changed in the minute before",
+        "the hold; the log names files of which no old version is available",
+    ]

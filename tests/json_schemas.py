@@ -1,0 +1,226 @@
+"""What `--json` prints, for each command: the keys with their types and meanings.
+
+docs/cli.md is made from it, and tests hold real output against it. A key is a path: `peers[].name` is in each object of a list.
+"?": it may be absent. Types: text, number, bool, list, object, any; with "|null" it may be null. A key "name[]*" or "name*" has
+further keys, which another page describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["SCHEMAS", "STREAMS", "WITHOUT", "faults"]
+
+Schema = dict[str, tuple[str, str]]
+
+WITHOUT = {
+    "run": "its log goes to stderr; `status --json` and `events --json` tell how it is doing",
+    "completion": "it prints a script",
+    "help": "it prints help",
+    "version": "it prints one line",
+    "web": "it prints the address, and serves until a signal comes",
+}
+"""Commands without --json, and why."""
+
+STREAMS = {"events", "invite"}
+"""Commands that print several objects, one in a line."""
+
+VERSION: Schema = {
+    "id": ("text", "for `restore --version` and `conflicts`"),
+    "path": ("text", ""),
+    "kind": ("text", "`file`, `link`, `folder`"),
+    "size": ("number", "bytes"),
+    "changed_s": ("number", "the time of the file, in Unix time"),
+    "until_s": ("number", "when it was replaced or deleted"),
+    "why": ("text", "`replaced`, `deleted`, `conflict`, `recovered`"),
+    "by": ("text", "the node whose change displaced it"),
+    "on": ("list", "the nodes that keep it; `here`: this one"),
+    "here": ("bool", "this machine keeps it"),
+}
+NOW: Schema = {
+    "now": ("object", "what is there now, the side that won"),
+    "now.kind": ("text", "`file`, `link`, `folder`, `nothing`"),
+    "now.size": ("number", "bytes"),
+    "now.changed_s": ("number", "its time, in Unix time"),
+}
+
+
+def _each(name: str, words: str, *schemas: Schema) -> Schema:
+    """A list of such objects."""
+    inside = {f"{name}[].{key}": row for schema in schemas for key, row in schema.items()}
+    return {name: ("list", words), **{f"{key}?": row for key, row in inside.items()}}
+
+
+def _maybe(schema: Schema) -> Schema:
+    return {f"{key}?": row for key, row in schema.items()}
+
+
+_PAUSE: Schema = {
+    "was_paused": ("bool", ""),
+    "paused": ("bool", ""),
+    "until_s": ("number", "Unix time; 0: until `resume`"),
+}
+_DECISION: Schema = {
+    "decision": ("text", "`approved` or `rejected`"),
+    "files": ("number", "how many files it is about"),
+    "missing": ("number", "of these, files that vanished"),
+    "elsewhere": ("number", "files of which only another machine can approve what was done"),
+    "others": ("list", "connected nodes that may hold the same"),
+}
+_CONFIG: Schema = {
+    "file": ("text", ""),
+    **_each("folders", "", {"name": ("text", "under which it is shared"), "folder": ("text", "")}),
+}
+_RULE: Schema = {
+    "file": ("text", "where the rule stands"),
+    "line": ("number", ""),
+    "rule": ("text", ""),
+}
+
+SCHEMAS: dict[str, Schema] = {
+    "status": {"*": ("any", "see [output](#output)")},
+    "why": {"*": ("any", "see [output](#output)")},
+    "events": {"*": ("any", "see [events](events.md)")},
+    "once": {"*": ("any", "see [once](#once)")},
+    "invite": {"*": ("any", "see the table of commands")},
+    "join": {"*": ("any", "see the table of commands")},
+    "members": {"*": ("any", "see the table of commands")},
+    "remove": {"*": ("any", "see the table of commands")},
+    "approve": _DECISION,
+    "reject": _DECISION,
+    "history": {
+        **_each("versions", "newest first", VERSION),
+        "more": ("number", "older ones that --limit leaves out"),
+    },
+    "restore": {
+        "restored?": ("list", "what was brought back; all keys of `history`"),
+        "restored[]*?": ("any", ""),
+        "same?": ("list", "what was there already"),
+        "same[]*?": ("any", ""),
+        "written?": ("text", "with --to: the file"),
+        "version?": ("object", "with --to: which version"),
+        "version*?": ("any", ""),
+    },
+    "undo": {
+        "dry_run": ("bool", "nothing was done"),
+        "since_s": ("number", "the time to which it goes back"),
+        **_each(
+            "changes",
+            "",
+            {
+                "path": ("text", ""),
+                "action": ("text", "`restore`, `delete`, `leave`"),
+                "kind": ("text", "what was there then: `file`, `link`, `folder`, `nothing`"),
+                "size": ("number", "bytes"),
+                "problem": ("text", "why it is left as it is"),
+            },
+        ),
+        **_each("left", "with --by: what others have changed since", {"path": ("text", ""), "by": ("text", "")}),
+        "coming": ("number", "paths that are still to come from other machines (exit code 3)"),
+    },
+    "conflicts": {
+        **_maybe(_each("conflicts", "versions that lost, with what is there now", VERSION, NOW)),
+        **_maybe(
+            _each(
+                "differences",
+                "`show`: the same, with the difference",
+                VERSION,
+                NOW,
+                {"difference": ("list", "lines of a unified diff")},
+            )
+        ),
+        "kept?": ("list", "`keep`: the versions that stay in the history"),
+        "kept[]*?": ("any", ""),
+        "restored?": ("list", "`restore`: the versions that are there again"),
+        "restored[]*?": ("any", ""),
+        "merged?": ("list", "`merge`"),
+        "merged[]*?": ("any", ""),
+        "written?": ("text", "`show --to`: the file"),
+        "version?": ("object", "`show --to`: which version"),
+        "version*?": ("any", ""),
+    },
+    "diverged": {
+        "mode": ("text", ""),
+        "count": ("number", "paths that differ"),
+        **_each(
+            "paths",
+            "the first 10,000",
+            {
+                "path": ("text", ""),
+                "here": ("text", "`file`, `folder`, `link`, `nothing`"),
+                "there": ("text", "the same on the other machines"),
+                "by": ("text", 'the node that made what is there; "": it was changed here'),
+            },
+        ),
+    },
+    "override": {"count": ("number", "paths that it is about")},
+    "revert": {"count": ("number", "paths that it is about")},
+    "pause": _PAUSE,
+    "resume": _PAUSE,
+    "ignore": {
+        **_maybe(_each("rules", "without PATH", _RULE)),
+        "problems?": ("list", "lines that cannot be used"),
+        **_maybe(
+            _each("paths", "with PATH", {"path": ("text", ""), "ignored_by": ("object|null", "null: it is shared")})
+        ),
+        **{f"paths[].ignored_by.{key}?": row for key, row in _RULE.items()},
+        "ignored?": ("number", "with --check: paths that would be ignored"),
+        "shared?": ("number", "paths that would be shared again"),
+        "newly_ignored?": ("list", "the first 10,000 of them"),
+        "newly_shared?": ("list", "the first 10,000 of them"),
+    },
+    "new-key": {"file": ("text", ""), "key": ("text", "its fingerprint"), "generation": ("number", "")},
+    "key": {"*": ("any", "`key` (the secret), `fingerprint`, `generation`")},
+    "leave": {"folder": ("text", ""), "left": ("text", "the fingerprint of the key that was forgotten")},
+    "config": {**_maybe(_CONFIG), "text?": ("text", "with --example")},
+    "reload": _CONFIG,
+}
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "text": str,
+    "number": (int, float),
+    "bool": bool,
+    "list": list,
+    "object": dict,
+}
+
+
+def faults(command: str, answer: dict[str, Any]) -> list[str]:
+    """What is wrong with the output of a command: keys that are not described, of another type, or missing."""
+    if set(answer) == {"error", "exit_code"}:
+        return []
+    schema = SCHEMAS[command]
+    known = {key.rstrip("?"): row for key, row in schema.items()}
+    free = [key[:-1] for key in known if key.endswith("*")]
+    found = list(_keys(answer))
+    wrong = []
+    for key, value in found:
+        if any(key.startswith(f"{one}." if one else "") and key != one for one in free):
+            continue
+        if key not in known:
+            wrong.append(f"{key} is not described")
+        elif not _is(value, known[key][0]):
+            wrong.append(f"{key} is {value!r}, and not {known[key][0]}")
+    there = {key for key, _ in found}
+    wrong += [f"{key} is missing" for key in schema if not key.endswith("?") and "*" not in key and key not in there]
+    return wrong
+
+
+def _is(value: object, kind: str) -> bool:
+    if value is None:
+        return kind.endswith("|null")
+    wanted = _TYPES[kind.removesuffix("|null")]
+    return isinstance(value, wanted) and (isinstance(value, bool) == (wanted is bool))
+
+
+def _keys(answer: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in answer.items():
+        path = f"{above}{key}"
+        yield path, value
+        if isinstance(value, dict):
+            yield from _keys(value, f"{path}.")
+        elif isinstance(value, list):
+            for one in value:
+                if isinstance(one, dict):
+                    yield from _keys(one, f"{path}[].")
