@@ -43,7 +43,18 @@ OTHER_TOOLS = {
         "--include",
         "--read-data-subset",
     ),  # restic
-    *("--network", "--user", "--restart", "--permanent", "--add-port", "--reload", "--force", "--no-deps", "--serve"),
+    *(
+        "--network",
+        "--user",
+        "--restart",
+        "--permanent",
+        "--add-port",
+        "--reload",
+        "--force",
+        "--no-deps",
+        "--serve",
+        "--hard",
+    ),
 }
 
 

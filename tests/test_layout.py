@@ -52,6 +52,7 @@ OUTSIDE = {
     "layout",
     "packaging",
     "readme",
+    "release",
     "rooms",
     "run_script",
     "scripts",
