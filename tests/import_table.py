@@ -221,6 +221,22 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("history.codec", "history.restorer", "history.source"),
     },
     "history.words": {"config", "network.control", "reporting.log", "history.choice", "history.codec"},
+    # what is right and what is wrong with this machine
+    "doctor": set(),
+    "doctor.verdict": set(),
+    "doctor.network_checks": {"doctor.verdict", "reporting.log"},
+    "doctor.machine_checks": {"doctor.verdict", "reporting.log"},
+    "doctor.folder_checks": {"doctor.verdict", "reporting.log", "reporting.shell"},
+    "doctor.broadcasts": {"doctor.network_checks", "utils"},
+    "doctor.pings": set(),
+    "doctor.network_facts": {"doctor.network_checks", "doctor.pings", "utils"},
+    "doctor.machine_facts": {"delta", "disk", "doctor.machine_checks", "folder.user_state"},
+    "doctor.folder_facts": {"disk", "doctor.folder_checks", "ports"},
+    "doctor.examination": {
+        *("", "config", "doctor.broadcasts", "doctor.folder_checks", "doctor.folder_facts", "doctor.machine_checks"),
+        *("doctor.machine_facts", "doctor.network_checks", "doctor.network_facts", "doctor.verdict", "folder.root"),
+        *("network.control", "reporting.shell", "utils"),
+    },
     "readable": set(),
     "event_handler": {"readable"},
     # threads and sockets

@@ -80,6 +80,22 @@ _RULE: Schema = {
 
 SCHEMAS: dict[str, Schema] = {
     "status": {"*": ("any", "see [output](#output)")},
+    "doctor": {
+        "folder": ("text", "as it was typed; empty: none was examined"),
+        "failed": ("number", "of the checks"),
+        "warned": ("number", "of the checks"),
+        **_each(
+            "checks",
+            "in the order of the text",
+            {
+                "check": ("text", "its name: see [doctor](doctor.md)"),
+                "group": ("text", "`folder`, `machine` or `network`"),
+                "verdict": ("text", "`OK`, `WARN` or `FAIL`"),
+                "text": ("text", ""),
+                "fix": ("list", "what mends it: commands, or a sentence"),
+            },
+        ),
+    },
     "why": {"*": ("any", "see [output](#output)")},
     "events": {"*": ("any", "see [events](events.md)")},
     "once": {"*": ("any", "see [once](#once)")},

@@ -193,11 +193,13 @@ def main(words: list[str]) -> int:
         elif not process_on(folder):
             stop_others(folder)
             start_aside(folder)
-        path = words[2] if words[0] == "restore" and len(words) > 2 and words[2] != "." else "notes.txt"
+        path = words[2] if words[0] in ("restore", "why") and len(words) > 2 and words[2] != "." else "notes.txt"
         if words[0] not in MODE_OF:
             give_it_a_past(folder, path)
         some = "all" if words[0] == "conflicts" else newest_version(folder, path) if "ID" in words else ""
         words = [some if word == "ID" else word for word in words]
+    if words[:1] == ["doctor"] and not is_question:  # it sends and listens where the node does
+        words += ["--interface", "lo", "-b", port("5000"), "-l", port("6000")]
     command = [sys.executable, str(ROOT / "main.py"), *words]
     if is_node:
         os.execv(sys.executable, command)

@@ -9,6 +9,7 @@ import pytest
 
 from dir_sync.cli import COMMANDS, main
 from dir_sync.cli.options import run_parser
+from dir_sync.core.waits import Wait
 from tests import cli_doc, events_doc, options_doc
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -63,3 +64,16 @@ def test_links_lead_somewhere(page: Path) -> None:
         if heading:
             titles = re.findall(r"^#+ (.*)$", to.read_text("utf-8"), re.M)
             assert heading[1:] in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, heading
+
+
+def test_each_wait_and_each_check_stands_in_the_docs() -> None:
+    page = (DOCS / "doctor.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \|", page.partition("## What a path can wait for")[2], re.M)
+    assert rows == ["wait", *(wait.value for wait in Wait)]
+    checks = page.partition("## What a path can wait for")[0]
+    named = set(re.findall(r"`([a-z-]+)(?:\.\.\.|-NAME|-INTERFACE(?:\.\.\.)?)?`", checks))
+    made = set()
+    for path in (DOCS.parent / "dir_sync/doctor").glob("*_checks.py"):
+        made |= set(re.findall(r'(?:good|warn|fail)\(\s*f?"([a-z-]+?)-?[{"]', path.read_text("utf-8")))
+    assert {"broadcast", "space", "librsync"} <= made
+    assert {name for name in made if not name.startswith("file-system-")} <= named, made - named

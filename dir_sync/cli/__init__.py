@@ -21,6 +21,7 @@
     conflicting   conflicts
     deciding      approve, reject
     conflict_tools  conflicts: show, merge
+    doctor        doctor
     why           why
     why_words     the text that it prints
     modes         diverged, override, revert

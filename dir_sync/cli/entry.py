@@ -200,6 +200,12 @@ def _pausing() -> ModuleType:
     return pausing
 
 
+def _doctor() -> ModuleType:
+    from dir_sync.cli import doctor
+
+    return doctor
+
+
 def _why() -> ModuleType:
     from dir_sync.cli import why
 
@@ -243,6 +249,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "restore": _late(_commands, "restore"),
     "undo": _late(_commands, "undo"),
     "conflicts": _late(_conflicting, "conflicts"),
+    "doctor": _late(_doctor, "doctor"),
     "why": _late(_why, "why"),
     "diverged": _late(_modes, "diverged"),
     "override": _late(_modes, "override"),

@@ -40,6 +40,7 @@ EXITS: dict[str, dict[int, str]] = {
         ENVIRONMENT: _NO_NODE,
         UNFINISHED: "with --check: not all in sync, or something is held",
     },
+    "doctor": {OK: "nothing fails; there may be warnings", ENVIRONMENT: "something fails"},
     "why": {
         OK: "told",
         ENVIRONMENT: "no such path is known, or DIR was never shared",

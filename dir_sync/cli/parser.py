@@ -175,13 +175,20 @@ def count(text: str) -> int:
     raise ConfigError(f"'{show(os.fsencode(text))}' is not a whole number", config.USAGE)
 
 
-def command_parser(name: str, description: str, *examples: str, more: str = "", what: str = "folder") -> Parser:
+def command_parser(
+    name: str,
+    description: str,
+    *examples: str,
+    more: str = "",
+    what: str = "folder",
+    folder_is_optional: bool = False,
+) -> Parser:
     """The parser of a command other than ``run``. `examples`: arguments after the program name; `more`: text after the
     examples; `what`: its positional argument, "folder" for DIR or "file" for FILE."""
     lines = [f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)]
     parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]), examples[0])
     helps = {"folder": ("DIR", "the shared folder"), "file": ("FILE", "a file that does not exist yet")}
-    parser.add_argument(what, metavar=helps[what][0], help=helps[what][1])
+    parser.add_argument(what, metavar=helps[what][0], help=helps[what][1], nargs="?" if folder_is_optional else None)
     parser.add_argument("-h", "--help", action="help", help="print this help and exit")
     return parser
 

@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/dir-sync
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_dir_sync_subparsers=(run once status events approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
+_shtab_dir_sync_subparsers=(run once status events approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
 _shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
 _shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent)
@@ -17,6 +17,7 @@ _shtab_dir_sync_history_option_strings=(-h --help --limit --json)
 _shtab_dir_sync_restore_option_strings=(-h --help --version --at --to --json)
 _shtab_dir_sync_undo_option_strings=(-h --help --since --by --dry-run --yes --json)
 _shtab_dir_sync_conflicts_option_strings=(-h --help --json --check --tool --to)
+_shtab_dir_sync_doctor_option_strings=(-h --help --json -b --broadcast-port -l --listen-port --interface --name)
 _shtab_dir_sync_why_option_strings=(-h --help --json --check)
 _shtab_dir_sync_diverged_option_strings=(-h --help --json --check)
 _shtab_dir_sync_override_option_strings=(-h --help --yes --json)
@@ -61,6 +62,7 @@ _shtab_dir_sync_restore___to_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync_undo_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_conflicts_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_conflicts___to_COMPGEN=_shtab_compgen_files
+_shtab_dir_sync_doctor_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_why_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_why_pos_1_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync_diverged_pos_0_COMPGEN=_shtab_compgen_dirs
@@ -90,7 +92,7 @@ _shtab_dir_sync___config_COMPGEN=_shtab_compgen_files
 
 _shtab_dir_sync_conflicts_pos_1_choices=(keep restore show merge)
 _shtab_dir_sync_completion_pos_0_choices=(bash zsh fish)
-_shtab_dir_sync_pos_0_choices=(run once status events approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
+_shtab_dir_sync_pos_0_choices=(run once status events approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
 _shtab_dir_sync_run___no_discovery_nargs=0
 _shtab_dir_sync_run___no_listen_nargs=0
@@ -151,6 +153,9 @@ _shtab_dir_sync_conflicts__h_nargs=0
 _shtab_dir_sync_conflicts___help_nargs=0
 _shtab_dir_sync_conflicts___json_nargs=0
 _shtab_dir_sync_conflicts___check_nargs=0
+_shtab_dir_sync_doctor__h_nargs=0
+_shtab_dir_sync_doctor___help_nargs=0
+_shtab_dir_sync_doctor___json_nargs=0
 _shtab_dir_sync_why__h_nargs=0
 _shtab_dir_sync_why___help_nargs=0
 _shtab_dir_sync_why___json_nargs=0

@@ -50,7 +50,7 @@ function _shtab_dir_sync_using
   test "$_shtab_dir_sync_cmdpath" = "$argv"
 end
 
-set -g _shtab_dir_sync_commands run once status events approve reject history restore undo conflicts why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
+set -g _shtab_dir_sync_commands run once status events approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
 set -g _shtab_dir_sync_opts_with_value --address --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --last --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --only --peer --port --preserve --schedule --signature-dir --since --timeout --to --token-file --tool --version --wait-for -b -l -s
 
 complete -c dir-sync -e
@@ -242,6 +242,14 @@ complete -c dir-sync -n '_shtab_dir_sync_using conflicts' -l tool -x -d 'the mer
 complete -c dir-sync -n '_shtab_dir_sync_using conflicts' -l to -xka "(__fish_complete_path (commandline -ct))" -d 'for '"'"'show'"'"': write the version that lost to FILE'
 complete -c dir-sync -n '_shtab_dir_sync_using conflicts; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
 complete -c dir-sync -n '_shtab_dir_sync_using conflicts; and test $_shtab_dir_sync_npos -eq 1' -ka "keep restore show merge" -d 'resolve the conflicts named by ID, or show them'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a doctor -d 'Examine this machine, and DIR: its file system, free space and rights; ports, broadcasts, the firewall, the way to the connected machines, their clocks and versions; limits of the system; librsync. What is not right has the command that mends it. It changes nothing, works with and without a running node, and takes some seconds, in which it listens for other machines.'
+complete -c dir-sync -n '_shtab_dir_sync_using doctor' -s h -l help -d 'print this help and exit'
+complete -c dir-sync -n '_shtab_dir_sync_using doctor' -l json -d 'print one JSON object, for programs'
+complete -c dir-sync -n '_shtab_dir_sync_using doctor' -s b -l broadcast-port -x -d 'UDP port on which machines find each other (default: 5000)'
+complete -c dir-sync -n '_shtab_dir_sync_using doctor' -s l -l listen-port -x -d 'TCP port for connections (default: 6000)'
+complete -c dir-sync -n '_shtab_dir_sync_using doctor' -l interface -x -d 'use this network interface only (default: all)'
+complete -c dir-sync -n '_shtab_dir_sync_using doctor' -l name -x -d 'name of this machine (default: the host name)'
+complete -c dir-sync -n '_shtab_dir_sync_using doctor; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a why -d 'Tell the story of one path on this machine: which version is here and who made it, what came and went, which machines have it, what it waits for, which rule ignores it, and which old versions can be brought back. PATH alone is enough if it names something inside a shared folder.'
 complete -c dir-sync -n '_shtab_dir_sync_using why' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using why' -l json -d 'print one JSON object, for programs'

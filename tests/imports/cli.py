@@ -14,6 +14,10 @@ CLI: dict[str, set[str]] = {
         "reporting.log",
         "reporting.output",
     },
+    "cli.doctor": {
+        *("cli.dialogue", "cli.parser", "config", "doctor.examination", "doctor.verdict", "folder.root"),
+        *("reporting.output",),
+    },
     "cli.why": {
         *("cli.dialogue", "cli.ignoring", "cli.parser", "cli.why_words", "config", "history.choice"),
         *("history.client", "network.control", "ports", "reporting.output", "reporting.shell"),
@@ -125,7 +129,7 @@ CLI: dict[str, set[str]] = {
         "cli.deciding",
         "cli.watching",
         "cli.webbing",
-        *("cli.mesh", "cli.modes", "cli.once", "cli.pausing", "cli.why", "config", "daemon.process"),
+        *("cli.mesh", "cli.modes", "cli.once", "cli.pausing", "cli.doctor", "cli.why", "config", "daemon.process"),
         *("daemon.rereading", "daemon.signals", "daemon.supervisor", "reporting.log", "reporting.output"),
         *("reporting.shell",),
     },

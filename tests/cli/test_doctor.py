@@ -1,0 +1,106 @@
+"""`doctor`: what it prints, its exit code, and that it changes nothing. On the loopback interface."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dir_sync.cli import main
+from dir_sync.cli.doctor import lines_of
+from dir_sync.doctor import broadcasts, examination
+from dir_sync.doctor.verdict import Check, Verdict, fail, good
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    probe = broadcasts.probe
+    monkeypatch.setattr(
+        examination.broadcasts, "probe", lambda port, interface, awaited, listen_s: probe(port, interface, (), 0.1)
+    )
+
+
+def free_ports() -> list[str]:
+    with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        tcp.bind(("", 0))
+        udp.bind(("", 0))
+        return ["-l", str(tcp.getsockname()[1]), "-b", str(udp.getsockname()[1]), "--interface", "lo"]
+
+
+def test_a_folder_that_was_never_shared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my files"
+    folder.mkdir()
+    assert main(["doctor", str(folder), *free_ports()]) == 0
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line.endswith(":")] == ["folder:", "machine:", "network:"]
+    assert "no node runs for it" in out
+    assert "lo (127.255.255.255): hears itself" in out
+    long = [line for line in out.splitlines() if len(line) > 80 and not line.lstrip().startswith(">")]
+    assert all("/" in line for line in long), "only a path is not cut"
+    assert list(folder.iterdir()) == [], "not even .dir_sync is made"
+
+
+def test_without_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", *free_ports()]) == 0
+    assert "folder:" not in capsys.readouterr().out
+
+
+def test_json_and_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = free_ports()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(words[1])))
+        taken.listen(1)
+        assert main(["doctor", str(tmp_path), "--json", *words]) == 1
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    (failed,) = [check for check in answer["checks"] if check["verdict"] == "FAIL"]
+    assert failed["check"] == "port-tcp"
+    assert failed["group"] == "network"
+    assert f"TCP port {words[1]} is taken by" in failed["text"]
+    assert " -l " in failed["fix"][0]
+    assert answer["failed"] == 1
+    names = [check["check"] for check in answer["checks"]]
+    assert len(set(names)) == len(names)
+
+
+def test_a_folder_in_a_shared_one_is_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".dir_sync").mkdir()
+    (tmp_path / ".dir_sync/index.db").touch()
+    (tmp_path / "sub").mkdir()
+    assert main(["doctor", str(tmp_path / "sub"), *free_ports()]) == 1
+    out = capsys.readouterr().out
+    assert "which is shared itself" in out
+    assert "exchange" not in out, "what is tried on its disk would be synchronized"
+
+
+def test_a_folder_that_is_not_there_is_a_wrong_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", str(tmp_path / "gone")]) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+
+
+def test_a_part_that_cannot_be_found_out_does_not_end_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(examination.machine_facts, "open_files", broken)
+    assert main(["doctor", str(tmp_path), *free_ports()]) == 0
+    out = capsys.readouterr().out
+    assert "not all could be found out: Input/output error" in out
+    assert "network:" in out
+
+
+def test_a_line_is_narrow_and_a_command_is_whole() -> None:
+    command = "sudo " + "x" * 100
+    lines = lines_of(fail("port", "word " * 40, command))
+    assert lines[0].startswith("  FAIL  word word")
+    assert all(len(line) <= 80 for line in lines[:-1])
+    assert lines[-1] == f"        > {command}"
+    assert lines_of(good("port", "fine")) == ["  OK    fine"]
+    assert Check("a", Verdict.WARN, "b", ("c",)).to_json() == {
+        "check": "a", "group": "", "verdict": "WARN", "text": "b", "fix": ["c"],
+    }  # fmt: skip
