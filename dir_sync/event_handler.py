@@ -59,6 +59,7 @@ _BEFORE_CLOSE = (Urgency.CREATED, Urgency.WRITING)
 _NOT_OF_A_FILE = InotifyConstants.IN_IGNORED | InotifyConstants.IN_Q_OVERFLOW
 _HEAD = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name
 _READ_BYTES = 64 * KIB
+_READS_MAX = 1_000  # the system queues less than that; a program may go on writing while it is read
 
 
 class _Reader(InotifyFD):
@@ -101,6 +102,14 @@ class _Reader(InotifyFD):
         self._handler.end_of_batch()
         # the next read returns many events at once, which costs a fraction of single ones
         return _BREATH_S if self._handler.is_flooded() else 0.0
+
+    def read_all(self) -> None:
+        """Take everything that has happened until now."""
+        for _ in range(_READS_MAX):
+            if not self._is_readable(0):
+                break
+            self._take_some()
+        self._handler.end_of_batch()
 
     def _take_some(self) -> None:
         """One read, and the other half of a rename that it ends with."""
@@ -229,6 +238,14 @@ class ChangeHandler:
         self.unwatched.pop(path, None)
         self._folders.add(wd, path)
         return True
+
+    def catch_up(self) -> bool:
+        """Post everything that has happened until now. False if there is too much: call it again later. Not on the thread that
+        takes what is posted."""
+        with self._readable.alone():
+            if not self._is_over:
+                self._reader.read_all()
+            return not self._lost
 
     # --- the thread of Readable ----------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 __all__ = ["Readable"]
 
@@ -48,6 +49,12 @@ class Readable:
         with self._lock:
             if self._resting.pop(descriptor, None) is not None:
                 self._epoll.modify(descriptor, select.EPOLLIN)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Meanwhile nobody is called: the caller may read by itself."""
+        with self._lock:
+            yield
 
     def run(self) -> None:
         """Wait and call, until `stop`."""

@@ -267,6 +267,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "network.discovery": {"network.networks", "utils"},
     "reporting.narrator": {"reporting.log", "reporting.sentences"},
+    "reporting.progress_words": {"reporting.log"},
+    "reporting.live_line": set(),
     "reporting.sentences": {"reporting.log", "reporting.shell"},
     # where all of them meet, and what people type
     **DAEMON,

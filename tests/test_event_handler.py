@@ -299,3 +299,29 @@ def test_the_last_that_is_heard_of_what_an_exchange_replaces_is_that_it_is_there
     disk.close()
     told = [event.urgency for event in events if isinstance(event, Touched) and event.path == b"name"]
     assert told[-2:] == [Urgency.VANISHED, Urgency.FOLDER if kinds[1] == "folder" else Urgency.ARRIVED]
+
+
+def test_what_was_saved_is_told_before_somebody_is_answered(tmp_path: Path) -> None:
+    """Also while the thread that reads has not come to it, or lets a flood come together."""
+    posted: list[Event] = []
+    backlog = [0]
+    readable = Readable()  # nobody runs it
+    handler = ChangeHandler(os.fsencode(tmp_path), readable, posted.extend, lambda: backlog[0])
+    handler.start()
+    try:
+        assert handler.watch(b"")
+        for number in range(3_000):  # more than one read takes
+            (tmp_path / f"file with a long name {number}").write_text("")
+        assert handler.catch_up()
+        touched = {event.path for event in posted if isinstance(event, Touched)}
+        assert len(touched) == 3_000
+        (tmp_path / "last").write_text("")
+        backlog[0] = 1_000_000
+        assert not handler.catch_up(), "too much waits: it has to be called again"
+        backlog[0] = 0
+        assert handler.catch_up()
+        assert any(isinstance(event, Blind) for event in posted), "what was lost is looked for"
+    finally:
+        handler.stop()
+        readable.close()
+    assert handler.catch_up(), "after the end there is nothing"

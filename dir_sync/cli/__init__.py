@@ -20,6 +20,7 @@
     versions      old versions in words and as JSON
     conflicting   conflicts
     deciding      approve, reject
+    waiting       wait
     conflict_tools  conflicts: show, merge
     doctor        doctor
     why           why

@@ -224,6 +224,12 @@ def _watching() -> ModuleType:
     return watching
 
 
+def _waiting() -> ModuleType:
+    from dir_sync.cli import waiting
+
+    return waiting
+
+
 def completion(argv: list[str]) -> int:
     """``completion SHELL``: what a shell needs to complete commands."""
     from dir_sync.cli.completing import completion as run_it
@@ -243,6 +249,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "once": once,
     "status": _late(_commands, "status"),
     "events": _late(_watching, "events"),
+    "wait": _late(_waiting, "wait"),
     "approve": _late(_deciding, "approve"),
     "reject": _late(_deciding, "reject"),
     "history": _late(_commands, "history_"),

@@ -40,6 +40,12 @@ EXITS: dict[str, dict[int, str]] = {
         ENVIRONMENT: _NO_NODE,
         UNFINISHED: "with --check: not all in sync, or something is held",
     },
+    "wait": {
+        OK: "everything is there",
+        ENVIRONMENT: _NO_NODE,
+        TIMEOUT: "not in time",
+        UNFINISHED: "something is held, paused or in trouble, and is listed",
+    },
     "doctor": {OK: "nothing fails; there may be warnings", ENVIRONMENT: "something fails"},
     "why": {
         OK: "told",

@@ -45,6 +45,7 @@ other commands (--help after any of them tells more):
   status DIR            show how the node for DIR is doing
   why DIR PATH          tell what is going on at one path, and why
   events DIR            print what happens in DIR, while it happens
+  wait DIR              end when everything is on the other machines, too
   doctor [DIR]          find out what is wrong with the network or this machine
   history DIR           list old versions of replaced and deleted files
   restore DIR PATH      bring an old version back

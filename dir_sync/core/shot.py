@@ -2,7 +2,7 @@
 
 In:   Status values with the time, and which peers know that both sides have everything. Out: a Verdict, and what is left.
 Rule: pure. It may import core only. A peer that has left counts as long as nothing has changed since.
-Used by: cli.once, daemon.shot, daemon.witness.
+Used by: cli.once, cli.waiting, core.waiting, daemon.shot, daemon.witness.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ __all__ = [
     "Sight",
     "Verdict",
     "left_over",
+    "own_left",
 ]
 
 STEADY_MS = 30  # all is equal for so long before that counts, as long as a peer is connected ...
@@ -107,7 +108,7 @@ class Judge:
             if not status.peers or now_ms >= steady_ms:
                 return Verdict.EQUAL
         calm_ms = now_ms - self._calm_since_ms
-        is_stuck = bool(_own(status) or sight.unreadable)
+        is_stuck = bool(own_left(status) or sight.unreadable)
         if is_stuck and calm_ms >= (CALM_MS if status.peers else ALONE_MS):
             return Verdict.STUCK
         if _at_peers(status) and calm_ms >= LACK_MS:
@@ -128,10 +129,10 @@ class Judge:
 
 def left_over(status: Status) -> list[Left]:
     """What is not the same on both sides, as far as this node knows why."""
-    return _own(status) + _at_peers(status)
+    return own_left(status) + _at_peers(status)
 
 
-def _own(status: Status) -> list[Left]:
+def own_left(status: Status) -> list[Left]:
     """What this node cannot have or send, or what a person has to decide."""
     found = [Left(one.path, one.problem) for one in status.troubled]
     found += [Left(path, "it changes all the time") for path in status.restless]

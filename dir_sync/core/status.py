@@ -4,7 +4,8 @@ In:   figures of a running node, or the JSON object that another process receive
 Out:  a frozen Status; the JSON object.
 Rule: each field is a key of the JSON object, and a later version may add some. Names and paths are printable text: they
 are escaped (`model.show`) where the status is made.
-Used by: cli.status_words, core.shot, daemon, folder.pauses, network.sealing, reporting.prometheus, doctor.examination.
+Used by: cli.status_words, cli.waiting, core.shot, core.waiting, daemon, folder.pauses, network.sealing,
+reporting.prometheus, doctor.examination.
 """
 
 from __future__ import annotations

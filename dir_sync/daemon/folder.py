@@ -223,6 +223,8 @@ class Folder:
             self._is_concerned = self._has_applied = self._is_touched = False
             if self._witness is not None:
                 self._witness.turn_over(self.share)
+            if self._requests.waiting.questions:
+                self._requests.waiting.turn_over()
         self._chores.run(time.monotonic())
 
     @_alone

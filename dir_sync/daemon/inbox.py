@@ -3,7 +3,7 @@
 In:   events from any thread. Out: the next one to handle, in fair shares (see core/overload/fairness.py).
 Rule: `put` never waits. Events of one link keep their order, up to its end, within each folder; what concerns the link
 itself comes after all that was said before it. Between links, watcher, workers and other commands there is no order.
-Used by: borrowing, chores, daemon, effects, jobs, loop, news, requests, share, sharing.
+Used by: asking, borrowing, chores, daemon, effects, jobs, loop, news, requests, share, sharing.
 """
 
 from __future__ import annotations

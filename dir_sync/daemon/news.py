@@ -1,7 +1,7 @@
 """The events that only this package posts to the inbox, and the flow that each counts as.
 
 In:   beacons, questions of other commands, pauses, the end. Out: values for `inbox.Inbox.put`.
-Used by: daemon, folder, jobs, loop, requests, sharing.
+Used by: asking, daemon, folder, jobs, loop, requests, sharing.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ class Heard:
 class Asked:
     """Another command asks something through the control socket, and waits for `reply`."""
 
-    __slots__ = ("question", "reply")
+    __slots__ = ("is_over", "question", "reply")
 
     def __init__(self, question: Answer) -> None:
+        self.is_over = False  # nobody waits for it any more
         self.question = question
         self.reply: queue.SimpleQueue[Answer] = queue.SimpleQueue()
 

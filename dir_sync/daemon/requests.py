@@ -10,8 +10,6 @@ Used by: effects, folder, sharing.
 
 from __future__ import annotations
 
-import queue
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,10 +30,11 @@ from dir_sync.core.events import (
 from dir_sync.core.forecast import from_json, to_json
 from dir_sync.core.messages import HaveRequest, HistoryRequest
 from dir_sync.core.model import Kind, Record, show, show_text
-from dir_sync.daemon.inbox import For, Post
+from dir_sync.daemon.asking import Waiting
+from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.mesh import COMMANDS as MESH_COMMANDS
 from dir_sync.daemon.mesh import MeshRequests
-from dir_sync.daemon.news import COMMANDS, Asked
+from dir_sync.daemon.news import Asked
 from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
@@ -48,25 +47,11 @@ from dir_sync.reporting.log import logger
 if TYPE_CHECKING:
     from dir_sync.core.status import Status
 
-__all__ = ["Requests", "ask_engine"]
+__all__ = ["Requests"]
 
-_ANSWER_WITHIN_S = 30.0
 _LISTED_MAX = 10_000
 _ROWS_MAX = 2_000  # of one answer
 _KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}
-
-
-def ask_engine(inbox: Post, question: Answer, is_ending: Callable[[], bool]) -> Answer:
-    """Ask the engine's thread, and wait for its answer. Called on the control socket's thread."""
-    asked = Asked(question)
-    inbox.put(For(COMMANDS, asked))
-    deadline = time.monotonic() + _ANSWER_WITHIN_S
-    while not is_ending() and time.monotonic() < deadline:
-        try:
-            return asked.reply.get(timeout=0.2)
-        except queue.Empty:
-            continue
-    return {"error": "the node is busy or ending and did not answer in time"}
 
 
 class Requests:
@@ -89,6 +74,7 @@ class Requests:
         self._status = status
         self._mesh = mesh
         self._pausing = pausing
+        self.waiting = Waiting(share, lambda: (peers.names(), peers.pausing), lambda: status().to_json())
         # number of a question to all peers -> the function to call with the answers
         self._reports: dict[int, Callable[[Report], None]] = {}
         self._inquiry = 0
@@ -101,6 +87,8 @@ class Requests:
         question = asked.question
         try:
             match question["command"]:
+                case "status" if "unlike" in question:
+                    self.waiting.take(asked)
                 case "status":
                     asked.reply.put(self._status().to_json())
                 case "versions":

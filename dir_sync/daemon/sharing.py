@@ -17,10 +17,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from dir_sync.config import Config
+from dir_sync.core.events import Blind
 from dir_sync.core.jobs import Version
 from dir_sync.core.live_notes import PauseBegan, PauseOver
 from dir_sync.core.model import show, show_text
 from dir_sync.core.names import STATE
+from dir_sync.daemon.asking import ask_engine
 from dir_sync.daemon.borrowing import Borrowing
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.effects import Performer
@@ -33,7 +35,7 @@ from dir_sync.daemon.mesh import MeshRequests
 from dir_sync.daemon.news import PauseChanged
 from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.peers import ConnectedPeers
-from dir_sync.daemon.requests import Requests, ask_engine
+from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.share import Share
 from dir_sync.daemon.stream import Stream
 from dir_sync.daemon.threads import DiskHangs, Threads
@@ -56,6 +58,8 @@ __all__ = ["JOBS_WITHIN_S", "NodeParts", "Sharing"]
 
 JOBS_WITHIN_S = 1.0  # a job that hangs does not hang the end
 _END_WITHIN_S = 1.5
+_CATCH_UP_S = 30.0
+_CATCH_UP_AGAIN_S = 0.05
 
 
 class NodeParts:
@@ -203,8 +207,20 @@ class Sharing:
         return len(self._parts.folders) > 1
 
     def ask(self, question: Answer) -> Answer:
-        """Any thread but the engine's, once the loop knows the folder."""
+        """Any thread but the engine's, once the loop knows the folder. With `look`, the answer knows of everything that was saved
+        before."""
+        if question.get("look"):
+            self._catch_up()
         return ask_engine(self._post, question, lambda: self.threads.is_ending)
+
+    def _catch_up(self) -> None:
+        """Hand everything that was saved until now to the engine. What the system could not report is looked for."""
+        watcher = self.share.watcher
+        until = time.monotonic() + _CATCH_UP_S
+        while not watcher.catch_up() and not self.threads.is_ending and time.monotonic() < until:
+            time.sleep(_CATCH_UP_AGAIN_S)
+        for path in list(watcher.unwatched):
+            self._post.put(Blind(path, ""))
 
     def end_jobs(self, within_s: float) -> None:
         """From now on no job begins, and errors do not count. Waits, at most so long, for the answers of those that are being

@@ -2,7 +2,8 @@
 
 In:   one connection, one line of JSON: {"command": ...}.
 Out:  one line of JSON: the answer, or {"error": words for the user}. Some commands are answered by a stream of such lines.
-Rule: the socket is in `.dir_sync`, only its owner may connect, and no client can delay the daemon. If the file system
+Rule: the socket is in `.dir_sync`, only its owner may connect, and no client can delay the daemon. Some may wait for an
+answer at the same time, because a command may wait for a change. If the file system
 has no sockets (vfat, exFAT), it is in a folder of this user in /run or /tmp.
 """
 
@@ -14,6 +15,7 @@ import math
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -30,8 +32,10 @@ Streams = Mapping[str, Callable[[Answer, socket.socket], None]]
 _NAME = "control"
 _LINE_BYTES_MAX = 16 * 1024 * 1024  # a question: a dry run's about one path has the records of all peers there
 _ANSWER_BYTES_MAX = 64 * 1024 * 1024
+_END_WITHIN_S = 2.0
 _PATIENCE_S = 2.0  # for the question, once connected
 _ANSWER_WITHIN_S = 60.0
+_AT_ONCE_MAX = 32  # further ones wait until one of these has its answer
 _NO_ROOM_S = 0.1  # a connection that cannot be accepted, for want of descriptors or memory, is tried again after this
 
 
@@ -40,7 +44,7 @@ class NoDaemon(Exception):
 
 
 class ControlServer:
-    """Answers questions, one at a time. There is a thread for it only while somebody asks."""
+    """Answers questions. There is a thread for each of them, and none while nobody asks."""
 
     def __init__(
         self, state: str, readable: Readable, answer: Callable[[Answer], Answer], streams: Streams | None = None
@@ -52,8 +56,8 @@ class ControlServer:
         self._readable = readable
         self._answer = answer
         self._streams: Streams = streams or {}
-        self._asked: threading.Thread | None = None
-        self._streaming: set[threading.Thread] = set()
+        self._asked: list[threading.Thread] = []  # of those that have ended, some are left ...
+        self._streaming: set[threading.Thread] = set()  # ... and these are served by a stream
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             try:
@@ -84,9 +88,9 @@ class ControlServer:
     def stop(self) -> None:
         """May be called whether or not it was started."""
         self._readable.remove(self._socket.fileno())
-        for thread in (self._asked, *tuple(self._streaming)):
-            if thread is not None:
-                thread.join(2.0)
+        deadline = time.monotonic() + _END_WITHIN_S
+        for thread in self._asked:
+            thread.join(max(0.05, deadline - time.monotonic()))
         self._socket.close()
         try:
             os.unlink(self._name, dir_fd=self._state)
@@ -95,16 +99,17 @@ class ControlServer:
         os.close(self._state)
 
     def _called(self) -> float:
-        """Somebody connects: begin to serve it. The next one waits until that is over."""
+        """Somebody connects: begin to serve it. If there are too many, the next one waits until one is over."""
         try:
             link, _ = self._socket.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return 0.0  # it has gone already
         except OSError:
             return _NO_ROOM_S  # it still waits, and this thread watches all folders
-        self._asked = threading.Thread(target=self._serve, args=(link,), name="control", daemon=True)
-        self._asked.start()
-        return math.inf
+        thread = threading.Thread(target=self._serve, args=(link,), name="control", daemon=True)
+        self._asked = [*filter(threading.Thread.is_alive, self._asked), thread]
+        thread.start()
+        return math.inf if len(self._asked) - len(self._streaming) >= _AT_ONCE_MAX else 0.0
 
     def _serve(self, link: socket.socket) -> None:
         stream: Callable[[], None] | None = None

@@ -4,6 +4,8 @@
     log         log lines: their destinations, times, and the words for numbers and sizes
     log_file    the log file: rotation, and opening it anew
     shell       commands that can be pasted into a shell
+    live_line   a line of a terminal that is written again in its place
+    progress_words  how far a synchronization has come, in words
     sentences   one sentence for each kind of note
     prometheus  the state of nodes as text for Prometheus
     narrator    turns notes into log lines: related notes become one line, many equal ones are counted

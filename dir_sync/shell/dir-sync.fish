@@ -50,8 +50,8 @@ function _shtab_dir_sync_using
   test "$_shtab_dir_sync_cmdpath" = "$argv"
 end
 
-set -g _shtab_dir_sync_commands run once status events approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
-set -g _shtab_dir_sync_opts_with_value --address --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --last --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --only --peer --port --preserve --schedule --signature-dir --since --timeout --to --token-file --tool --version --wait-for -b -l -s
+set -g _shtab_dir_sync_commands run once status events wait approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
+set -g _shtab_dir_sync_opts_with_value --address --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --copies --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --last --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --only --peer --port --preserve --schedule --signature-dir --since --timeout --to --token-file --tool --version --wait-for -b -l -s
 
 complete -c dir-sync -e
 complete -c dir-sync -f
@@ -202,6 +202,13 @@ complete -c dir-sync -n '_shtab_dir_sync_using events' -l only -x -d 'only these
 complete -c dir-sync -n '_shtab_dir_sync_using events' -l follow -d 'when the node ends, wait for its next start, and go on'
 complete -c dir-sync -n '_shtab_dir_sync_using events' -l no-wait -d 'end after the events that were already there'
 complete -c dir-sync -n '_shtab_dir_sync_using events; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a wait -d 'Wait until everything in DIR is everywhere: on all machines that are connected (one at least), on any N with --copies, or on those that --peer names. What was saved before the command counts. It ends at once if something waits for your decision, and after a while if something cannot be written here or there.'
+complete -c dir-sync -n '_shtab_dir_sync_using wait' -s h -l help -d 'print this help and exit'
+complete -c dir-sync -n '_shtab_dir_sync_using wait' -l copies -x -d 'until N other machines have everything, whichever they are'
+complete -c dir-sync -n '_shtab_dir_sync_using wait' -l peer -x -d 'until this machine has everything: its name, or the start of its id; may be repeated'
+complete -c dir-sync -n '_shtab_dir_sync_using wait' -l timeout -x -d 'give up after TIME (10s, 5m, 1h; 0: look once; default: wait for ever)'
+complete -c dir-sync -n '_shtab_dir_sync_using wait' -l json -d 'print one JSON object, for programs'
+complete -c dir-sync -n '_shtab_dir_sync_using wait; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a approve -d 'Allow the held deletions or rewrites on all machines. Run this on any machine but the one that made them. Files that vanished while no node was watching can be approved anywhere; the other machines may ask again. On a terminal, it shows what is held and asks.'
 complete -c dir-sync -n '_shtab_dir_sync_using approve' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using approve' -l yes -d 'do not ask; for scripts'

@@ -67,7 +67,9 @@ class Bench:
         peers = ConnectedPeers(config(folder_name=name), standin.share, cast(Any, self.manager), self.links.renewed)
         nobody = SimpleNamespace(perform=lambda effects: None, tell_live=self.told.append)
         self.pauses[name] = SimpleNamespace(pause=None)
-        rooms = cast(Any, (None, nobody, SimpleNamespace(is_stalled=False)))
+        rooms = cast(
+            Any, (SimpleNamespace(waiting=SimpleNamespace(questions=[])), nobody, SimpleNamespace(is_stalled=False))
+        )
         self.folders.add(Folder(standin.share, peers, *rooms, pausing=cast(Any, self.pauses[name])))
 
     def pause(self, name: str, until: bool = True) -> None:

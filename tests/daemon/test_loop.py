@@ -39,7 +39,8 @@ class Room:
         self.done = done
         self.performed: list[list[object]] = []
         self.peers = ConnectedPeers(config(folder_name=name), self.standin.share, cast(Any, Manager()), lambda: None)
-        requests = SimpleNamespace(on_asked=lambda asked, now: self.did("asked"))
+        self.waiting = SimpleNamespace(questions=[], turn_over=lambda: self.did("turn over"))
+        requests = SimpleNamespace(on_asked=lambda asked, now: self.did("asked"), waiting=self.waiting)
         performer = SimpleNamespace(
             lender_gone=lambda share: self.did("lender gone"),
             perform=self.perform,

@@ -24,10 +24,11 @@ from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.messages import Held, HistoryRequest
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind
+from dir_sync.daemon.asking import ask_engine
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.news import Asked
 from dir_sync.daemon.pausing import Pausing
-from dir_sync.daemon.requests import Requests, ask_engine
+from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.threads import DiskHangs
 from dir_sync.engine.own_changes import Difference
 from dir_sync.network.clock import Measured
@@ -56,7 +57,10 @@ class Bench:
         self.folder = Folder()
         self.inbox = Inbox()
         peers = SimpleNamespace(
-            links={BOB: None, CAROL: None}, name_of=lambda node: {BOB: b"bob", CAROL: b"carol"}[node]
+            links={BOB: None, CAROL: None},
+            names=lambda: ["bob", "carol"],
+            pausing=[],
+            name_of=lambda node: {BOB: b"bob", CAROL: b"carol"}[node],
         )
         status = SimpleNamespace(to_json=lambda: {"files": 3})
         self.timetable: Any = SimpleNamespace(look=lambda now_s: None, off_until_s=None)

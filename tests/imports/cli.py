@@ -96,6 +96,10 @@ CLI: dict[str, set[str]] = {
         *("cli.dialogue", "cli.parser", "config", "folder.pauses", "history.source", "index", "network.control"),
         *("reporting.log", "reporting.output", "reporting.shell"),
     },
+    "cli.waiting": {
+        *("cli.dialogue", "cli.parser", "cli.status_words", "config", "network.control", "reporting.live_line"),
+        *("reporting.log", "reporting.output", "reporting.progress_words", "reporting.shell"),
+    },
     "cli.status_words": {"config", "network.control", "reporting.log", "reporting.shell"},
     "cli.conflict_tools": {"config", "history.choice", "history.client", "history.words", "reporting.log"},
     "cli.exits": {"config"},
@@ -127,6 +131,7 @@ CLI: dict[str, set[str]] = {
         ),
         "cli.conflicting",
         "cli.deciding",
+        "cli.waiting",
         "cli.watching",
         "cli.webbing",
         *("cli.mesh", "cli.modes", "cli.once", "cli.pausing", "cli.doctor", "cli.why", "config", "daemon.process"),

@@ -64,6 +64,7 @@ DAEMON: dict[str, set[str]] = {
     "daemon.timetable": {"network.pacing", "reporting.log"},
     "daemon.pausing": {"daemon.timetable", "folder.pauses", "index", "network.control", "reporting.log"},
     "daemon.requests": {
+        "daemon.asking",
         *("config", "daemon.inbox", "daemon.mesh", "daemon.news", "daemon.pausing", "daemon.peers"),
         *("daemon.share", "daemon.stories", "engine", "history.answers", "history.undo_plan", "index"),
         *("network.control", "reporting.log"),
@@ -81,7 +82,9 @@ DAEMON: dict[str, set[str]] = {
     "daemon.turns": set(),
     "daemon.life": {"config", "disk", "folder.root", "reporting.log", "security.files"},
     "daemon.peers": {"config", "daemon.share", "engine", "network.outbox", "node", "reporting.log"},
+    "daemon.asking": {"daemon.inbox", "daemon.news", "daemon.share", "network.control"},
     "daemon.sharing": {
+        "daemon.asking",
         "daemon.gauge",
         "daemon.timetable",
         *("config", "daemon.borrowing", "daemon.chores", "daemon.effects", "daemon.folder", "daemon.inbox"),

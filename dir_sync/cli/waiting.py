@@ -1,0 +1,180 @@
+"""The command ``wait``: it ends when everything is everywhere.
+
+In:   the words after the command. Out: one line or a JSON object on stdout, and an exit code (docs/cli.md has the table).
+Rule: the node looks first: what was saved before the command counts. The node's answer wakes the command; nothing is asked
+again and again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from dir_sync import config
+from dir_sync.cli.dialogue import ask_running
+from dir_sync.cli.parser import add_json, checked, command_parser, count
+from dir_sync.cli.status_words import status_in
+from dir_sync.config import ConfigError
+from dir_sync.core.shot import Left, Verdict
+from dir_sync.core.status import Status
+from dir_sync.core.waiting import Patience, Wish, is_called, lagging, missing
+from dir_sync.network.control import Answer
+from dir_sync.reporting import log, shell
+from dir_sync.reporting.live_line import LiveLine, is_live
+from dir_sync.reporting.log import how_many, human_bytes, listed
+from dir_sync.reporting.output import say
+from dir_sync.reporting.progress_words import amount, progress_words
+
+__all__ = ["wait"]
+
+_CHANGE_WITHIN_S = 1.0  # figures that are no change of the standing, such as a progress, are looked at so often
+_AT_MOST_EACH_S = 0.05  # a folder in which everything changes all the time
+_CODES = {Verdict.EQUAL: config.OK, Verdict.STUCK: config.UNFINISHED, Verdict.LATE: config.TIMEOUT}
+_RESULTS = {Verdict.EQUAL: "done", Verdict.STUCK: "stuck", Verdict.LATE: "late"}
+_NAMED_MAX = 5
+
+
+def wait(argv: list[str]) -> int:
+    """``wait DIR``: ends when all connected machines have everything."""
+    parser = command_parser(
+        "wait",
+        "Wait until everything in DIR is everywhere: on all machines that are connected (one at least), on any N with "
+        "--copies, or on those that --peer names. What was saved before the command counts. It ends at once if something "
+        "waits for your decision, and after a while if something cannot be written here or there.",
+        "wait ~/shared",
+        "wait ~/shared --copies 2 --timeout 10m && poweroff",
+        "wait ~/shared --peer server",
+    )
+    parser.add_argument("--copies", metavar="N", type=checked(_copies), default=0,
+                        help="until N other machines have everything, whichever they are")  # fmt: skip
+    parser.add_argument("--peer", metavar="NAME", action="append", default=[], dest="peers",
+                        help="until this machine has everything: its name, or the start of its id; may be repeated")  # fmt: skip
+    parser.add_argument("--timeout", metavar="TIME", type=checked(config.checked_interval),
+                        help="give up after TIME (10s, 5m, 1h; 0: look once; default: wait for ever)")  # fmt: skip
+    add_json(parser)
+    given = parser.parse_args(argv)
+    wish = Wish(given.copies, tuple(given.peers))
+    begun_ms = _mono_ms()
+    within_ms = None if given.timeout is None else given.timeout * 1000
+    line = LiveLine(2, _to_stderr) if is_live(sys.stderr) and not given.json else None
+    try:
+        verdict, status = _until_over(given.folder, wish, Patience(wish, begun_ms, within_ms), line)
+    finally:
+        if line is not None:
+            line.take_away()
+    left = [] if verdict is Verdict.EQUAL else missing(status, wish)
+    if given.json:
+        say(json.dumps(_object(verdict, status, wish, left, _mono_ms() - begun_ms)))
+    else:
+        say("\n".join(_words(verdict, status, wish, left, given.folder)))
+    return _CODES[verdict]
+
+
+def _copies(text: str) -> int:
+    number = count(text)
+    if not 1 <= number <= 1_000:
+        raise ConfigError("a number from 1 to 1000 is needed", config.USAGE)
+    return number
+
+
+def _until_over(folder: str, wish: Wish, patience: Patience, line: LiveLine | None) -> tuple[Verdict, Status]:
+    question: Answer = {"command": "status", "unlike": 0, "look": True}
+    has_named = False
+    while True:
+        asked_s = time.monotonic()
+        answer = ask_running(folder, question)
+        status = status_in(answer)
+        if not has_named:
+            _say_who_is_unknown(status, wish)
+            has_named = True
+        verdict = patience.judge(status, time.time() - status.started_s, _mono_ms())
+        if verdict is not None:
+            return verdict, status
+        if line is not None:
+            line.put(log.escape(_now(status, wish)))
+        left_ms = patience.left_ms(_mono_ms())
+        within_s = _CHANGE_WITHIN_S if left_ms is None else min(_CHANGE_WITHIN_S, left_ms / 1000)
+        question = {"command": "status", "unlike": answer["number"], "within_s": within_s}
+        time.sleep(max(0.0, min(asked_s + _AT_MOST_EACH_S - time.monotonic(), within_s)))
+
+
+def _say_who_is_unknown(status: Status, wish: Wish) -> None:
+    """A name may be mistyped; the machine may also come for the first time."""
+    known = sorted({peer.name for peer in status.peers} | {peer.name for peer in status.away})
+    for name in wish.peers:
+        if name in known or name in status.paused_elsewhere or any(is_called(peer, name) for peer in status.peers):
+            continue
+        if any(peer.replica.startswith(name) for peer in status.away):
+            continue
+        others = f" (known: {listed(known)})" if known else ""
+        log.complain(f"no machine called {name} was ever here{others}: waiting for it")
+
+
+def _now(status: Status, wish: Wish) -> str:
+    """What it waits for, in one line."""
+    if status.sending is not None:
+        who = listed([peer.name for peer in status.peers if peer.progress is not None and wish.concerns(peer)])
+        return f"to {who}: {progress_words(status.sending)}" if who else progress_words(status.sending)
+    if status.receiving is not None:
+        return f"coming here: {progress_words(status.receiving)}"
+    left = missing(status, wish) or [Left("", line) for line in _lacks(status, wish)]
+    return f"waiting: {left[0].problem}" if left else "waiting"
+
+
+def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folder: str) -> list[str]:
+    if verdict is Verdict.EQUAL:
+        have = [peer.name for peer in status.peers if peer.synchronized]
+        what = f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})"
+        lines = [f"done: {listed(have)} {'has' if len(have) == 1 else 'have'} everything that is here: {what}"]
+        if status.away and not (wish.copies or wish.peers):
+            lines.append(f"not connected: {listed([peer.name for peer in status.away[:_NAMED_MAX]])}")
+        return lines
+    reason = "not in time" if verdict is Verdict.LATE else "it cannot be done now"
+    lines = [f"{reason}: {status.folder} is not everywhere"]
+    lines += [f"  {one.path + ': ' if one.path else ''}{one.problem}" for one in left]
+    lines += [f"  {line}" for line in _lacks(status, wish)]
+    return [*lines, f"to see more: {shell.command('status', folder)}"]
+
+
+def _lacks(status: Status, wish: Wish) -> list[str]:
+    return [f"{peer.name} lacks {amount(peer.lacks)}" for peer in lagging(status, wish) if peer.lacks is not None]
+
+
+def _object(verdict: Verdict, status: Status, wish: Wish, left: list[Left], took_ms: int) -> dict[str, Any]:
+    lacks = [] if verdict is Verdict.EQUAL else _lacks(status, wish)
+    peers = [
+        {
+            "name": peer.name,
+            "replica": peer.replica,
+            "synchronized": peer.synchronized,
+            "lacks": None if peer.lacks is None else peer.lacks._asdict(),
+            "lacking_here": peer.lacking_here._asdict(),
+        }
+        for peer in status.peers
+    ]
+    return {
+        "result": _RESULTS[verdict],
+        "seconds": round(took_ms / 1000, 3),
+        "folder": status.folder,
+        "headline": status.headline.value,
+        "files": status.files,
+        "bytes": status.bytes,
+        "copies": sum(peer.synchronized for peer in status.peers),
+        "peers": peers,
+        "away": [peer.name for peer in status.away],
+        "left": [one._asdict() for one in left] + [{"path": "", "problem": line} for line in lacks],
+    }
+
+
+def _to_stderr(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # the terminal is gone: the command goes on
+
+
+def _mono_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -1,0 +1,55 @@
+"""One line of a terminal that is written again and again, in its place.
+
+In:   text, and the stream. Out: on a terminal the line, cut to its width; nothing anywhere else.
+Rule: it is away before anything else is written there, and at the end. A stream that cannot be written is left alone.
+Used by: waiting.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TextIO
+
+__all__ = ["LiveLine", "is_live"]
+
+_BACK = "\r\x1b[K"  # to the beginning of the line, and erase it
+
+
+def is_live(stream: TextIO | None) -> bool:
+    """True if a line there can be written again."""
+    try:
+        return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    except ValueError:  # closed
+        return False
+
+
+def columns(descriptor: int) -> int:
+    try:
+        return os.get_terminal_size(descriptor).columns
+    except OSError:
+        return 0
+
+
+class LiveLine:
+    """`put` shows a text, `take_away` ends that. `write` gets what is to be written."""
+
+    def __init__(self, descriptor: int, write: Callable[[str], None]) -> None:
+        self.text = ""  # what is shown now
+        self._descriptor = descriptor
+        self._write = write
+
+    def put(self, text: str) -> None:
+        """Show this in place of what is shown."""
+        self.text = text
+        self._write(_BACK + self.shown())
+
+    def take_away(self) -> None:
+        if self.text:
+            self.text = ""
+            self._write(_BACK)
+
+    def shown(self) -> str:
+        """As much of it as has room: a line that wraps could not be erased."""
+        width = (columns(self._descriptor) or 80) - 1
+        return self.text if len(self.text) <= width else self.text[: max(0, width - 1)] + "…"

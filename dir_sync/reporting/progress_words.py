@@ -1,0 +1,47 @@
+"""The progress of a synchronization in words, for the log, `status` and `wait`.
+
+In:   a Progress, a Lack. Out: one short line of text, without names.
+Used by: waiting.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core.peers.standing import NOTHING, Lack
+from dir_sync.core.progress import Progress
+from dir_sync.reporting.log import how_many, human_bytes, human_seconds
+
+__all__ = ["amount", "progress_words", "time_left"]
+
+
+def progress_words(progress: Progress) -> str:
+    """``12,300 of 20,001 files, 400 MB of 2.20 GB (18 %), 11.0 MB/s, 3 min left``"""
+    words = []
+    if progress.files:
+        words.append(f"{progress.files_done:,} of {how_many(progress.files, 'file')}")
+    if progress.bytes:
+        percent = 100 * progress.bytes_done // progress.bytes
+        words.append(f"{human_bytes(progress.bytes_done)} of {human_bytes(progress.bytes)} ({percent} %)")
+    if progress.others:
+        words.append(f"{progress.others_done:,} of {how_many(progress.others, 'other change')}")
+    if progress.per_s:
+        words.append(f"{human_bytes(progress.per_s)}/s")
+    if progress.left_s is not None:
+        words.append(f"{time_left(progress.left_s)} left")
+    return ", ".join(words)
+
+
+def time_left(seconds: int) -> str:
+    """As exact as an estimate is: whole minutes from two minutes on."""
+    if seconds >= 120 and seconds < 3_600:
+        return f"{round(seconds / 60)} min"
+    return human_seconds(max(1, seconds))
+
+
+def amount(lack: Lack) -> str:
+    """``3 files (2.00 MB) and 1 other change``"""
+    words = []
+    if lack.files:
+        words.append(f"{how_many(lack.files, 'file')} ({human_bytes(lack.bytes)})")
+    if lack.others:
+        words.append(how_many(lack.others, "other change"))
+    return " and ".join(words) or ("nothing" if lack == NOTHING else human_bytes(lack.bytes))

@@ -1,0 +1,118 @@
+"""`wait`: its words, its JSON, and how it asks. tests/lan/test_wait.py has it with real nodes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dir_sync import config
+from dir_sync.cli import main, waiting
+from dir_sync.network.control import Answer
+from tests.cli.test_status import ANSWER
+
+PEER: dict[str, Any] = {
+    "name": "bob",
+    "node": "bb" * 8,
+    "replica": "8b" * 8,
+    "address": "10.0.0.2",
+    "synchronized": True,
+    "lacks": {"files": 0, "bytes": 0, "others": 0},
+    "lacking_here": {"files": 0, "bytes": 0, "others": 0},
+    "version": "1.2.3",
+    "since_s": 1_700_000_000,
+    "traffic": None,
+    "progress": None,
+}
+LAGS = PEER | {"synchronized": False, "lacks": {"files": 2, "bytes": 10_000, "others": 1}}
+HELD = {"at": "", "by": "bob", "here": False, "missing": False, "files": 120, "path": "f1"}
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Answer]]:
+    """The node gives these answers, one after the other; then the last one again. Returns what it was asked."""
+
+    def give(*given: dict[str, Any]) -> list[Answer]:
+        left = [ANSWER | {"number": number} | more for number, more in enumerate(given, 1)]
+        asked: list[Answer] = []
+
+        def answer(folder: str, question: Answer) -> Answer:
+            asked.append(question)
+            return left.pop(0) if len(left) > 1 else left[0]
+
+        monkeypatch.setattr(waiting, "ask_running", answer)
+        return asked
+
+    return give
+
+
+def test_the_node_looks_first_and_wakes_it_then(
+    answers: Callable[..., list[Answer]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = answers({"peers": [LAGS]}, {"peers": [LAGS]}, {"peers": [PEER]})
+    assert main(["wait", "my docs", "--timeout", "1h"]) == config.OK
+    assert asked[0] == {"command": "status", "unlike": 0, "look": True}
+    assert [one["unlike"] for one in asked[1:]] == [1, 2]
+    assert all(0 < one["within_s"] <= 1 and "look" not in one for one in asked[1:])
+    assert capsys.readouterr().out == "done: bob has everything that is here: 3 files (2.00 kB)\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "words", "code", "lines"),
+    [
+        ({"peers": [PEER, LAGS | {"name": "carol"}]}, ["--timeout", "0"], 3,
+         ["not in time: /home/anna/my docs is not everywhere", "  carol lacks 2 files (10.0 kB) and 1 other change",
+          "to see more: python main.py status 'my docs'"]),
+        ({"peers": [PEER, LAGS | {"name": "carol"}]}, ["--timeout", "0", "--peer", "bob"], 0,
+         ["done: bob has everything that is here: 3 files (2.00 kB)"]),
+        ({"peers": [PEER]}, ["--timeout", "0", "--copies", "2"], 3,
+         ["not in time: /home/anna/my docs is not everywhere", "  1 of 2 machines have everything",
+          "to see more: python main.py status 'my docs'"]),
+        ({"peers": [PEER], "held": [HELD]}, [], 4,
+         ["it cannot be done now: /home/anna/my docs is not everywhere",
+          "  f1: 120 files are held here until a person decides", "to see more: python main.py status 'my docs'"]),
+    ],
+)  # fmt: skip
+def test_how_it_ends(
+    answers: Callable[..., list[Answer]],
+    capsys: pytest.CaptureFixture[str],
+    given: dict[str, Any],
+    words: list[str],
+    code: int,
+    lines: list[str],
+) -> None:
+    answers(given)
+    assert main(["wait", "my docs", *words]) == code
+    assert capsys.readouterr().out.splitlines() == lines
+    answers(given)
+    assert main(["wait", "my docs", *words, "--json"]) == code
+    said = json.loads(capsys.readouterr().out)
+    assert said["result"] == {0: "done", 3: "late", 4: "stuck"}[code]
+    assert bool(said["left"]) == bool(code)
+    assert said["copies"] == 1
+
+
+def test_a_name_that_nobody_has_is_said_at_once(
+    answers: Callable[..., list[Answer]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers({"peers": [PEER]})
+    assert main(["wait", "x", "--peer", "bbo", "--timeout", "0"]) == config.TIMEOUT
+    assert capsys.readouterr().err == "dir_sync: no machine called bbo was ever here (known: bob): waiting for it\n"
+
+
+@pytest.mark.parametrize("words", [["--copies", "0"], ["--copies", "x"], ["--timeout", "soon"]])
+def test_wrong_words(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["wait", "x", *words]) == config.USAGE
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_node_in_which_all_changes_all_the_time_is_not_asked_all_the_time(
+    answers: Callable[..., list[Answer]],
+) -> None:
+    asked = answers(*[{"peers": [LAGS]}] * 10_000)
+    began = time.monotonic()
+    assert main(["wait", "x", "--timeout", "1"]) == config.TIMEOUT
+    assert len(asked) <= 3 + 25 * (time.monotonic() - began)
