@@ -95,7 +95,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network.control": {"readable"},
     "folder.user_state": set(),
     "network.node_id": {"folder.user_state"},
-    "folder.root": {"config", "folder.user_state"},
+    "folder.root": {"config", "folder.started", "folder.user_state"},
+    "folder.started": set(),
+    "folder.processes": {"config", "folder.started"},
     # closed meshes
     "security": set(),
     "security.files": {"config", "folder.user_state", "reporting.shell"},
@@ -274,7 +276,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **DAEMON,
     **CLI,
     **WEB,
-    "folder.running": {"folder.user_state"},
+    "folder.running": {"folder.started", "folder.user_state"},
     "__main__": {"cli", "daemon.signals"},
 }
 

@@ -140,6 +140,12 @@ def _late(room: Callable[[], ModuleType], name: str) -> Callable[[list[str]], in
     return command
 
 
+def _background() -> ModuleType:
+    from dir_sync.cli import background
+
+    return background
+
+
 def _commands() -> ModuleType:
     from dir_sync.cli import commands
 
@@ -246,6 +252,9 @@ def once(argv: list[str]) -> int:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "run": run,
+    "start": _late(_background, "start"),
+    "stop": _late(_background, "stop"),
+    "restart": _late(_background, "restart"),
     "once": once,
     "status": _late(_commands, "status"),
     "events": _late(_watching, "events"),

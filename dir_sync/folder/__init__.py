@@ -4,6 +4,8 @@
     state       `.dir_sync`: its lock, and the index in it
     pauses      what a person has said about a pause, as a note of the index
     running     which process runs with which configuration file
+    processes   which process shares a folder, by what the kernel knows of it
+    started     when a process started
     user_state  what this user's programs remember on this machine, outside all folders
 
 May import: `dir_sync.core`, `dir_sync.config`, `dir_sync.index`, `dir_sync.reporting`. Who calls it: `daemon`, `history`, `cli`.

@@ -14,8 +14,9 @@ import stat
 from dir_sync.config import barred
 from dir_sync.core.model import show
 from dir_sync.folder import user_state
+from dir_sync.folder.started import started
 
-__all__ = ["known_as", "paused", "reason_against", "reason_to_wait", "remember", "say_paused", "shared_before"]
+__all__ = ["known_as", "paused", "pauser", "reason_against", "reason_to_wait", "remember", "say_paused", "shared_before"]
 
 _FOLDERS = "folders.json"
 _PAUSED = "paused.json"
@@ -100,7 +101,7 @@ def say_paused(folder: str, reason: str) -> None:
     said = user_state.read(_PAUSED)
     known = {other: word for other, word in said.items() if other != folder and _is_alive(word)}
     if reason:
-        known[folder] = [os.getpid(), reason]
+        known[folder] = [os.getpid(), reason, started(os.getpid())]
     if known != said:
         user_state.write(_PAUSED, known)
 
@@ -113,6 +114,17 @@ def paused(text: str) -> str:
         if isinstance(word, list) and _is_alive(word):
             return str(word[1])
     return ""
+
+
+def pauser(text: str) -> tuple[int, str] | None:
+    """The process of a node that is paused for this folder, as a user types it, and when that started; None: there is none, as
+    far as is known."""
+    said = user_state.read(_PAUSED)
+    for path in _paths(text):
+        word = said.get(path)
+        if isinstance(word, list) and len(word) == 3 and _is_alive(word):
+            return word[0], word[2]
+    return None
 
 
 def _paths(text: str) -> list[str]:
@@ -129,8 +141,10 @@ def _paths(text: str) -> list[str]:
 
 def _is_alive(word: object) -> bool:
     """`word`: the note of a paused node."""
-    if not isinstance(word, list) or len(word) != 2 or not isinstance(word[0], int) or word[0] <= 0:
+    if not isinstance(word, list) or len(word) not in (2, 3) or not isinstance(word[0], int) or word[0] <= 0:
         return False
+    if len(word) == 3:
+        return bool(word[2] == started(word[0]))
     try:
         os.kill(word[0], 0)
     except ProcessLookupError:

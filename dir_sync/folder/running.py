@@ -12,6 +12,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from dir_sync.folder import user_state
+from dir_sync.folder.started import started
 
 __all__ = ["Running", "note", "running"]
 
@@ -27,30 +28,20 @@ class Running(NamedTuple):
 
 def note(file: str, readings: int, trouble: str) -> None:
     """This process has read that file."""
-    mine = Running(os.getpid(), _started(os.getpid()), readings, trouble)
+    mine = Running(os.getpid(), started(os.getpid()), readings, trouble)
     user_state.write(_name(file), {"file": file, **mine._asdict()})
 
 
 def running(file: str) -> Running | None:
     """The process that runs with that file."""
     known = user_state.read(_name(file))
-    process, started, readings, trouble = (known.get(name) for name in Running._fields)
+    process, since, readings, trouble = (known.get(name) for name in Running._fields)
     if type(process) is not int or process <= 0 or type(readings) is not int:
         return None
-    if not started or started != _started(process):
+    if not since or since != started(process):
         return None
-    return Running(process, str(started), readings, str(trouble))
+    return Running(process, str(since), readings, str(trouble))
 
 
 def _name(file: str) -> str:
     return f"running/{blake3(os.fsencode(file)).hexdigest(length=8)}.json"
-
-
-def _started(process: int) -> str:
-    """When a process started, in the kernel's ticks; "": it does not run."""
-    try:
-        with open(f"/proc/{process}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()  # the name before it may contain blanks
-        return fields[19].decode("ascii")
-    except (OSError, IndexError):
-        return ""

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ from typing import Any
 
 from dir_sync.readable import Readable
 
-__all__ = ["Answer", "ControlServer", "NoDaemon", "ask", "listen"]
+__all__ = ["Answer", "ControlServer", "NoDaemon", "ask", "listen", "process_that_answers"]
 
 Answer = dict[str, Any]
 Streams = Mapping[str, Callable[[Answer, socket.socket], None]]
@@ -199,6 +200,24 @@ def _answer_in(line: bytes) -> Answer:
     if not isinstance(answer, dict):
         raise OSError("an answer that cannot be read")
     return answer
+
+
+def process_that_answers(folder: str) -> int | None:
+    """The id of the process that listens on the control socket of a folder, by the kernel's word; None: nobody does."""
+    try:
+        state = os.open(os.path.join(folder, ".dir_sync"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.settimeout(_PATIENCE_S)
+            _connect(link, state)
+            process: int = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+            return process
+    except OSError:
+        return None
+    finally:
+        os.close(state)
 
 
 def _connect(link: socket.socket, state: int) -> None:

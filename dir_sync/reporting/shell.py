@@ -17,6 +17,7 @@ __all__ = [
     "APPROVE_ELSEWHERE",
     "PYTHON",
     "STARTED_AS",
+    "again",
     "brief",
     "command",
     "how_to_close",
@@ -61,6 +62,18 @@ def program(in_full: bool = False) -> str:
     if in_full and is_checkout():  # the module is found only from there
         return f"{python} {quoted(os.path.join(_HOME, 'main.py'))}"
     return f"{python} -m dir_sync"
+
+
+def again() -> list[str]:
+    """The words that start this program once more, in any folder, not quoted."""
+    script = sys.argv[0] if sys.argv else ""
+    is_module = os.path.basename(script) == "__main__.py"
+    if is_checkout() and (is_module or os.path.basename(script) != "main.py"):
+        return [sys.executable, os.path.join(_HOME, "main.py")]
+    if is_module or not os.path.basename(script):
+        return [sys.executable, "-m", "dir_sync"]
+    of_python = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv)]
+    return [sys.executable, *of_python, os.path.abspath(script)]
 
 
 def is_checkout() -> bool:

@@ -1,0 +1,327 @@
+"""The commands ``start``, ``stop`` and ``restart``: a node that goes on when the terminal is closed.
+
+In:   the words after the command. Out: lines on stdout, and an exit code.
+Rule: ``start`` returns when the node is ready, or says why it is not. A node that runs is told by the lock of its folder and its
+control socket. ``restart`` ends nothing before the new command line is found to be right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Sequence
+
+from blake3 import blake3
+
+from dir_sync import config
+from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, of_typed, without
+from dir_sync.cli.asked import Asked, default_file, read_asked
+from dir_sync.cli.launch import launch
+from dir_sync.cli.options import run_parser
+from dir_sync.cli.parser import Parser, checked
+from dir_sync.cli.running_nodes import Node, node_of, node_of_file, restart_unit
+from dir_sync.config import Config, ConfigError
+from dir_sync.core.model import show
+from dir_sync.core.preserve import Part
+from dir_sync.folder import root
+from dir_sync.folder.processes import owner_name
+from dir_sync.folder.user_state import state_path
+from dir_sync.reporting import shell
+from dir_sync.reporting.log import listed
+from dir_sync.reporting.output import say
+
+__all__ = ["default_log", "ends", "owner_against", "restart", "start", "stop"]
+
+_READY_S = 60
+_ENDED_S = 30.0
+_WAIT = ("timeout",)
+
+
+def start(argv: list[str]) -> int:
+    """``start DIR``: a node in the background."""
+    parser = Parser(
+        "start",
+        "Start a node for DIR that goes on when the terminal is closed. It takes the options of a node. The command returns "
+        "when the node is ready, or says why it is not. Its log goes to a file in your state folder, if --log-file names no "
+        "other.",
+        _examples(
+            "start ~/shared",
+            "start ~/notes ~/photos --name laptop",
+            "start --config ~/dir_sync.toml",
+            more="exit codes: 0 it runs, or it ran already; 1 it cannot run; 2 wrong command line; 3 not ready in time",
+        ),
+        "start ~/shared",
+        "start DIR... [options of a node]",
+    )
+    _add_wait(add_node_words(parser, "the folders to share"))
+    seconds = parser.parse_args(argv).timeout
+    words = of_typed(parser, argv, _here(), _WAIT)
+    asked = read_asked(words.line)
+    return _start(words, asked, seconds)
+
+
+def stop(argv: list[str]) -> int:
+    """``stop DIR``: end the node."""
+    parser = Parser(
+        "stop",
+        "End the node that runs for DIR, wherever it was started, and wait for that. What was under way goes on at the next "
+        "start. If that node shares more folders, name all of them; 'pause' leaves one of them alone.",
+        _examples(
+            "stop ~/shared",
+            "stop --config ~/dir_sync.toml",
+            more="exit codes: 0 it has ended, or none was running; 1 trouble; 2 wrong command line; 3 it did not end in time",
+        ),
+        "stop ~/shared",
+    )
+    parser.add_argument("folders", metavar="DIR", nargs="*", help="the shared folder, or all of that node")
+    parser.add_argument("--config", metavar="FILE", help="the node that runs with this configuration file")
+    parser.add_argument("-h", "--help", action="help", help="print this help and exit")
+    given = parser.parse_args(argv)
+    nodes = _running(parser, given.folders, given.config)
+    if not nodes:
+        say(f"no node is running for {_named(given.folders, given.config)}")
+        return config.OK
+    for node in nodes:
+        _check_all_named(node, given.folders)
+    for node in nodes:
+        ends(node)
+        again = f"; {node.unit} starts it again at the next boot" if node.unit else ""
+        say(f"stopped: {_folders(node)} (process {node.number}){again}")
+    return config.OK
+
+
+def restart(argv: list[str]) -> int:
+    """``restart DIR``: end the node, and start it again."""
+    parser = Parser(
+        "restart",
+        "End the node that runs for DIR, and start it again in the background, with the command line that it had; or, if "
+        "any option of a node is given, with that one instead. If none runs, it is started. --join and --new count for one start "
+        "only.",
+        _examples(
+            "restart ~/shared",
+            "restart ~/shared --limit-up 2M",
+            "restart --config ~/dir_sync.toml",
+            more="exit codes: as for start",
+        ),
+        "restart ~/shared",
+        "restart DIR... [options of a node]",
+    )
+    _add_wait(add_node_words(parser, "the folders that are shared"))
+    given = parser.parse_args(argv)
+    seconds = given.timeout
+    typed = of_typed(parser, argv, _here(), _WAIT)
+    nodes = _running(parser, given.folders, given.config)
+    if len(nodes) > 1:
+        raise ConfigError("these folders are shared by several nodes: restart one after the other", config.USAGE)
+    if not nodes:
+        say(f"no node was running for {_named(given.folders, given.config)}")
+        return _start(typed, read_asked(typed.line), seconds)
+    node = nodes[0]
+    is_as_before = not set(typed.options) - {"config"}
+    if node.unit:
+        if not is_as_before:
+            raise ConfigError(
+                f"{node.unit} has the options of this node: to change them, run 'service install' with others"
+            )
+        restart_unit(node)
+        say(f"restarted: {_folders(node)} ({node.unit})")
+        return config.OK
+    if node.owner != os.geteuid():
+        raise ConfigError(f"that node runs as {owner_name(f'/proc/{node.number}')}: run this as that user")
+    words, key_file = (_words_of(node), node.key_file) if is_as_before else (typed, "")
+    words = without(words, FOR_ONE_START) if is_as_before else words
+    asked = read_asked(words.line)
+    _check_all_named(node, [one.folder for one in asked.configs])
+    ends(node)
+    try:
+        return _start(words, asked, seconds, key_file)
+    except ConfigError as error:
+        raise ConfigError(f"the node is stopped, and did not start again: {error}", error.exit_code) from None
+
+
+def _start(words: Words, asked: Asked, seconds: int, key_file: str = "") -> int:
+    configs = asked.configs
+    folders = [one.folder for one in configs]
+    if _is_running(folders):
+        return config.OK
+    for one in configs:
+        if against := owner_against(one):
+            raise ConfigError(against)
+    if configs[0].join is not None:
+        from dir_sync.cli.inviting import join_first
+
+        join_first(configs[0], configs[0].join)
+        words = without(words, frozenset({"join"}))
+    log_file = configs[0].log_file
+    if log_file is None:
+        log_file = default_log(asked)
+        words.options["log_file"] = [f"--log-file={log_file}"]
+    found = launch(words.line, seconds, key_file)
+    log = show(os.fsencode(log_file))
+    if found.is_ready:
+        shown = listed([show(os.fsencode(folder)) for folder in folders])
+        say(f"started: {shown} (process {found.process}); log: {log}")
+        for folder in folders:
+            if reason := root.paused(folder):
+                say(f"paused: {reason}; it will resume by itself")
+        return config.OK
+    if found.exit_code is None:
+        raise ConfigError(f"not ready after {seconds} s: process {found.process} goes on; log: {log}", config.TIMEOUT)
+    if _is_running(folders):  # another 'start' was a moment faster
+        return config.OK
+    raise ConfigError(found.reason, config.USAGE if found.exit_code == config.USAGE else config.ENVIRONMENT)
+
+
+def _is_running(folders: Sequence[str]) -> bool:
+    """True if one node shares all of them, which is then said. ConfigError if one shares some of them."""
+    nodes = {folder: node for folder in folders if (node := node_of(folder)) is not None}
+    if not nodes:
+        return False
+    first = next(iter(nodes.values()))
+    if len(nodes) == len(folders) and len({node.number for node in nodes.values()}) == 1:
+        shown = listed([show(os.fsencode(folder)) for folder in folders])
+        say(f"already running: {shown} (process {first.number}); with other options: restart")
+        return True
+    raise ConfigError(
+        f"a node (process {first.number}) shares {_folders(first)} already, and not all that is named here: end it first:"
+        f" {shell.command('stop', *first.folders)}"
+    )
+
+
+def ends(node: Node) -> None:
+    """End a node, and wait for that. ConfigError if it cannot be ended, or takes too long."""
+    try:
+        node.process.end()
+    except PermissionError:
+        owner = owner_name(f"/proc/{node.number}")
+        raise ConfigError(f"that node runs as {owner}: run this as {owner}, or as root") from None
+    if not node.process.has_ended(_ENDED_S):
+        raise ConfigError(
+            f"the node (process {node.number}) has not ended within {_ENDED_S:.0f} s: its disk may hang. To end it at once,"
+            f" which loses nothing: kill -9 {node.number}",
+            config.TIMEOUT,
+        )
+
+
+def owner_against(one: Config) -> str:
+    """Why root should not share a folder of another user; "": it may. What others send would belong to root, and so would the
+    folder's own state."""
+    if os.geteuid() != 0 or Part.OWNER in one.preserve:
+        return ""
+    try:
+        owner = os.stat(one.folder).st_uid
+        state = os.stat(os.path.join(one.folder, ".dir_sync")).st_uid
+    except OSError:
+        state = -1
+        try:
+            owner = os.stat(one.folder).st_uid
+        except OSError:
+            return ""  # it is not here now
+    if 0 in (owner, state):
+        return ""
+    name, folder = owner_name(one.folder), show(os.fsencode(one.folder))
+    return (
+        f"{folder} belongs to {name}, and you are root: what others send would belong to root. Run this as {name}"
+        f" (sudo -u {name} ...), or keep the owners (--preserve owner)"
+    )
+
+
+def default_log(asked: Asked) -> str:
+    """The log file of a node that was given none. ConfigError if there is no place for it."""
+    path = asked.file or asked.configs[0].folder
+    slug = re.sub(r"[^A-Za-z0-9_-]+", "-", os.path.splitext(os.path.basename(path))[0]).strip("-")[:40] or "node"
+    name = f"{slug}-{blake3(os.fsencode(path)).hexdigest(length=3)}.log"
+    for above in (state_path("log"), f"/tmp/dir_sync-{os.geteuid()}"):  # without a home, or if all of it is shared
+        if os.path.isabs(above) and not any(config.is_shared(above, one.folder) for one in asked.configs):
+            try:
+                os.makedirs(above, 0o700, exist_ok=True)
+            except OSError:
+                continue
+            if os.stat(above).st_uid == os.geteuid() and os.access(above, os.W_OK):
+                return os.path.join(above, name)
+    raise ConfigError("there is no place for a log file: name one with --log-file")
+
+
+def _words_of(node: Node) -> Words:
+    """The command line of a node that runs."""
+    typed = node.typed
+    if typed is None:
+        raise ConfigError(
+            f"how process {node.number} was started cannot be found out: give the options of the node here"
+        )
+    if typed[:1] == ["run"]:
+        typed = typed[1:]
+    elif typed[:1] == ["once"]:
+        raise ConfigError(f"'once' is running for {_folders(node)} (process {node.number}): it ends by itself")
+    return of_typed(run_parser(), typed, node.process.folder)
+
+
+def _running(parser: Parser, folders: Sequence[str], file: str | None) -> list[Node]:
+    """The nodes that are meant, each once."""
+    if folders and file is not None:
+        raise ConfigError("--config names the folders: give it, or DIR, but not both", config.USAGE)
+    if not folders:
+        if file is None and not os.path.lexists(default_file()):
+            parser.error("the following arguments are required: DIR")
+        node = node_of_file(os.path.abspath(os.path.expanduser(file or default_file())))
+        return [] if node is None else [node]
+    nodes: dict[int, Node] = {}
+    for text in folders:
+        name, equals, rest = text.partition("=")
+        text = rest if equals and "/" not in name and not os.path.lexists(text) else text
+        text = config.existing(text)
+        if root.pauser(text) is None and not root.known_as(text) and not os.path.isdir(text):
+            config.checked_folder(text)  # says what is wrong
+        node = node_of(os.path.realpath(text))
+        if node is not None:
+            nodes.setdefault(node.number, node)
+    return list(nodes.values())
+
+
+def _check_all_named(node: Node, folders: Sequence[str]) -> None:
+    """ConfigError if the node shares more than these; none: they are those of a file."""
+    named = {os.path.realpath(text) for text in folders} | {
+        os.path.realpath(text.partition("=")[2]) for text in folders
+    }
+    if folders and (more := [folder for folder in node.folders if folder not in named]):
+        shown = listed([show(os.fsencode(folder)) for folder in more])
+        raise ConfigError(
+            f"process {node.number} also shares {shown}: to end all of it: {shell.command('stop', *node.folders)}"
+        )
+
+
+def _folders(node: Node) -> str:
+    return listed([show(os.fsencode(folder)) for folder in node.folders]) or "its folders"
+
+
+def _named(folders: Sequence[str], file: str | None) -> str:
+    return listed([show(os.fsencode(one)) for one in folders or [file or default_file()]])
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        raise ConfigError("the current folder is gone: go to another one") from None
+
+
+def _add_wait(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--timeout",
+        metavar="TIME",
+        type=checked(_seconds),
+        default=_READY_S,
+        help="wait at most TIME until it is ready (default: 60s)",
+    )
+
+
+def _seconds(text: str) -> int:
+    seconds = config.seconds_of(text, 1, 3_600)
+    if seconds is None:
+        raise ConfigError("a time from 1s to 1h, such as 30s", config.USAGE)
+    return seconds
+
+
+def _examples(*examples: str, more: str) -> str:
+    return "\n".join(["examples:", *(f"  {{program}} {one}" for one in examples), "", more])
