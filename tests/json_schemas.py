@@ -16,6 +16,9 @@ Schema = dict[str, tuple[str, str]]
 
 WITHOUT = {
     "run": "its log goes to stderr; `status --json` and `events --json` tell how it is doing",
+    "start": "it prints one line, the exit code says the same; `status --json` has the process",
+    "stop": "as `start`",
+    "restart": "as `start`",
     "completion": "it prints a script",
     "help": "it prints help",
     "version": "it prints one line",

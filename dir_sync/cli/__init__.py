@@ -30,6 +30,10 @@
     webbing       web
     ignoring      ignore
     completing    completion
+    background    start, stop, restart
+    absolute      the words of a node, so written that they mean the same in any folder
+    launch        a node as a process of its own, until it is ready or has ended
+    running_nodes  nodes that run on this machine
     once          once: a node that ends when both sides have the same
     rehearsing    once --dry-run
     plan_words    the table that it prints

@@ -49,7 +49,6 @@ def start(argv: list[str]) -> int:
             "start ~/shared",
             "start ~/notes ~/photos --name laptop",
             "start --config ~/dir_sync.toml",
-            more="exit codes: 0 it runs, or it ran already; 1 it cannot run; 2 wrong command line; 3 not ready in time",
         ),
         "start ~/shared",
         "start DIR... [options of a node]",
@@ -70,7 +69,6 @@ def stop(argv: list[str]) -> int:
         _examples(
             "stop ~/shared",
             "stop --config ~/dir_sync.toml",
-            more="exit codes: 0 it has ended, or none was running; 1 trouble; 2 wrong command line; 3 it did not end in time",
         ),
         "stop ~/shared",
     )
@@ -102,7 +100,6 @@ def restart(argv: list[str]) -> int:
             "restart ~/shared",
             "restart ~/shared --limit-up 2M",
             "restart --config ~/dir_sync.toml",
-            more="exit codes: as for start",
         ),
         "restart ~/shared",
         "restart DIR... [options of a node]",
@@ -323,5 +320,5 @@ def _seconds(text: str) -> int:
     return seconds
 
 
-def _examples(*examples: str, more: str) -> str:
-    return "\n".join(["examples:", *(f"  {{program}} {one}" for one in examples), "", more])
+def _examples(*examples: str) -> str:
+    return "\n".join(["examples:", *(f"  {{program}} {one}" for one in examples)])

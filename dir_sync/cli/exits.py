@@ -30,6 +30,17 @@ _NO_NODE = "no node is running for DIR, or it is paused"
 
 EXITS: dict[str, dict[int, str]] = {
     "run": {OK: "ended cleanly by a signal", ENVIRONMENT: "trouble, such as a port in use"},
+    "start": {
+        OK: "it runs, or it ran already",
+        ENVIRONMENT: "it cannot run: one line says why",
+        TIMEOUT: "not ready in time",
+    },
+    "stop": {OK: "it has ended, or none was running", TIMEOUT: "it did not end in time"},
+    "restart": {
+        OK: "it runs again",
+        ENVIRONMENT: "it does not run: one line says why",
+        TIMEOUT: "not ended or not ready in time",
+    },
     "once": {
         OK: "the same on both sides",
         TIMEOUT: "not in time, or nobody was there",

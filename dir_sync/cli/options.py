@@ -41,6 +41,8 @@ two nodes on one machine need two TCP ports:
   {program} two -l 6001
 
 other commands (--help after any of them tells more):
+  start DIR             run a node that goes on when the terminal is closed
+  stop, restart DIR     end it; or end it, and start it again
   once DIR              make DIR the same as on other machines once, then end
   status DIR            show how the node for DIR is doing
   why DIR PATH          tell what is going on at one path, and why

@@ -16,7 +16,16 @@ from dir_sync.core.model import show
 from dir_sync.folder import user_state
 from dir_sync.folder.started import started
 
-__all__ = ["known_as", "paused", "pauser", "reason_against", "reason_to_wait", "remember", "say_paused", "shared_before"]
+__all__ = [
+    "known_as",
+    "paused",
+    "pauser",
+    "reason_against",
+    "reason_to_wait",
+    "remember",
+    "say_paused",
+    "shared_before",
+]
 
 _FOLDERS = "folders.json"
 _PAUSED = "paused.json"

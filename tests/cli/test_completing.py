@@ -50,7 +50,7 @@ def test_the_files_are_what_the_parsers_say() -> None:
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
-        (["st"], ["status"]),
+        (["stat"], ["status"]),
         (["sha"], ["shared"]),
         (["status", "sha"], ["shared"]),
         (["status", "shared", "--ch"], ["--check"]),

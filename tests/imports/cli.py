@@ -62,6 +62,16 @@ CLI: dict[str, set[str]] = {
     },
     "cli.completing": {"cli.parser", "config", "reporting.output"},
     "cli.making": {"config", "folder.root"},
+    "cli.absolute": {"cli.asked", "cli.options", "cli.parser"},
+    "cli.launch": {"config", "daemon.supervisor", "reporting.shell"},
+    "cli.running_nodes": {
+        *("config", "folder.processes", "folder.root", "folder.running", "network.control"),
+    },
+    "cli.background": {
+        *("cli.absolute", "cli.asked", "cli.inviting", "cli.launch", "cli.options", "cli.parser", "cli.running_nodes"),
+        *("config", "folder.processes", "folder.root", "folder.user_state", "reporting.log", "reporting.output"),
+        *("reporting.shell",),
+    },
     "cli.log_options": {"cli.parser", "config"},
     "cli.speed": {"cli.parser", "config"},
     "cli.preserving": {"cli.parser", "config"},
@@ -122,6 +132,7 @@ CLI: dict[str, set[str]] = {
         *(
             "",
             "cli.asked",
+            "cli.background",
             "cli.commands",
             "cli.completing",
             "cli.configuring",
