@@ -4,7 +4,7 @@ In:   the environment variable NOTIFY_SOCKET, as systemd, `start` and others set
 https://www.freedesktop.org/software/systemd/man/sd_notify.html).
 Rule: nobody who listens there can delay the node. Without that variable nothing is sent. There is no watchdog: a node whose
 disk hangs waits for it, and would wait again after a restart.
-Used by: entry, process.
+Used by: entry, launch, process.
 """
 
 from __future__ import annotations
