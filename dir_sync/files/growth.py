@@ -256,6 +256,7 @@ class Growth:
                     self._cut_mtime = mtime
                 if mtime == self._cut_mtime:  # otherwise a user has changed it since
                     self._writer.set_meta(self._was.mode, self._was.mtime)
+                self._writer.sync()  # before the note goes: else a power cut brings our bytes back, and nobody cuts them off
             elif self.in_place:
                 self._leave_to_its_user()
             if self.in_place:
