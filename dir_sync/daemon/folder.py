@@ -98,6 +98,7 @@ class Folder:
         self._effects: list[Effect] = []  # of this turn
         self._is_concerned = False  # something happened to it in this turn
         self._has_applied = False
+        self._acted: Now | None = None  # when the engine has acted; it has not tidied yet
         self._is_touched = False  # the watcher has reported something in this turn
 
     @property
@@ -203,7 +204,8 @@ class Folder:
         if self._is_concerned or is_planned or (due_ms is not None and due_ms <= now.mono_ms):
             self._is_concerned = True
             board.is_shared = is_shared
-            self._effects += engine.end_turn(now)
+            self._effects += engine.act(now)
+            self._acted = now
 
     def planned(self) -> list[tuple[Hashable, int]]:
         """For which groups paths were planned in this turn, and how many."""
@@ -212,12 +214,16 @@ class Folder:
 
     @_alone
     def perform(self) -> None:
-        """Perform the effects of the turn, and the chores that are due."""
+        """Perform the effects of the turn, then what the engine leaves for afterwards, and the chores that are due."""
         if self._is_concerned and not self._chores.is_stalled:
             self._memory.used(self.share.index, time.monotonic())
             self.flush()
             if self.is_over:  # its disk has failed in that moment
                 return
+            if self._acted is not None:
+                now, self._acted = self._acted, None
+                if effects := self.share.engine.tidy(now):
+                    self._performer.perform(effects)
             if self._has_applied and self.share.index.is_dirty:
                 self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
             self._is_concerned = self._has_applied = self._is_touched = False
@@ -304,11 +310,12 @@ class Folders:
     def __init__(self, folders: Sequence[Folder] = ()) -> None:
         self._by_name: dict[str, Folder] = {}
         self._by_number: dict[int, Folder] = {}
+        self.all: tuple[Folder, ...] = ()
         for folder in folders:
             self.add(folder)
 
     def __iter__(self) -> Iterator[Folder]:
-        return iter(self._by_name.values())
+        return iter(self.all)
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -321,10 +328,12 @@ class Folders:
 
     def add(self, folder: Folder) -> None:
         self._by_name[folder.name] = folder
+        self.all = tuple(self._by_name.values())
         self._by_number[folder.number] = folder
 
     def remove(self, name: str) -> Folder | None:
         folder = self._by_name.pop(name, None)
+        self.all = tuple(self._by_name.values())
         if folder is not None:
             del self._by_number[folder.number]
         return folder

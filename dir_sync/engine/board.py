@@ -55,6 +55,7 @@ class Board:
         self.with_deltas = deltas
         self.now = Now(0, 0)
         self.out: list[Effect] = []
+        self.has_acted = False  # the first half of this turn had effects
         self.peers: dict[str, Contact] = {}  # `Contacts` alone adds and removes
         self.pending_looks = PendingLooks()
         self.looking: dict[bytes, PendingLook] = {}
@@ -144,6 +145,11 @@ class Board:
         """Start the work that is due at the end of a turn."""
         self.begin(now)
         self.run_again = False
+
+    def end_act(self) -> list[Effect]:
+        """The first half of the turn is over. Returns its effects."""
+        self.has_acted = bool(self.out)
+        return self.out
 
     def emit(self, effect: Effect) -> None:
         self.out.append(effect)

@@ -2,7 +2,7 @@
 
 Everything that happens arrives as an event; everything to do leaves as an effect.
 
-In:   `handle(event, now)`, as often as things happen; `end_turn(now)` after one or several of them.
+In:   `handle(event, now)`, as often as things happen; `end_turn(now)`, or its two halves, after one or several of them.
 Out:  effects, to be performed in order after the index was committed.
 Rule: it knows all machines, in the order of their layers, and no machine knows it. It hands each event to one machine,
 runs the machines in a fixed order at the end of a turn, and says when it must be called again.
@@ -204,7 +204,12 @@ class Engine(Machines):
         return self.board.out
 
     def end_turn(self, now: Now) -> list[Effect]:
-        """Do everything that is due: looks, plans, messages to the peers."""
+        """`act`, then `tidy`."""
+        return self.act(now) + self.tidy(now)
+
+    def act(self, now: Now) -> list[Effect]:
+        """Do what somebody waits for: looks, plans, messages to the peers. `tidy` follows in the same turn, when the effects
+        are performed."""
         self.board.begin_turn(now)
         self.brakes.peers.sample(self.board.index.rows.count_live()[0], now.mono_ms)
         self.look_queue.send_looks()
@@ -232,6 +237,11 @@ class Engine(Machines):
         self.publisher.send_backlogs()
         if not self.board.journals:
             self.rows.begin_journal()
+        return self.board.end_act()
+
+    def tidy(self, now: Now) -> list[Effect]:
+        """Do what is due and can wait until the effects of `act` are performed: the history, reports, words."""
+        self.board.begin(now)
         self.versions.prune_when_due()
         self.versions.recheck_when_due()
         self.deltas_out.drop_old_deltas()
@@ -243,7 +253,7 @@ class Engine(Machines):
         self.sync_report.tell_lacks()
         self.sync_report.note_in_sync()
         self.vain.tell()
-        if self.board.out or self.board.jobs_out:
+        if self.board.has_acted or self.board.out or self.board.jobs_out:
             self.board.something_happened()
         if self.rereads.is_on:
             self.verifying.run()

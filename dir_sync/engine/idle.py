@@ -58,7 +58,8 @@ class IdleTasks:
         due = self._board.pending_looks.next_due()
         soon = due is not None and due < self._board.now.mono_ms + CALM_MS
         if (
-            self._board.out
+            self._board.has_acted
+            or self._board.out
             or self._board.jobs_out
             or self._board.plan_queue
             or self._board.listings.waiting

@@ -106,7 +106,10 @@ class Engine:
         looks, self.looks = self.looks, []
         return looks
 
-    def end_turn(self, now: Now) -> list[Effect]:
+    def tidy(self, now: Now) -> list[Effect]:
+        return []
+
+    def act(self, now: Now) -> list[Effect]:
         self.turns += 1
         self.at_turn()
         return []
