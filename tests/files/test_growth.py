@@ -311,18 +311,13 @@ def test_no_power_cut_brings_the_note_of_a_growth_back_that_was_given_up(verb: s
 
 
 @pytest.mark.usefixtures("small_steps")
-@pytest.mark.parametrize("verb", ["file.sync", None])
-def test_no_power_cut_brings_back_what_was_cut_off(verb: str | None) -> None:
+def test_no_power_cut_brings_back_what_was_cut_off() -> None:
     """Nobody would cut it off again: the note is gone. It would look like an edit of a user, and travel as one."""
     for seed in range(20):
         paper = Paper(b"12345", b"12345678901234567890123", seed)
         growth = paper.open()
         growth.add(5, b"67890")
         paper.disk.settle()
-        if verb is not None:
-            paper.disk.fail = lambda each, path: Trouble.IO if each == verb else None
-            assert not growth.give_up(), "it is tried again"
-            paper.disk.fail = None
         assert growth.give_up()
         paper.disk.crash()
         assert paper.content() == b"12345"
