@@ -4,7 +4,7 @@ In:   the limits that a person has set; how much room there is, measured now and
 paths that had to wait and may be tried again.
 Rule: what may come is subtracted from the room at once, so a burst between two measurements keeps to the limit. Deletions,
 folders, links, times, modes, and contents that are on this disk already are never asked about.
-Used by: config, daemon.share, engine.board, engine.own_changes, engine.planner.
+Used by: config, daemon.share, doctor.examination, doctor.folder_facts, engine.board, engine.own_changes, engine.planner.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
 In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, approve, reject,
-      diverged, override, revert, rows, forecast, pause, resume, why,
-      clocks.
+      diverged, override, revert, rows, forecast, pause, resume, why, doctor.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
 Used by: effects, folder, sharing.
@@ -66,6 +65,7 @@ class Requests:
         mesh: MeshRequests,
         pausing: Pausing,
     ) -> None:
+        self._share = share
         self._index = share.index
         self._engine = share.engine
         self._unwatched = share.watcher.unwatched
@@ -97,8 +97,8 @@ class Requests:
                     return self._undo(asked, now)
                 case "recall":
                     return self._recall(asked, now)
-                case "clocks":
-                    asked.reply.put(self._clocks())
+                case "doctor":
+                    asked.reply.put(self._for_doctor())
                 case "why":
                     return self._why(asked, now)
                 case "rows":
@@ -225,14 +225,21 @@ class Requests:
         conflicts = asked.question.get("conflicts") is True
         return self._ask_peers((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX, conflicts),), then, now)
 
-    def _clocks(self) -> Answer:
-        """How far the clocks of the peers differed at the last question; each is asked again."""
+    def _for_doctor(self) -> Answer:
+        """How far the clocks of the peers differed at the last question; each is asked again. And settings that count for what
+        `doctor` finds."""
         clocks = []
         for replica, node in sorted(self._peers.links.items()):
             measured = node.measure_clock()
             known = {} if measured is None else measured._asdict()
             clocks.append({"name": show(self._peers.name_of(replica)), "address": node.address} | known)
-        return {"clocks": clocks}
+        keep = self._share.keeps_free
+        return {
+            "clocks": clocks,
+            "discovers": self._share.discovers,
+            "min_free_bytes": keep.bytes,
+            "min_free_percent": keep.percent,
+        }
 
     def _why(self, asked: Asked, now: Now) -> list[Effect]:
         """The story of one path. Peers that may have its content are asked for that."""

@@ -22,7 +22,7 @@ from dir_sync.core.names import HISTORY, LOCAL_RULES, STAGING, STATE
 from dir_sync.core.preserve import ON_ENTRIES, Part
 from dir_sync.core.retention import DAY_NS, Retention
 from dir_sync.core.safeguard.brake import Limits
-from dir_sync.core.taking import Taking
+from dir_sync.core.taking import Keep, Taking
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.jobs import DiskWorkers, FolderJobs
 from dir_sync.delta.signature_cache import SignatureCache
@@ -87,6 +87,16 @@ class Share:
     @property
     def path(self) -> bytes:
         return os.fsencode(self._config.folder)
+
+    @property
+    def discovers(self) -> bool:
+        """True if the node of this folder sends broadcasts, and listens to those of others."""
+        return self._config.discovers
+
+    @property
+    def keeps_free(self) -> Keep:
+        """How much of the disk stays free of what others send."""
+        return self._config.min_free or Keep("0")
 
     @property
     def identity(self) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from dir_sync import __version__
 from dir_sync.config import LISTEN_PORT
 from dir_sync.core.model import show
 from dir_sync.core.status import Status
+from dir_sync.core.taking import Keep
 from dir_sync.doctor import broadcasts, folder_facts, machine_facts, network_facts
 from dir_sync.doctor.folder_checks import judge_abilities, judge_folder, judge_room, judge_state_folder
 from dir_sync.doctor.machine_checks import (
@@ -37,7 +38,7 @@ from dir_sync.doctor.network_checks import (
     judge_versions,
     opening,
 )
-from dir_sync.doctor.verdict import Check, fail, warn
+from dir_sync.doctor.verdict import Check, fail, good, warn
 from dir_sync.folder import root
 from dir_sync.network.control import Answer, NoDaemon, ask
 from dir_sync.reporting import shell
@@ -66,6 +67,8 @@ class _Node(NamedTuple):
     status: Status | None = None
     peers: tuple[Peer, ...] = ()
     trouble: str = ""
+    discovers: bool = True
+    keeps_free: Keep = Keep("0")
 
     @property
     def process(self) -> int:
@@ -109,7 +112,7 @@ def _node_of(folder: str) -> _Node:
         return _Node(trouble="the running node is another version: restart it")
     except OSError as error:
         return _Node(trouble=f"the running node does not answer: {error.strerror or error}")
-    clocks = _clocks(folder) if status.peers else {}
+    said, clocks = _said(folder, _CLOCK_TRIES if status.peers else 1)
     peers = []
     names = [one.name for one in status.peers]
     for one in status.peers:
@@ -117,24 +120,28 @@ def _node_of(folder: str) -> _Node:
         offset_s = None if offset_ns is None else offset_ns / 1e9
         name = one.name if names.count(one.name) == 1 else f"{one.name} ({one.address})"
         peers.append(Peer(name, one.address, one.version, offset_s, rtt_ns / 1e9))
-    return _Node(status, tuple(peers))
+    keep = Keep("", said.get("min_free_bytes", 0), said.get("min_free_percent", 0))
+    return _Node(status, tuple(peers), "", said.get("discovers", True), keep)
 
 
-def _clocks(folder: str) -> dict[tuple[str, str], tuple[int, int]]:
-    """By name and address of a peer: how far its clock is ahead, and how long the quickest answer took."""
+def _said(folder: str, tries: int) -> tuple[Answer, dict[tuple[str, str], tuple[int, int]]]:
+    """What the node says for this purpose; and by name and address of a peer: how far its clock is ahead, and how long the
+    quickest answer took."""
+    said: Answer = {}
     best: dict[tuple[str, str], tuple[int, int]] = {}
-    for _ in range(_CLOCK_TRIES):
+    for number in range(tries):
+        if number:
+            time.sleep(_CLOCK_PAUSE_S)
         try:
-            answer: Answer = ask(folder, {"command": "clocks"})
+            said = ask(folder, {"command": "doctor"})
         except (NoDaemon, OSError):
             break
-        for one in answer.get("clocks", ()):
+        for one in said.get("clocks", ()):
             if "rtt_ns" in one:
                 key = one["name"], one["address"]
                 if key not in best or one["rtt_ns"] < best[key][1]:
                     best[key] = one["offset_ns"], one["rtt_ns"]
-        time.sleep(_CLOCK_PAUSE_S)
-    return best
+    return said, best
 
 
 # --- the folder ------------------------------------------------------------------------------------------------------
@@ -149,7 +156,7 @@ def _of_folder(asked: Asked, node: _Node) -> Iterator[Check]:
     if waits or reason:
         return
     yield from judge_state_folder(folder_facts.state_folder(folder), asked.typed)
-    yield from judge_room(folder_facts.room(folder), asked.typed)
+    yield from judge_room(folder_facts.room(folder, node.keeps_free), asked.typed)
     yield from judge_abilities(folder_facts.abilities(folder))
 
 
@@ -189,6 +196,9 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
         tcp = network_facts.port("TCP", asked.tcp, is_ours=is_listening)
         next_tcp = network_facts.free_port("TCP", asked.tcp) if not (tcp.is_ours or tcp.is_free) else 0
         yield judge_port(tcp, shell.command(typed, "-l", str(next_tcp)))
+    if not node.discovers:
+        yield good("broadcast", "this node neither sends nor hears broadcasts (--no-discovery)")
+        return
     udp = network_facts.port("UDP", asked.udp, is_ours=node.status is not None)
     next_udp = network_facts.free_port("UDP", asked.udp) if not (udp.is_ours or udp.is_free) else 0
     yield judge_port(udp, f"{shell.command(typed, '-b', str(next_udp))}   # the same -b on all machines")

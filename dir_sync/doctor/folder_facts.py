@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable
 
 from dir_sync.core.limits import RESERVED_NAME
+from dir_sync.core.taking import Keep
 from dir_sync.disk import RealDisk
 from dir_sync.doctor.folder_checks import Abilities, Room, StateFolder
 from dir_sync.ports import DiskError
@@ -147,11 +148,11 @@ def _keeps_mode(path: str) -> bool:
     return found == [0o600, 0o750]
 
 
-def room(folder: str, least: int = 0) -> Room:
-    """Raises OSError."""
+def room(folder: str, keeps_free: Keep) -> Room:
+    """`keeps_free`: by --min-free. Raises OSError."""
     found = os.statvfs(folder)
     size = found.f_blocks * found.f_frsize
-    return Room(found.f_bavail * found.f_frsize, size, found.f_favail, found.f_files, least)
+    return Room(found.f_bavail * found.f_frsize, size, found.f_favail, found.f_files, keeps_free.of(size))
 
 
 def state_folder(folder: str) -> StateFolder:

@@ -82,6 +82,7 @@ class Path(NamedTuple):
     peer: str = ""  # "": no peer is there
     answers: bool | None = None  # a small packet is answered; None: that cannot be tried
     answers_full: bool | None = None  # ... and one of `mtu` bytes
+    passes: int = 0  # if not: the largest of the usual sizes that is answered; 0: none
     jumbo: bool = False  # larger than usual: all machines on that network need the same
 
 
@@ -198,7 +199,8 @@ def judge_mtu(paths: Sequence[Path]) -> list[Check]:
             checks.append(fail(name, text, lower))
         elif one.answers and one.answers_full is False:
             text = f"{one.name}: packets of {one.mtu} bytes do not reach {one.peer}: files would hang on the way"
-            checks.append(fail(name, text, lower))
+            same = f"sudo ip link set dev {one.name} mtu {one.passes or MTU_USUAL}   # or the same MTU on both machines"
+            checks.append(fail(name, text, same))
         elif one.mtu < MTU_USUAL:
             checks.append(warn(name, f"{one.name}: MTU {one.mtu} is unusually small and slows transfers", lower))
         elif one.answers_full:

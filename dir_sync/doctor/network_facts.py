@@ -23,6 +23,7 @@ from dir_sync.utils import interfaces, is_on_link
 __all__ = ["firewall", "free_port", "nft_lets_in", "paths", "port", "text_lets_in"]
 
 _USUAL_MTU = 1_500
+_SIZES = (1_500, 1_492, 1_450, 1_420, 1_400, 1_350, 1_300, 1_280)  # Ethernet, PPPoE, tunnels
 _RUN_S = 5.0
 _SBIN = "/usr/sbin:/sbin:/usr/local/sbin"
 
@@ -205,7 +206,10 @@ def paths(interface: str | None, peers: Sequence[Peer]) -> list[Path]:
         for peer in near:
             small = answers(peer.address, 64)
             full = answers(peer.address, mtu) if small else None
-            found.append(Path(network.name, mtu, peer.name, small, full, mtu > _USUAL_MTU))
+            passes = 0
+            if small and full is False:
+                passes = next((size for size in _SIZES if size < mtu and answers(peer.address, size)), 0)
+            found.append(Path(network.name, mtu, peer.name, small, full, passes, mtu > _USUAL_MTU))
         if not near:
             found.append(Path(network.name, mtu, jumbo=mtu > _USUAL_MTU))
     return found

@@ -24,6 +24,7 @@ from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.messages import Held, HistoryRequest
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind
+from dir_sync.core.taking import Keep
 from dir_sync.daemon.asking import ask_engine
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.news import Asked
@@ -284,10 +285,14 @@ def test_the_clocks_of_the_peers_are_asked_for_and_the_last_answers_told(bench: 
 
     links = {BOB: link("bob", Measured(3_000, 200)), CAROL: link("carol", None)}
     cast(Any, bench.requests)._peers.links = links
-    assert bench.answer("clocks") == {
+    cast(Any, bench.requests)._share = SimpleNamespace(discovers=True, keeps_free=Keep("5%", percent=5))
+    assert bench.answer("doctor") == {
         "clocks": [
             {"name": "bob", "address": "10.0.0.3", "offset_ns": 3_000, "rtt_ns": 200},
             {"name": "carol", "address": "10.0.0.5"},
-        ]
+        ],
+        "discovers": True,
+        "min_free_bytes": 0,
+        "min_free_percent": 5,
     }
     assert asked == ["bob", "carol"]

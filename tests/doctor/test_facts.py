@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core.taking import Keep
 from dir_sync.delta import available
 from dir_sync.doctor import broadcasts, folder_facts, machine_facts, network_facts, pings
 from dir_sync.doctor.network_checks import Firewall, Peer
@@ -203,5 +204,6 @@ def test_the_state_folder(tmp_path: Path) -> None:
 
 
 def test_room(tmp_path: Path) -> None:
-    found = folder_facts.room(str(tmp_path))
+    found = folder_facts.room(str(tmp_path), Keep("5%", percent=5))
     assert 0 <= found.free <= found.size
+    assert found.least == found.size * 5 // 100

@@ -172,3 +172,8 @@ def test_versions() -> None:
     assert check.verdict is WARN
     assert "bob has 0.0.9" in check.text
     assert "carol has an older one" in check.text
+
+
+def test_the_mtu_that_passes_is_the_one_that_mends_it() -> None:
+    (check,) = judge_mtu([Path("eth0", 1_500, "bob", True, False, passes=1_420)])
+    assert check.fix[0].startswith("sudo ip link set dev eth0 mtu 1420 ")

@@ -81,6 +81,7 @@ def test_a_wrong_mtu_fails(lan: Lan) -> None:
     check = checks[f"mtu-eth0-{two.name}"]
     assert check["verdict"] == "FAIL"
     assert f"packets of 1500 bytes do not reach {two.name}" in check["text"]
+    assert check["fix"][0].startswith("sudo ip link set dev eth0 mtu 1300 ")
     assert code == 1
 
 
