@@ -401,7 +401,17 @@ def messages() -> st.SearchStrategy[Message]:
         st.builds(Members, st.lists(member_rows(), max_size=3).map(tuple)),
         st.builds(RowsRequest, names(), sequences()),
         st.builds(
-            Rows, names(), ids(), st.sampled_from(CHOICES), st.booleans(), sequences(), st.booleans(), _some(records())
+            *(
+                Rows,
+                names(),
+                ids(),
+                st.sampled_from(CHOICES),
+                st.booleans(),
+                sequences(),
+                st.booleans(),
+                _some(records()),
+            ),
+            room=st.none() | st.tuples(st.integers(0, limits.SIZE_MAX), st.text(max_size=20)),
         ),
         st.builds(ForecastRequest, names(), ids(), _some(records(), least=1)),
         st.builds(Forecast, names(), _some(st.tuples(st.sampled_from(Fate), texts()), least=1)),

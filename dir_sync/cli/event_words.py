@@ -65,6 +65,7 @@ class EventWords:
                 | notes.Sent()
                 | notes.Removed()
                 | notes.MetaChanged()
+                | notes.AttributesChanged()
                 | notes.Kept()
                 | notes.Spared()
                 | notes.Reverted()

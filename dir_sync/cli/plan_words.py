@@ -50,7 +50,7 @@ def _path(step: Step) -> str:
         return f"{show(step.old)} -> {name}"
     if step.action is Action.CONFLICT:
         return f"{name} (the version {'there' if step.at else 'here'} loses, and is kept)"
-    return f"{name} (only time and permissions)" if step.is_meta else name
+    return f"{name} (only {step.what})" if step.is_meta else name
 
 
 def _sums(steps: Sequence[Step]) -> list[str]:
@@ -86,6 +86,7 @@ def object_of(made: Plan | None, peers: Sequence[str]) -> dict[str, Any]:
                 "at": step.at or None,
                 "from": show(step.old) if step.old else None,
                 "only_attributes": step.is_meta,
+                "what": step.what or None,
             }
             for step in made.steps
         ],

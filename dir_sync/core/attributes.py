@@ -20,7 +20,9 @@ from dir_sync.core import limits
 __all__ = [
     "NOTHING",
     "Attributes",
+    "AttributesChanged",
     "Owner",
+    "change_in_words",
     "checked",
     "fits",
     "is_between",
@@ -30,6 +32,15 @@ __all__ = [
     "text",
     "value_of_text",
 ]
+
+
+class AttributesChanged(NamedTuple):
+    """For people: a change of owner, ACL or extended attributes by `maker` was carried out here, maybe of more. See
+    core.notes. `what`: in words."""
+
+    path: bytes
+    maker: str
+    what: str
 
 
 class Owner(NamedTuple):
@@ -48,6 +59,7 @@ NAMED_TAGS = {0x02: "user", 0x08: "group"}
 """Tags whose entry is about the user or the group with a number. The others are about the owner, the group and so on."""
 
 _TAGS = frozenset({0x01, 0x02, 0x04, 0x08, 0x10, 0x20})
+_WORDS = ("owner", "ACL", "extended attributes")  # of the parts, in their order
 _XATTR_PREFIX = b"user."
 
 
@@ -98,6 +110,15 @@ def is_between(before: Attributes | None, now: Attributes | None, wanted: Attrib
             here.get(name) in (one.get(name), other.get(name)) for name in here.keys() | one.keys() | other.keys()
         )
     return True
+
+
+def change_in_words(one: Attributes | None, other: Attributes | None, is_meta: bool) -> str:
+    """What two versions with one content differ in, for people. `is_meta`: their times or permissions differ."""
+    pairs = zip(_WORDS, one or NOTHING, other or NOTHING, strict=True)
+    words = [word for word, mine, theirs in pairs if mine != theirs]
+    if is_meta or not words:
+        words.insert(0, "time or permissions")
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 # JSON

@@ -18,9 +18,10 @@ from dir_sync.core import attributes
 from dir_sync.core.mode import Mode, is_own
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_body, same_content, same_meta, show
 
-__all__ = ["Action", "Fate", "Outcome", "Plan", "Side", "Step", "Told", "from_json", "plan", "to_json"]
+__all__ = ["Action", "Fate", "Outcome", "Plan", "Room", "Side", "Step", "Told", "from_json", "plan", "to_json"]
 
 Told = tuple[str, Record]  # a replica, and what it has at a path
+Room = tuple[int, str]  # bytes that may come to a side, and why no more, for people
 
 
 class Fate(Enum):
@@ -57,6 +58,10 @@ class Side(Protocol):
     def records(self) -> Mapping[bytes, Record]:
         """What it has, and which deletions it knows."""
 
+    @property
+    def room(self) -> Room | None:
+        """None: any number of bytes may come."""
+
     def outcomes(self, told: Sequence[tuple[bytes, Sequence[Told]]]) -> list[Outcome]:
         """What it would do, for each path with what others have there."""
 
@@ -78,7 +83,8 @@ class Step(NamedTuple):
     size: int  # of the file that comes to `at`
     at: str
     old: bytes = b""
-    is_meta: bool = False  # only times and permissions change
+    is_meta: bool = False  # only what is named in `what` changes
+    what: str = ""
 
 
 class Plan(NamedTuple):
@@ -127,7 +133,11 @@ def plan(here: Side, peers: Sequence[Side]) -> Plan:
         name = "" if side is here else side.name
         _steps_of(side, name, {path: one for path, one in found.items() if path not in back}, made, differs)
         _steps_of(side, name, _coming_back(side, back), made, differs)
-    return Plan(_with_renames(made.steps, here, peers), made.left, len(differs))
+    steps = _with_renames(made.steps, here, peers)
+    for side in (here, *peers):
+        if side.room is not None:
+            steps = _that_fit(steps, side, "" if side is here else side.name, side.room, (here, *peers), made.left)
+    return Plan(steps, made.left, len(differs))
 
 
 def _fates_at(peer: Side, replica: str, after: Mapping[bytes, Record]) -> dict[bytes, Outcome]:
@@ -227,11 +237,14 @@ def _step(fate: Fate, mine: Record, record: Record, name: str) -> Step | None:
         action = Action.CONFLICT if fate is Fate.CONFLICT else Action.DELETE
         return Step(action, record.path, mine.kind, mine.size if mine.kind is Kind.FILE else 0, name)
     is_meta = same_content(mine, record)
-    if is_meta and same_meta(mine, record):
+    if is_meta and same_body(mine, record):
         return None
     if fate is Fate.CONFLICT:
         return Step(Action.CONFLICT, record.path, record.kind, record.size, name)
-    return Step(Action.SEND if name else Action.RECEIVE, record.path, record.kind, record.size, name, is_meta=is_meta)
+    action, what = Action.SEND if name else Action.RECEIVE, ""
+    if is_meta:
+        what = attributes.change_in_words(mine.attributes, record.attributes, not same_meta(mine, record))
+    return Step(action, record.path, record.kind, record.size, name, is_meta=is_meta, what=what)
 
 
 def _with_renames(steps: list[Step], here: Side, peers: Sequence[Side]) -> list[Step]:
@@ -255,6 +268,28 @@ def _with_renames(steps: list[Step], here: Side, peers: Sequence[Side]) -> list[
                 step = step._replace(action=Action.RENAME, old=old.path)
         made.append(step)
     return sorted((one for one in made if one not in paired), key=lambda one: (one.path, one.at))
+
+
+def _that_fit(
+    steps: Sequence[Step], side: Side, name: str, room: Room, sides: Sequence[Side], left: list[tuple[str, str]]
+) -> list[Step]:
+    """The steps without those at this side for whose content there is no room; these are added to `left`. A content that is
+    there already needs none. In a real run, what is there first may be another one."""
+    most, reason = room
+    known = {record.content for record in side.records.values() if record.kind is Kind.FILE}
+    fit = []
+    for step in steps:
+        is_content = step.action in (Action.RECEIVE, Action.SEND, Action.CONFLICT) and step.kind is Kind.FILE
+        if step.at == name and is_content and step.size and not step.is_meta:
+            content = _content(step.path, step.at, sides)
+            if content not in known:
+                if step.size > most:
+                    left.append((show(step.path), f"{_who(name)}: {reason}"))
+                    continue
+                most -= step.size
+                known.add(content)
+        fit.append(step)
+    return fit
 
 
 def _content(path: bytes, at: str, sides: Iterable[Side]) -> bytes:

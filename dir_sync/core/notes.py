@@ -2,8 +2,7 @@
 
 In:   nothing. The machines of the engine make notes and emit them as `Tell`.
 Out:  `Note`, the union of all kinds. The log (narrator.py) reads them; a web page or an event stream would read the same values.
-Rule: a note contains facts in plain units and in names that people know; its reader chooses the words. Every reader
-matches on the types, so mypy reports each reader that misses a new kind.
+Rule: a note has facts in plain units and in names that people know; its reader chooses the words; mypy finds a kind it misses.
 
 Fields that several kinds have, always with the same meaning:
     path        below the shared folder, as the disk spells it; b"" is the folder itself
@@ -16,16 +15,17 @@ Fields that several kinds have, always with the same meaning:
 
 from typing import NamedTuple
 
+from dir_sync.core.attributes import AttributesChanged
 from dir_sync.core.merging import TextMerged
 from dir_sync.core.scope_notes import Adopted, BadRule, NoRoom, Reverted, RoomAgain, RulesChanged, ScopeProgress
 from dir_sync.core.verify_notes import Healed, Rotten, Scrubbed, Suspicious, VerifyNote
 
 __all__ = [
-    "Adopted", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict", "Copied", "Decided",
-    "DeletedHere", "Fetched", "FetchedDelta", "Healed", "HeldThere", "HistoryChange", "HistoryPruned", "IdentityChanged",
-    "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note", "NothingHeld",
-    "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed", "Renamed",
-    "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "Rotten", "RulesChanged",
+    "Adopted", "AttributesChanged", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict",
+    "Copied", "Decided", "DeletedHere", "Fetched", "FetchedDelta", "Healed", "HeldThere", "HistoryChange", "HistoryPruned",
+    "IdentityChanged", "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note",
+    "NothingHeld", "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed",
+    "Renamed", "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "Rotten", "RulesChanged",
     "Safeguard", "Scanned", "Scrubbed", "Sent", "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld",
     "Suspicious", "TextMerged", "Transfer", "Trouble", "Unfit", "Unreadable", "WrittenLate",
 ]  # fmt: skip
@@ -131,7 +131,8 @@ class Spared(NamedTuple):
     path: bytes
 
 
-PeerChange = Received | ReceivedMany | Copied | Restored | Renamed | Removed | MetaChanged | Kept | Spared | Reverted
+_MetaChange = MetaChanged | AttributesChanged
+PeerChange = Received | ReceivedMany | Copied | Restored | Renamed | Removed | _MetaChange | Kept | Spared | Reverted
 
 
 # --- what travels -----------------------------------------------------------------------------------------------------
@@ -396,5 +397,4 @@ class NothingHeld(NamedTuple):
 
 
 Safeguard = LossHeld | PeerHeld | StillHeld | LossHeldThere | HeldThere | Decided | NothingHeld
-
 Note = LocalChange | PeerChange | Transfer | Progress | Trouble | HistoryChange | Safeguard | VerifyNote

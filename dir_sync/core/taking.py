@@ -42,6 +42,11 @@ class Taking:
         self._granted: dict[bytes, tuple[bytes, int]] = {}  # path -> the content that may come, and its bytes
 
     @property
+    def room(self) -> int | None:
+        """Bytes that may come now; None: any number."""
+        return self._room
+
+    @property
     def waiting(self) -> int:
         """How many paths wait for room."""
         return len(self._waiting)

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from dir_sync.config import Config
-from dir_sync.core.forecast import Outcome, Told
+from dir_sync.core.forecast import Outcome, Room, Told
 from dir_sync.core.messages import PROTOCOL, Forecast, ForecastRequest, Hello, Message, Rows, RowsRequest
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Record, show_text
@@ -56,6 +56,7 @@ class Peer:
         self.name = show_text(hello.name)
         self.replica = ""
         self.mode = Mode.TWO_WAY
+        self.room: Room | None = None
         self.is_complete = False
         self.ask_again_ms: int | None = None
         self._records: dict[bytes, Record] = {}
@@ -72,6 +73,7 @@ class Peer:
             self.ask_again_ms = now_ms + _ASK_AGAIN_MS
             return None
         self._folder, self.replica, self.mode = rows.folder, rows.replica, rows.mode
+        self.room = rows.room
         self._records |= {record.path: record for record in rows.records}
         self.is_complete = rows.last
         return None if rows.last else rows.sequence

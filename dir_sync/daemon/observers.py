@@ -70,7 +70,9 @@ class Observers:
             self._say(node, Rows(folder.name, replica, mode, False, message.after, False, ()))
             return
         records, sequence, is_last = engine.forecaster.rows(message.after, _ROWS_MAX)
-        self._say(node, Rows(folder.name, replica, mode, True, sequence, is_last, tuple(records)))
+        self._say(
+            node, Rows(folder.name, replica, mode, True, sequence, is_last, tuple(records), engine.forecaster.room)
+        )
 
     def on_forecast_request(self, node: Node, message: ForecastRequest) -> None:
         folder = self._asked(node, message.folder)

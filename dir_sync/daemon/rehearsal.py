@@ -18,7 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.events import Effect, Event, Tell
-from dir_sync.core.forecast import Fate, Outcome, Told, from_json, to_json
+from dir_sync.core.forecast import Fate, Outcome, Room, Told, from_json, to_json
 from dir_sync.core.jobs import ListJob, LookJob
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Record, show
@@ -26,7 +26,7 @@ from dir_sync.core.pausing import judge
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.core.status import PauseStatus
 from dir_sync.core.tally import Tally
-from dir_sync.daemon.share import engine_of
+from dir_sync.daemon.share import engine_of, other_room
 from dir_sync.daemon.timetable import Timetable
 from dir_sync.disk import RealDisk
 from dir_sync.engine import Now
@@ -62,7 +62,7 @@ class Rehearsal:
             self._disk.close()
             raise
         tag = f"{rng.getrandbits(32):08x}"
-        self._engine = engine_of(config, self._index, tag, False, None)
+        self._engine = engine_of(config, self._index, tag, False, None, room=other_room(config))
         self._is_ending = threading.Event()
         self._sync = FileSync(
             self._disk, lambda path: False, _NoSignatures(), time.time_ns, tag, self._is_ending.is_set
@@ -88,6 +88,10 @@ class Rehearsal:
     @property
     def records(self) -> Mapping[bytes, Record]:
         return self._records
+
+    @property
+    def room(self) -> Room | None:
+        return self._engine.forecaster.room
 
     @property
     def brake(self) -> Limits:
@@ -175,6 +179,11 @@ class Asked:
     @property
     def records(self) -> Mapping[bytes, Record]:
         return self._records
+
+    @property
+    def room(self) -> Room | None:
+        found = self._last.get("room")
+        return None if found is None else (int(found[0]), str(found[1]))
 
     def scan(self, is_over: Callable[[], bool]) -> bool:
         """Ask what is here, page by page. False if `is_over` came first."""

@@ -189,6 +189,7 @@ class Requests:
             "mode": self._engine.mode_rules.mode.value,
             "sequence": sequence,
             "last": is_last,
+            "room": forecaster.room,
             "records": [to_json(record) for record in records],
         }
 

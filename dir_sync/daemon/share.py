@@ -36,7 +36,7 @@ from dir_sync.ports import DiskError
 from dir_sync.readable import Readable
 from dir_sync.reporting.log import human_bytes, logger
 
-__all__ = ["Share", "engine_of"]
+__all__ = ["Share", "engine_of", "other_room"]
 
 _LOCK_WAIT_S = 2.0  # commands that run without a node have the lock for a moment
 
@@ -173,21 +173,15 @@ class Share:
         deltas = delta.available()
         if not deltas:
             logger.warning("%s", delta.MISSING)
-        engine = engine_of(self._config, self.index, tag, deltas, self._retention(), self._number, self.other_room())
+        room = other_room(self._config)
+        engine = engine_of(self._config, self.index, tag, deltas, self._retention(), self._number, room)
         engine.work.disk.is_blind = is_blind
         engine.board.keeps = bool(self._disk.keeps)
         return engine
 
     def other_room(self) -> int | None:
         """The bytes that may come by --min-free. None: there is no such limit, or the disk does not say."""
-        keep = self._config.min_free
-        if keep is None:
-            return None
-        try:
-            found = os.statvfs(self._config.folder)
-        except OSError:
-            return None
-        return found.f_bavail * found.f_frsize - keep.of(found.f_blocks * found.f_frsize)
+        return other_room(self._config)
 
     def _retention(self) -> Retention:
         config = self._config
@@ -250,6 +244,18 @@ class Share:
     def close(self) -> None:
         """Close everything in reverse order. Stop the workers and the watcher before."""
         self._opened.close()
+
+
+def other_room(config: Config) -> int | None:
+    """The bytes that may come by --min-free. None: there is no such limit, or the disk does not say."""
+    keep = config.min_free
+    if keep is None:
+        return None
+    try:
+        found = os.statvfs(config.folder)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize - keep.of(found.f_blocks * found.f_frsize)
 
 
 def engine_of(

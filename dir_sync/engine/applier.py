@@ -10,6 +10,7 @@ Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, lo
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
+from dir_sync.core.attributes import change_in_words
 from dir_sync.core.events import Urgency
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result, TreeOp, Version
 from dir_sync.core.looks import RACY
@@ -289,7 +290,12 @@ class Applier:
             case TreeOp.MOVE:
                 self._board.tell(notes.Renamed(path, self._name_of(maker), old_name))
             case TreeOp.META:
-                self._board.tell(notes.MetaChanged(path, self._name_of(maker)))
+                if row is not None and row.record.attributes != target.attributes:
+                    is_meta = not same_meta(row.record, target)
+                    what = change_in_words(row.record.attributes, target.attributes, is_meta)
+                    self._board.tell(notes.AttributesChanged(path, self._name_of(maker), what))
+                else:
+                    self._board.tell(notes.MetaChanged(path, self._name_of(maker)))
             case TreeOp.INSTALL:
                 local = item.copy_path is not None
                 if not local and target.kind is Kind.FILE:

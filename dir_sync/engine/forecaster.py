@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits
-from dir_sync.core.forecast import Fate, Outcome, Told
+from dir_sync.core.forecast import Fate, Outcome, Room, Told
 from dir_sync.core.messages import page_size
 from dir_sync.core.mode import Mode, is_own
 from dir_sync.core.model import Kind, Record, parent_of, same_body, same_content, show
@@ -43,6 +43,12 @@ class Forecaster:
     def is_ready(self) -> bool:
         """False while it is not known yet what is here."""
         return not self._board.scanning
+
+    @property
+    def room(self) -> Room | None:
+        """How many bytes may come by --min-free; None: any number."""
+        taking = self._board.taking
+        return None if taking is None or taking.room is None else (max(0, taking.room), taking.full)
 
     def rows(self, after: int, most: int, with_own: bool = False) -> tuple[list[Record], int, bool]:
         """What is here behind that sequence, at most `most` records and as much as one message takes: the records, the sequence

@@ -68,6 +68,7 @@ class Narrator:
                 | notes.Sent()
                 | notes.Removed()
                 | notes.MetaChanged()
+                | notes.AttributesChanged()
                 | notes.Kept()
                 | notes.Spared()
                 | notes.Reverted()

@@ -27,6 +27,7 @@ Common = (
     | notes.Sent
     | notes.Removed
     | notes.MetaChanged
+    | notes.AttributesChanged
     | notes.Kept
     | notes.Spared
     | notes.Reverted
@@ -293,6 +294,7 @@ _WORDS: dict[type[Common], tuple[str, str]] = {
         "{who} changed the time or permissions of {path}",
         "{who} changed time or permissions of {count} more",
     ),
+    notes.AttributesChanged: ("{who} changed the {other} of {path}", "{who} changed attributes of {count} more"),
     notes.Kept: (
         "kept {path}: it was changed or restored while another machine deleted it",
         "kept {count} more, changed or restored while another machine deleted them",
@@ -317,6 +319,8 @@ def details(note: Common) -> tuple[str, int, bytes]:
             return maker, 0, source
         case notes.RenamedHere(_, source):
             return "", 0, source
+        case notes.AttributesChanged(_, maker, what):
+            return maker, 0, what.encode()
         case notes.Removed(_, maker) | notes.MetaChanged(_, maker):
             return maker, 0, b""
         case notes.DeletedHere() | notes.Kept() | notes.Spared() | notes.Reverted():

@@ -18,7 +18,7 @@ MADE = Plan(
     [
         Step(Action.CONFLICT, b"a", Kind.FILE, 2_000, ""),
         Step(Action.SEND, b"b\n", Kind.FILE, 3_000_000, "bea"),
-        Step(Action.RECEIVE, b"c", Kind.FILE, 5, "", is_meta=True),
+        Step(Action.RECEIVE, b"c", Kind.FILE, 5, "", is_meta=True, what="owner"),
         Step(Action.SEND, b"d", Kind.DIRECTORY, 0, "bea"),
         Step(Action.DELETE, b"e", Kind.FILE, 7, "bea"),
         Step(Action.RENAME, b"f", Kind.FILE, 7, "", b"old"),
@@ -45,7 +45,7 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
         "this is what a run would do with bea; nothing was changed",
         "  conflict here  2.00 kB  a (the version here loses, and is kept)",
         "  send to bea    3.00 MB  b\\n",
-        "  receive                 c (only time and permissions)",
+        "  receive                 c (only owner)",
         "  send to bea             d/",
         "  delete at bea           e",
         "  rename here             old -> f",
@@ -66,6 +66,7 @@ def test_the_json_object(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert said["plan"][1] == {
         "action": "send", "path": "b\\n", "kind": "file", "bytes": 3_000_000, "at": "bea", "from": None,
         "only_attributes": False,
+        "what": None,
     }  # fmt: skip
     assert (said["plan"][5]["from"], said["plan"][5]["at"]) == ("old", None)
     assert said["skipped"] == [{"path": "pipe", "reason": "no file"}]

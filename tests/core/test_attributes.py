@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dir_sync.core.attributes import Acl, Attributes, Owner, is_between
+from dir_sync.core.attributes import Acl, Attributes, Owner, change_in_words, is_between
 
 ANNA, BEN, CARL = (Owner(name, 1, name, 1) for name in ("anna", "ben", "carl"))
 ACL: Acl = ((1, 6, "", 0), (4, 4, "", 0), (32, 0, "", 0))
@@ -35,3 +35,17 @@ def test_what_a_version_does_not_say_is_as_before() -> None:
     before, wanted = Attributes(ANNA, None, ((b"user.a", b"1"),)), Attributes(BEN)
     assert is_between(before, Attributes(BEN, None, ((b"user.a", b"1"),)), wanted)
     assert not is_between(before, Attributes(BEN, None, ()), wanted)
+
+
+@pytest.mark.parametrize(
+    ("now", "is_meta", "words"),
+    [
+        (Attributes(BEN), False, "owner"),
+        (Attributes(BEN), True, "time or permissions and owner"),
+        (Attributes(ANNA), True, "time or permissions"),
+        (Attributes(ANNA, (ACL, ()), ()), False, "ACL and extended attributes"),
+        (Attributes(BEN, (ACL, ()), ()), True, "time or permissions, owner, ACL and extended attributes"),
+    ],
+)
+def test_what_differs_is_said(now: Attributes, is_meta: bool, words: str) -> None:
+    assert change_in_words(Attributes(ANNA), now, is_meta) == words

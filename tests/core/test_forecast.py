@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from dir_sync.core.forecast import Action, Fate, Outcome, Plan, Side, Step, Told, from_json, plan, to_json
+from dir_sync.core.attributes import Attributes, Owner
+from dir_sync.core.forecast import Action, Fate, Outcome, Plan, Room, Side, Step, Told, from_json, plan, to_json
 from dir_sync.core.mode import Mode, own_change
 from dir_sync.core.model import Kind, Record, Stamp, same_body
 from dir_sync.core.reconcile import Answer, Join, Offer, Refuse, Take, answer, changed, decide
@@ -26,6 +27,7 @@ class Node:
         self.mode = mode
         self._records = {record.path: record for record in records}
         self.says = says or {}
+        self.room: Room | None = None
         self.asked: list[bytes] = []
 
     @property
@@ -212,3 +214,39 @@ def test_after_the_plan_both_sides_have_the_same(seed: int) -> None:
     for path in trees[0]:
         parent = path.rpartition(b"/")[0]
         assert not parent or trees[0][parent].kind is FOLDER
+
+
+def test_what_has_no_room_waits() -> None:
+    """Here and there, in the order of the paths. What is there already, what only changes its time, and links need no room."""
+    here = Node("", made(b"here", content=b"h", size=30), made(b"t", ns=1))
+    here.room = 12, "--min-free"
+    peer = Node(
+        "bea",
+        *(made(b"a", content=b"a", by="b", size=7), made(b"b", content=b"b", by="b", size=6)),
+        *(made(b"c", content=b"c", by="b", size=5), made(b"d", content=b"a", by="b", size=7)),
+        *(
+            made(b"e", content=b"h", by="b", size=30),
+            made(b"l", LINK, b"to", by="b"),
+            made(b"z", content=b"z", by="b", size=1),
+        ),
+        made(b"t", ns=1)._replace(mtime=9, stamp=Stamp(2, "b"), vector=(("a", 1), ("b", 2))),
+    )
+    peer.room = 29, "--min-free there"
+    found = plan(here, [peer])
+    assert [step.path for step in found.steps] == [b"a", b"c", b"d", b"e", b"here", b"l", b"t"]
+    assert found.left == [
+        ("b", "this machine: --min-free"),
+        ("z", "this machine: --min-free"),
+    ]  # (what would be sent is there already)
+    here = Node("", made(b"new", content=b"n", size=30))
+    assert plan(here, [peer]).left[-1] == ("new", "bea: --min-free there")
+
+
+def test_a_change_of_the_owner_alone_is_a_step() -> None:
+    mine = made(b"a")._replace(attributes=Attributes(Owner("anna", 1, "anna", 1)))
+    theirs = mine._replace(
+        attributes=Attributes(Owner("ben", 2, "ben", 2)), stamp=Stamp(2, "b"), vector=(("a", 1), ("b", 2))
+    )
+    assert plan(Node("", mine), [Node("bea", theirs)]).steps == [
+        Step(Action.RECEIVE, b"a", FILE, 5, "", is_meta=True, what="owner")
+    ]

@@ -21,6 +21,7 @@ RECORD = Record(b"a", Kind.FILE, 1, bytes(32), 0, 0o644, Stamp(1, "ab"), (("ab",
 
 class Forecaster:
     is_ready = True
+    room = (5, "full")
 
     def __init__(self) -> None:
         self.asked: list[object] = []
@@ -59,7 +60,7 @@ def test_what_is_here_and_what_would_happen() -> None:
     bench.it.on_forecast_request(link.node, ForecastRequest(FOLDER, "cd", (RECORD,)))
     replica = bench.standin.index.identity.replica
     assert link.sent == [
-        Rows(FOLDER, replica, Mode.MIRROR, True, 7, True, (RECORD,)),
+        Rows(FOLDER, replica, Mode.MIRROR, True, 7, True, (RECORD,), (5, "full")),
         Forecast(FOLDER, ((Fate.BLOCKED, "why"),)),
     ]
     assert bench.forecaster.asked == [3, (b"a", (("cd", RECORD),))]

@@ -27,7 +27,7 @@ NEW = Record(b"new", Kind.FILE, 1, bytes(32), 0, 0o644, Stamp(1, "ab"), (("ab", 
 class Other:
     """Another machine that takes everything."""
 
-    name, replica, mode = "bob", "cd", Mode.TWO_WAY
+    name, replica, mode, room = "bob", "cd", Mode.TWO_WAY, None
 
     def __init__(self, records: dict[bytes, Record]) -> None:
         self.records = records

@@ -147,6 +147,15 @@ def test_the_limit_of_sizes_counts() -> None:
     assert fate(kit, later(mine, None)) is Fate.TAKE
 
 
+def test_the_room_is_told() -> None:
+    kit = alone()
+    assert kit.it.room is None
+    kit.board.taking = Taking(room=-5, full="--min-free")
+    assert kit.it.room == (0, "--min-free")
+    kit.board.taking.measured(9, {})
+    assert kit.it.room == (9, "--min-free")
+
+
 @pytest.mark.parametrize("first", [None, 3])
 def test_a_deletion_of_the_first_contact_deletes_nothing(first: int | None) -> None:
     kit = alone()

@@ -170,6 +170,11 @@ def test_the_table(new_lan: Callable[..., Lan]) -> None:
         "receive: 1 path (2.00 kB)",
         "send to node: 1 path (1 B)",
     ]
+    full = once(other, "--dry-run", "--no-discovery", "--peer", node.address, "--min-free", "900000G")
+    assert full.code == 4, full
+    assert "theirs" in full.err + full.out
+    assert "this machine: --min-free keeps 900000G of this disk free" in full.err + full.out
+    assert "receive: " not in full.out
     assert sorted(os.listdir(other.dir)) == ["ours\n"]
     assert once(other, "--no-discovery", "--peer", node.address).code == 0
     again = once(other, "--dry-run", "--no-discovery", "--peer", node.address)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, Self
 
 from dir_sync.core import limits
-from dir_sync.core.forecast import Fate
+from dir_sync.core.forecast import Fate, Room
 from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_OPEN, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
@@ -67,9 +67,10 @@ class Rows(BaseMessage):
     sequence: int
     last: bool
     records: tuple[Record, ...]
+    room: Room | None = None  # how many bytes of contents it would take, and why no more; None: any number
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        fields: dict[str, Any] = {
             "type": self.TYPE,
             "folder": self.folder,
             "replica": self.replica,
@@ -79,6 +80,9 @@ class Rows(BaseMessage):
             "last": self.last,
             "records": [record_row(record) for record in bounded(self.records, 0, limits.PAGE_RECORDS_MAX)],
         }
+        if self.room is not None:
+            fields["room"] = [min(self.room[0], limits.SIZE_MAX), self.room[1][: limits.TEXT_CHARS_MAX]]
+        return fields
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
@@ -95,7 +99,13 @@ class Rows(BaseMessage):
             sequence_of(fields),
             checked_bool(fields.get("last"), "last"),
             tuple([checked_record(row, makers) for row in rows]),
+            _checked_room(fields["room"]) if "room" in fields else None,
         )
+
+
+def _checked_room(item: Any) -> Room:
+    size, reason = checked_array(item, "room", 2, 2)
+    return checked_int(size, "room", 0, limits.SIZE_MAX), checked_text(reason, "room", 0, limits.TEXT_CHARS_MAX)
 
 
 @frozen

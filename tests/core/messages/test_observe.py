@@ -18,8 +18,8 @@ EXAMPLES: Examples = [
     ({"type": "ROWS_REQUEST", "folder": "docs", "after": 7}, RowsRequest("docs", 7)),
     (
         {"type": "ROWS", "folder": "docs", "replica": "ab", "mode": "mirror", "ready": True, "sequence": 9, "last": False,
-         "records": [ROW]},
-        Rows("docs", "ab", Mode.MIRROR, True, 9, False, (RECORD,)),
+         "records": [ROW], "room": [7, "full"]},
+        Rows("docs", "ab", Mode.MIRROR, True, 9, False, (RECORD,), (7, "full")),
     ),
     (
         {"type": "FORECAST_REQUEST", "folder": "docs", "replica": "ab", "records": [ROW]},
@@ -41,6 +41,8 @@ FIELDS: Fields = [
     ("ROWS", ("last",), "boolean"),
     ("ROWS", ("sequence",), "sequence"),
     ("ROWS", ("records", 0, 0), "path"),
+    ("ROWS", ("room", 0), "size"),
+    ("ROWS", ("room", 1), "text"),
     ("FORECAST_REQUEST", ("folder",), "name"),
     ("FORECAST_REQUEST", ("replica",), "id"),
     ("FORECAST_REQUEST", ("records", 0, 0), "path"),
@@ -51,6 +53,7 @@ FIELDS: Fields = [
 # Which arrays are bounded: the type of the message, the way to it, its least and its greatest length.
 ARRAYS: Arrays = [
     ("ROWS", ("records",), 0, 2_000),
+    ("ROWS", ("room",), 2, 2),
     ("FORECAST_REQUEST", ("records",), 1, 1_000),
     ("FORECAST", ("outcomes",), 1, 1_000),
     ("FORECAST", ("outcomes", 0), 2, 2),
