@@ -126,6 +126,9 @@ class Config:
     log_keep: int = LOG_KEEP  # how many older log files stay
     key_file: str | None = None  # of a closed mesh; None: not given
     join: str | None = None  # the code by which this machine joins a closed mesh first
+    on_event: str | None = None  # a command that is run when something happens; None: none
+    on_event_kinds: frozenset[str] = frozenset()  # for these kinds of events; none: for all
+    notify: bool = False  # desktop notifications
     fresh: bool = False  # the folder is meant to be empty, though it was shared before
     brake_files: int = BRAKE_FILES  # so many missing files at once are a disaster; 0: no number is
     brake_percent: int = BRAKE_PERCENT  # ... if they are more than this part of all files

@@ -57,6 +57,28 @@ A program that would rather not start another one connects to the Unix socket `D
 `{"command": "events", "last": 10}` (or `"since": ID`; with `"wait": false` it ends after what was there already), and reads the
 same lines. It must not close its side of the connection before it has read all that it wants.
 
+## A command of yours, and notifications
+
+    main.py ~/shared --on-event ~/bin/tell-me                        # conflicts, what is held, trouble, all in sync
+    main.py ~/shared --on-event 'mail -s "dir_sync" anna' --on-event-kinds conflict,peer_held
+    main.py ~/shared --notify                                        # on the desktop
+
+`--on-event CMD` runs CMD for each event of `--on-event-kinds`. No shell is involved: CMD is split into words as a
+shell does it, and nothing in it is expanded (`sh -c '...'` is a shell, if you need one). CMD gets the JSON object as
+a line on stdin, with `dir` (the folder) and `folder` (its name) beside the keys above, and each value that is no list
+in its environment: `DIR_SYNC_EVENT`, `DIR_SYNC_DIR`, `DIR_SYNC_FOLDER`, `DIR_SYNC_PATH`, `DIR_SYNC_PEER` ... One runs
+at a time, in the order of the events; after 60 s it is killed, with all that it has started. What it prints goes
+nowhere. If it fails, the log says so once, until it works again. If it is too slow, events are left out, and the log
+says how many. The node waits for none of this, also not when it ends.
+
+`--notify` shows desktop notifications with `notify-send` for conflicts, what is held, trouble, and when all is in
+sync; what comes within two seconds is one notification. It is off unless you ask for it: a node often runs as a
+service, where no desktop is. If there is no session or no `notify-send`, the log says so.
+
+Both are keys of the configuration file, too, for all folders or for one: `on_event`, `on_event_kinds`, `notify`.
+
+## All kinds
+
 | event | keys | what happened |
 |---|---|---|
 """

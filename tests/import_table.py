@@ -53,6 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporting.shell": set(),
     "reporting.output": set(),
     "reporting.prometheus": set(),
+    "reporting.event_words": {"reporting.log", "reporting.sentences"},
     "network": set(),
     "network.networks": {"utils"},
     "network.pacing": set(),

@@ -7,13 +7,13 @@
     speed         the options that limit the speed
     preserving    the option that says what is kept of a file
     merging       the option --merge
+    hook_options  what is done when something happens: --on-event, --notify
     log_options   the options that say what is logged, and where
     names         the names of several folders
     making        folders that --create makes
     config_file   the configuration file: each option has a key
     configuring   config, reload
     watching      events
-    event_words   the lines that it prints
     exits         the exit codes of all commands; docs/cli.md and --help are made from it
     results       one JSON object for programs, or lines for people
     commands      status, history, restore, undo

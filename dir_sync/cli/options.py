@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable
 
 from dir_sync import __version__, config, utils
-from dir_sync.cli import log_options, merging, preserving, speed
+from dir_sync.cli import hook_options, log_options, merging, preserving, speed
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
@@ -105,6 +105,9 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         key_file=key_file,
         join=given.join,
         fresh=given.fresh,
+        on_event=given.on_event,
+        on_event_kinds=hook_options.kinds_for(given.on_event_kinds),
+        notify=given.notify,
         brake_files=given.brake_files,
         brake_percent=given.brake_percent,
         brake_rewrites=given.brake_rewrites,
@@ -149,6 +152,7 @@ def add_node_options(parser: Parser) -> argparse._ArgumentGroup:
     _basic(basic.add_argument)
     speed.add_options(parser.add_second_group(speed.TITLE).add_argument)
     log_options.add_options(parser.add_argument_group("log"))
+    hook_options.add_options(parser.add_second_group("when something happens").add_argument)
     _advanced(parser.add_second_group("advanced: old versions, and the brake that holds mass deletions").add_argument)
     return basic
 

@@ -153,8 +153,15 @@ class _Formatter(argparse.HelpFormatter):
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         paragraphs = text.strip("\n").split("\n\n")
-        fill = super()._fill_text
-        return "\n\n".join(one if "\n  " in one else fill(one, width, indent) for one in paragraphs)
+        return "\n\n".join(one if "\n  " in one else _filled(one, width, indent) for one in paragraphs)
+
+
+def _filled(text: str, width: int, indent: str) -> str:
+    """A paragraph. The name of an option stays in one line: it has hyphens."""
+    from textwrap import fill
+
+    words = " ".join(text.split())
+    return fill(words, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def checked(check: Callable[[str], T]) -> Callable[[str], T]:

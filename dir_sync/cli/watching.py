@@ -13,12 +13,13 @@ from collections.abc import Generator, Iterator
 
 from dir_sync import config
 from dir_sync.cli.dialogue import no_node, refuse_if_paused
-from dir_sync.cli.event_words import EventWords
+from dir_sync.cli.hook_options import kinds_of
 from dir_sync.cli.parser import add_json, checked, command_parser, count
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
-from dir_sync.core.note_json import KINDS, from_json
+from dir_sync.core.note_json import from_json
 from dir_sync.network.control import Answer, NoDaemon, listen
+from dir_sync.reporting.event_words import EventWords
 from dir_sync.reporting.output import finish, say
 
 __all__ = ["events"]
@@ -47,7 +48,7 @@ def events(argv: list[str]) -> int:
     )
     parser.add_argument("--since", metavar="ID", type=checked(_id), help="begin after the event with this id (--json)")
     parser.add_argument(
-        "--only", metavar="KIND[,KIND]", type=checked(_kinds), help="only these kinds; docs/events.md has a list"
+        "--only", metavar="KIND[,KIND]", type=checked(kinds_of), help="only these kinds; docs/events.md has a list"
     )
     parser.add_argument("--follow", action="store_true", help="when the node ends, wait for its next start, and go on")
     parser.add_argument("--no-wait", action="store_true", help="end after the events that were already there")
@@ -103,14 +104,3 @@ def _id(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 18:
         return int(text)
     raise ConfigError(f"'{show(os.fsencode(text))}' is not the id of an event", config.USAGE)
-
-
-def _kinds(text: str) -> frozenset[str]:
-    kinds = frozenset(text.split(","))
-    for kind in sorted(kinds - KINDS.keys()):
-        from difflib import get_close_matches
-
-        meant = get_close_matches(kind, KINDS, 1)
-        hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(KINDS)}"
-        raise ConfigError(f"there is no event '{show(os.fsencode(kind))}': {hint}", config.USAGE)
-    return kinds

@@ -2,7 +2,7 @@
 
 In:   nothing. Out: frozen values, one kind for each thing that happens; `Event` is any of them, or a note.
 Rule: as for `core.notes`: facts in plain units and in names that people know. It may import core only.
-Used by: cli.event_words, core.note_json, daemon.
+Used by: core.note_json, daemon, reporting.event_words.
 """
 
 from __future__ import annotations

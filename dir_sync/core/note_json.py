@@ -3,7 +3,7 @@
 In:   an Event. Out: an object with `event`, the name of its kind, and a key for each field.
 Rule: pure; it may import core only. Paths are escaped as everywhere, but never cut: a path can be typed again, and read back.
 A new kind of note needs nothing here.
-Used by: cli.watching, daemon.stream, web.activity.
+Used by: cli.hook_options, cli.watching, daemon, web.activity.
 """
 
 from __future__ import annotations

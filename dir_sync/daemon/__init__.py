@@ -14,6 +14,7 @@
     folder.py     Folder: the rooms around the engine of one folder; Folders: all of a node
     effects.py    Performer: commits the index, then does what the engine ordered
     stream.py     Stream: what happens in one folder, for programs that listen
+    hooks.py      Hooks: the user's command for events, and desktop notifications
     borrowing.py  Borrowing: contents that another folder of the node has are read there
     chores.py     Chores: periodic work of the loop: scans, progress lines, a check of the folder
     links.py      Neighbours: accepts and removes nodes, and carries out the actions of the roster

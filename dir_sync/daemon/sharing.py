@@ -190,7 +190,9 @@ class Sharing:
         return Folder(share, peers, requests, performer, chores, found, end, parts.witness, parts.memory, pausing)
 
     def answer_commands(self) -> None:
-        """From now on the loop knows the folder: commands such as status may ask."""
+        """From now on the loop knows the folder: commands such as status may ask, and what the user has ordered for events is
+        done."""
+        self._begin_hooks()
         state = os.path.join(self.config.folder, os.fsdecode(STATE))
         try:
             control = ControlServer(state, self._parts.readable, self.ask, {"events": self._stream.serve})
@@ -202,6 +204,22 @@ class Sharing:
         self._opened.callback(control.stop)
         self._opened.callback(self._stream.close)
         control.start()
+
+    def _begin_hooks(self) -> None:
+        config = self.config
+        if config.on_event is None and not config.notify:
+            return
+        from dir_sync.daemon.hooks import Hooks  # imported late: few nodes need it
+
+        hooks = Hooks(
+            config.folder,
+            show_text(config.folder_name),
+            config.on_event,
+            config.on_event_kinds,
+            config.notify,
+            labelled(config.label),
+        )
+        self.threads.start("on-event", hooks.run, self._stream)
 
     def _is_beside_others(self) -> bool:
         return len(self._parts.folders) > 1
@@ -231,6 +249,7 @@ class Sharing:
     def stop(self) -> None:
         """End its threads, and close everything. The loop does not know the folder any more."""
         self.end_jobs(0.0)
+        self._stream.close()
         self.threads.join(_END_WITHIN_S)
         if isinstance(self.threads.trouble, DiskHangs):
             closing = threading.Thread(target=self._close_late, name="closing", daemon=True)

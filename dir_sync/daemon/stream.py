@@ -4,7 +4,7 @@ In:   notes, on the engine's thread; readers, by the control socket.
 Out:  to each reader lines of JSON: first `begun`, then events from some moment on, at last `ended` when the node ends.
 Rule: nobody who reads holds up the node. Each reader has a bounded queue and a thread of its own; what does not fit into the
 queue is dropped, and the reader is told how many. Without a reader, a note costs its place among the last ones.
-Used by: effects, sharing.
+Used by: effects, hooks, sharing.
 """
 
 from __future__ import annotations

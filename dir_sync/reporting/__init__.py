@@ -7,6 +7,7 @@
     live_line   a line of a terminal that is written again in its place
     progress_words  how far a synchronization has come, in words
     sentences   one sentence for each kind of note
+    event_words  events in the sentences of the log
     prometheus  the state of nodes as text for Prometheus
     narrator    turns notes into log lines: related notes become one line, many equal ones are counted
 

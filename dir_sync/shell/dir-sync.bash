@@ -7,11 +7,11 @@
 
 _shtab_dir_sync_subparsers=(run start stop restart once status events wait approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
-_shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
-_shtab_dir_sync_start_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
+_shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
+_shtab_dir_sync_start_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
 _shtab_dir_sync_stop_option_strings=(--config -h --help)
-_shtab_dir_sync_restart_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
-_shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent)
+_shtab_dir_sync_restart_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
+_shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent)
 _shtab_dir_sync_status_option_strings=(-h --help --json --check)
 _shtab_dir_sync_events_option_strings=(-h --help --json --last --since --only --follow --no-wait)
 _shtab_dir_sync_wait_option_strings=(-h --help --copies --peer --timeout --json)
@@ -42,7 +42,7 @@ _shtab_dir_sync_web_option_strings=(--port --open --address --token-file -h --he
 _shtab_dir_sync_completion_option_strings=(-h --help)
 _shtab_dir_sync_help_option_strings=()
 _shtab_dir_sync_version_option_strings=()
-_shtab_dir_sync_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
+_shtab_dir_sync_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
 
 _shtab_dir_sync_run__s_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_run___signature_dir_COMPGEN=_shtab_compgen_dirs
@@ -124,6 +124,7 @@ _shtab_dir_sync_run__v_nargs=0
 _shtab_dir_sync_run___verbose_nargs=0
 _shtab_dir_sync_run__q_nargs=0
 _shtab_dir_sync_run___quiet_nargs=0
+_shtab_dir_sync_run___notify_nargs=0
 _shtab_dir_sync_run___new_nargs=0
 _shtab_dir_sync_start_pos_0_nargs='*'
 _shtab_dir_sync_start___no_discovery_nargs=0
@@ -137,6 +138,7 @@ _shtab_dir_sync_start__v_nargs=0
 _shtab_dir_sync_start___verbose_nargs=0
 _shtab_dir_sync_start__q_nargs=0
 _shtab_dir_sync_start___quiet_nargs=0
+_shtab_dir_sync_start___notify_nargs=0
 _shtab_dir_sync_start___new_nargs=0
 _shtab_dir_sync_stop_pos_0_nargs='*'
 _shtab_dir_sync_stop__h_nargs=0
@@ -153,6 +155,7 @@ _shtab_dir_sync_restart__v_nargs=0
 _shtab_dir_sync_restart___verbose_nargs=0
 _shtab_dir_sync_restart__q_nargs=0
 _shtab_dir_sync_restart___quiet_nargs=0
+_shtab_dir_sync_restart___notify_nargs=0
 _shtab_dir_sync_restart___new_nargs=0
 _shtab_dir_sync_once___dry_run_nargs=0
 _shtab_dir_sync_once___json_nargs=0
@@ -167,6 +170,7 @@ _shtab_dir_sync_once__v_nargs=0
 _shtab_dir_sync_once___verbose_nargs=0
 _shtab_dir_sync_once__q_nargs=0
 _shtab_dir_sync_once___quiet_nargs=0
+_shtab_dir_sync_once___notify_nargs=0
 _shtab_dir_sync_once___new_nargs=0
 _shtab_dir_sync_status__h_nargs=0
 _shtab_dir_sync_status___help_nargs=0
@@ -286,6 +290,7 @@ _shtab_dir_sync__v_nargs=0
 _shtab_dir_sync___verbose_nargs=0
 _shtab_dir_sync__q_nargs=0
 _shtab_dir_sync___quiet_nargs=0
+_shtab_dir_sync___notify_nargs=0
 _shtab_dir_sync___new_nargs=0
 
 

@@ -51,7 +51,7 @@ function _shtab_dir_sync_using
 end
 
 set -g _shtab_dir_sync_commands run start stop restart once status events wait approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
-set -g _shtab_dir_sync_opts_with_value --address --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --copies --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --last --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --only --peer --port --preserve --schedule --signature-dir --since --timeout --to --token-file --tool --version --wait-for -b -l -s
+set -g _shtab_dir_sync_opts_with_value --address --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --copies --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --last --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --on-event --on-event-kinds --only --peer --port --preserve --schedule --signature-dir --since --timeout --to --token-file --tool --version --wait-for -b -l -s
 
 complete -c dir-sync -e
 complete -c dir-sync -f
@@ -87,6 +87,9 @@ complete -c dir-sync -n _shtab_dir_sync_using -s q -l quiet -d 'print warnings o
 complete -c dir-sync -n _shtab_dir_sync_using -l log-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the log to FILE, with dates'
 complete -c dir-sync -n _shtab_dir_sync_using -l log-max-size -x -d 'rotate FILE before it is larger than SIZE (default: 10M; 0: never)'
 complete -c dir-sync -n _shtab_dir_sync_using -l log-keep -x -d 'keep N older log files, FILE.1 to FILE.N (default: 3)'
+complete -c dir-sync -n _shtab_dir_sync_using -l on-event -x -d 'run CMD when something happens: without a shell, one at a time, for at most 60 s each. It gets the event as JSON on stdin, and as DIR_SYNC_EVENT, DIR_SYNC_PATH and so on (docs/events.md)'
+complete -c dir-sync -n _shtab_dir_sync_using -l on-event-kinds -x -d 'for which events: names, or '"'"'all'"'"' (default: conflicts, what is held, trouble, and when all is in sync)'
+complete -c dir-sync -n _shtab_dir_sync_using -l notify -d 'show a desktop notification for conflicts, what is held, trouble, and when all is in sync (needs notify-send and a desktop session)'
 complete -c dir-sync -n _shtab_dir_sync_using -l history-days -x -d 'keep old versions for N days (default: 30)'
 complete -c dir-sync -n _shtab_dir_sync_using -l history-share -x -d 'but use at most P % of the disk for them (default: 10)'
 complete -c dir-sync -n _shtab_dir_sync_using -l history-min -x -d 'but always allow SIZE, if the disk is not full (default: 1G)'
@@ -130,6 +133,9 @@ complete -c dir-sync -n '_shtab_dir_sync_using run' -s q -l quiet -d 'print warn
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l log-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the log to FILE, with dates'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l log-max-size -x -d 'rotate FILE before it is larger than SIZE (default: 10M; 0: never)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l log-keep -x -d 'keep N older log files, FILE.1 to FILE.N (default: 3)'
+complete -c dir-sync -n '_shtab_dir_sync_using run' -l on-event -x -d 'run CMD when something happens: without a shell, one at a time, for at most 60 s each. It gets the event as JSON on stdin, and as DIR_SYNC_EVENT, DIR_SYNC_PATH and so on (docs/events.md)'
+complete -c dir-sync -n '_shtab_dir_sync_using run' -l on-event-kinds -x -d 'for which events: names, or '"'"'all'"'"' (default: conflicts, what is held, trouble, and when all is in sync)'
+complete -c dir-sync -n '_shtab_dir_sync_using run' -l notify -d 'show a desktop notification for conflicts, what is held, trouble, and when all is in sync (needs notify-send and a desktop session)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l history-days -x -d 'keep old versions for N days (default: 30)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l history-share -x -d 'but use at most P % of the disk for them (default: 10)'
 complete -c dir-sync -n '_shtab_dir_sync_using run' -l history-min -x -d 'but always allow SIZE, if the disk is not full (default: 1G)'
@@ -173,6 +179,9 @@ complete -c dir-sync -n '_shtab_dir_sync_using start' -s q -l quiet -d 'print wa
 complete -c dir-sync -n '_shtab_dir_sync_using start' -l log-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the log to FILE, with dates'
 complete -c dir-sync -n '_shtab_dir_sync_using start' -l log-max-size -x -d 'rotate FILE before it is larger than SIZE (default: 10M; 0: never)'
 complete -c dir-sync -n '_shtab_dir_sync_using start' -l log-keep -x -d 'keep N older log files, FILE.1 to FILE.N (default: 3)'
+complete -c dir-sync -n '_shtab_dir_sync_using start' -l on-event -x -d 'run CMD when something happens: without a shell, one at a time, for at most 60 s each. It gets the event as JSON on stdin, and as DIR_SYNC_EVENT, DIR_SYNC_PATH and so on (docs/events.md)'
+complete -c dir-sync -n '_shtab_dir_sync_using start' -l on-event-kinds -x -d 'for which events: names, or '"'"'all'"'"' (default: conflicts, what is held, trouble, and when all is in sync)'
+complete -c dir-sync -n '_shtab_dir_sync_using start' -l notify -d 'show a desktop notification for conflicts, what is held, trouble, and when all is in sync (needs notify-send and a desktop session)'
 complete -c dir-sync -n '_shtab_dir_sync_using start' -l history-days -x -d 'keep old versions for N days (default: 30)'
 complete -c dir-sync -n '_shtab_dir_sync_using start' -l history-share -x -d 'but use at most P % of the disk for them (default: 10)'
 complete -c dir-sync -n '_shtab_dir_sync_using start' -l history-min -x -d 'but always allow SIZE, if the disk is not full (default: 1G)'
@@ -222,6 +231,9 @@ complete -c dir-sync -n '_shtab_dir_sync_using restart' -s q -l quiet -d 'print 
 complete -c dir-sync -n '_shtab_dir_sync_using restart' -l log-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the log to FILE, with dates'
 complete -c dir-sync -n '_shtab_dir_sync_using restart' -l log-max-size -x -d 'rotate FILE before it is larger than SIZE (default: 10M; 0: never)'
 complete -c dir-sync -n '_shtab_dir_sync_using restart' -l log-keep -x -d 'keep N older log files, FILE.1 to FILE.N (default: 3)'
+complete -c dir-sync -n '_shtab_dir_sync_using restart' -l on-event -x -d 'run CMD when something happens: without a shell, one at a time, for at most 60 s each. It gets the event as JSON on stdin, and as DIR_SYNC_EVENT, DIR_SYNC_PATH and so on (docs/events.md)'
+complete -c dir-sync -n '_shtab_dir_sync_using restart' -l on-event-kinds -x -d 'for which events: names, or '"'"'all'"'"' (default: conflicts, what is held, trouble, and when all is in sync)'
+complete -c dir-sync -n '_shtab_dir_sync_using restart' -l notify -d 'show a desktop notification for conflicts, what is held, trouble, and when all is in sync (needs notify-send and a desktop session)'
 complete -c dir-sync -n '_shtab_dir_sync_using restart' -l history-days -x -d 'keep old versions for N days (default: 30)'
 complete -c dir-sync -n '_shtab_dir_sync_using restart' -l history-share -x -d 'but use at most P % of the disk for them (default: 10)'
 complete -c dir-sync -n '_shtab_dir_sync_using restart' -l history-min -x -d 'but always allow SIZE, if the disk is not full (default: 1G)'
@@ -271,6 +283,9 @@ complete -c dir-sync -n '_shtab_dir_sync_using once' -s q -l quiet -d 'print war
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l log-file -xka "(__fish_complete_path (commandline -ct))" -d 'also write the log to FILE, with dates'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l log-max-size -x -d 'rotate FILE before it is larger than SIZE (default: 10M; 0: never)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l log-keep -x -d 'keep N older log files, FILE.1 to FILE.N (default: 3)'
+complete -c dir-sync -n '_shtab_dir_sync_using once' -l on-event -x -d 'run CMD when something happens: without a shell, one at a time, for at most 60 s each. It gets the event as JSON on stdin, and as DIR_SYNC_EVENT, DIR_SYNC_PATH and so on (docs/events.md)'
+complete -c dir-sync -n '_shtab_dir_sync_using once' -l on-event-kinds -x -d 'for which events: names, or '"'"'all'"'"' (default: conflicts, what is held, trouble, and when all is in sync)'
+complete -c dir-sync -n '_shtab_dir_sync_using once' -l notify -d 'show a desktop notification for conflicts, what is held, trouble, and when all is in sync (needs notify-send and a desktop session)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l history-days -x -d 'keep old versions for N days (default: 30)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l history-share -x -d 'but use at most P % of the disk for them (default: 10)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l history-min -x -d 'but always allow SIZE, if the disk is not full (default: 1G)'

@@ -10,9 +10,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from dir_sync.cli.event_words import EventWords
 from dir_sync.core.note_json import from_json
 from dir_sync.network.control import Answer, NoDaemon, listen
+from dir_sync.reporting.event_words import EventWords
 from dir_sync.web.nodes import SharedFolder
 
 __all__ = ["Activity", "rows_of"]

@@ -14,13 +14,13 @@ import pytest
 
 from dir_sync import cli
 from dir_sync.cli import watching
-from dir_sync.cli.event_words import EventWords
 from dir_sync.core.live_notes import Event
 from dir_sync.core.note_json import kind_of
 from dir_sync.core.notes import Conflict, Received, ReceivedMany
 from dir_sync.daemon.stream import Stream
 from dir_sync.network.control import ControlServer
 from dir_sync.readable import Readable
+from dir_sync.reporting.event_words import EventWords
 from tests.core.test_note_json import samples
 
 Printed = pytest.CaptureFixture[str]

@@ -23,9 +23,10 @@ CLI: dict[str, set[str]] = {
         *("history.client", "network.control", "ports", "reporting.output", "reporting.shell"),
     },
     "cli.why_words": {"config", "network.control", "reporting.log", "reporting.shell"},
-    "cli.event_words": {"reporting.log", "reporting.sentences"},
+    "cli.hook_options": {"cli.parser", "config"},
     "cli.watching": {
-        *("cli.dialogue", "cli.event_words", "cli.parser", "config", "network.control", "reporting.output"),
+        *("cli.dialogue", "cli.hook_options", "cli.parser", "config", "network.control", "reporting.event_words"),
+        "reporting.output",
     },
     "cli.modes": {
         "cli.dialogue",
@@ -77,6 +78,7 @@ CLI: dict[str, set[str]] = {
     "cli.preserving": {"cli.parser", "config"},
     "cli.options": {
         "",
+        "cli.hook_options",
         "cli.log_options",
         "cli.merging",
         "cli.parser",

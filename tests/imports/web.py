@@ -16,7 +16,7 @@ WEB: dict[str, set[str]] = {
     "web.routes": set(),
     "web.routes.overview": {"config", "folder.pauses", "network.control", "web.replies"},
     "web.routes.metrics": {"reporting.prometheus", "web.replies"},
-    "web.activity": {"cli.event_words", "network.control", "web.nodes"},
+    "web.activity": {"network.control", "reporting.event_words", "web.nodes"},
     "web.routes.activity": {"network.control", "web.activity", "web.replies"},
     "web.routes.history": {
         *("config", "disk", "history.choice", "history.client", "history.codec", "history.words", "network.control"),

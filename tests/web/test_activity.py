@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dir_sync.cli.event_words import EventWords
 from dir_sync.core import notes
 from dir_sync.core.note_json import KINDS, to_json
 from dir_sync.network.control import Answer, NoDaemon
+from dir_sync.reporting.event_words import EventWords
 from dir_sync.web import activity as module
 from dir_sync.web.activity import Activity, rows_of
 from dir_sync.web.app import STATIC

@@ -1,7 +1,7 @@
 """Events as lines for people: the sentences of the log, with the time before each.
 
 In:   events, each with its time. Out: lines. A new kind of live note needs its sentence here: mypy says where.
-Used by: cli.watching, web.activity.
+Used by: cli.watching, daemon.hooks, web.activity.
 """
 
 from __future__ import annotations
