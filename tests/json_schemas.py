@@ -106,6 +106,33 @@ SCHEMAS: dict[str, Schema] = {
     "join": {"*": ("any", "see the table of commands")},
     "members": {"*": ("any", "see the table of commands")},
     "remove": {"*": ("any", "see the table of commands")},
+    "wait": {
+        "result": ("text", "`done` (0), `late` (3), `stuck` (4)"),
+        "seconds": ("number", "how long it took"),
+        "folder": ("text", ""),
+        "headline": ("text", "as in `status`"),
+        "files": ("number", ""),
+        "bytes": ("number", ""),
+        "copies": ("number", "connected peers that have everything"),
+        **_each(
+            "peers",
+            "those that are connected",
+            {
+                "name": ("text", ""),
+                "replica": ("text", ""),
+                "synchronized": ("bool", ""),
+                "lacks": ("object|null", "what it lacks of ours; null: not known yet"),
+                "lacking_here": ("object", "what we lack of its"),
+            },
+        ),
+        **{
+            f"peers[].{side}.{key}?": ("number", "")
+            for side in ("lacks", "lacking_here")
+            for key in ("files", "bytes", "others")
+        },
+        "away": ("list", "names of nodes that are not connected"),
+        **_each("left", "what is not done", {"path": ("text", '"" for what a peer lacks'), "problem": ("text", "")}),
+    },
     "approve": _DECISION,
     "reject": _DECISION,
     "history": {

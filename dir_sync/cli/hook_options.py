@@ -6,16 +6,18 @@ Used by: cli.options, cli.watching.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 from collections.abc import Callable
+from typing import Any
 
 from dir_sync import config
 from dir_sync.cli.parser import checked
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 
-__all__ = ["ALL", "NOTABLE", "add_options", "kinds_for", "kinds_of"]
+__all__ = ["ALL", "NOTABLE", "add_options", "kinds_of", "settings_of"]
 
 ALL = "all"
 NOTABLE = (
@@ -57,9 +59,10 @@ def _command(text: str) -> str:
     return text
 
 
-def kinds_for(given: frozenset[str] | None) -> frozenset[str]:
-    """For which kinds the command is run; none stands for all."""
-    return frozenset(NOTABLE) if given is None else given
+def settings_of(given: argparse.Namespace) -> dict[str, Any]:
+    """The settings of a Config. No kinds stand for all of them."""
+    kinds = frozenset(NOTABLE) if given.on_event_kinds is None else given.on_event_kinds
+    return {"on_event": given.on_event, "on_event_kinds": kinds, "notify": given.notify}
 
 
 def kinds_of(text: str) -> frozenset[str]:

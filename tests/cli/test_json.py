@@ -173,6 +173,7 @@ def test_all_commands_about_a_folder(pair: Pair, run: Run, tmp_path: Path) -> No
     done = one(run("restore", here, SHOWN))
     assert [each["path"] for each in done["restored"]] == [SHOWN]
     wait_for(lambda: (here / "two\nlines").read_text() == "another text")
+    assert one(run("wait", here, "--timeout", "60s"))["result"] == "done"
     assert one(run("conflicts", here)) == {"conflicts": []}
     assert one(run("approve", here))["files"] == 0
     assert one(run("reject", here))["files"] == 0
