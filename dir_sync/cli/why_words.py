@@ -13,7 +13,7 @@ from typing import Any
 from dir_sync.config import ConfigError
 from dir_sync.core.waits import SENTENCES, Waiting, from_json
 from dir_sync.network.control import Answer
-from dir_sync.reporting.log import human_bytes, human_seconds, listed
+from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed
 from dir_sync.reporting.shell import command
 
 __all__ = ["render", "sentence"]
@@ -26,11 +26,12 @@ _VERSIONS_MAX = 5
 _HAS = {
     "yes": "has it",
     "no": "does not have it",
-    "asked": "was told of it; it is not known whether it has it",
+    "asked": "was told of it, and has not said yet that it has it",
     "not told": "has not been told of it yet",
     "stays here": "is not told: the change stays on this machine",
     "nothing here": "",
 }
+_HAS_DELETED = {"yes": "has deleted it, too", "asked": "was told of it, and has not said yet that it deleted it"}
 
 
 def render(told: Answer, folder: str, path: str) -> list[str]:
@@ -42,7 +43,9 @@ def render(told: Answer, folder: str, path: str) -> list[str]:
     lines += _labelled("waits", [one for one in waits if one not in outgoing])
     lines += _labelled("to send", [one for one in waits if one in outgoing])
     if not waits:
-        lines += _labelled("waits", ["for nothing"])
+        lacking = [peer["name"] for peer in told["peers"] if peer["has"] in ("no", "asked")]
+        there = f" here; the same command on {listed(lacking)} says what it waits for there" if lacking else ""
+        lines += _labelled("waits", [f"for nothing{there}"])
     lines += _machines(told)
     lines += _labelled("changes", _changes(told["changes"]))
     lines += _labelled("old", _old(told["versions"], folder, path))
@@ -108,8 +111,10 @@ def _machines(told: Answer) -> list[str]:
     for peer in told["peers"]:
         one = offered.pop(peer["name"], None)
         words = _HAS.get(peer["has"], "")
-        if peer["has"] == "yes" and told["here"] is not None and told["here"]["kind"] == "nothing":
-            words = "has deleted it, too"
+        if told["here"] is not None and told["here"]["kind"] == "nothing":
+            words = _HAS_DELETED.get(peer["has"], words)
+        if words and peer.get("holds") and peer["has"] in ("no", "asked"):
+            words += f"; it holds what this node did to {how_many(peer['holds'], 'file')}, until a person decides there"
         if one is not None and peer["has"] in ("newer", "older", "nothing here"):
             words = f"has {_other(one)}"
         if words:

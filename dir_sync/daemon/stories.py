@@ -67,7 +67,7 @@ def folder_waits(status: Status) -> list[Waiting]:
     found += [Waiting(Wait.PAUSED_ELSEWHERE, peer=name) for name in status.paused_elsewhere]
     if status.mesh is not None and status.mesh.removed_by:
         found.append(Waiting(Wait.REMOVED, peer=status.mesh.removed_by))
-    if not status.peers:
+    if not status.peers and status.pause is None and not status.paused_elsewhere:
         found.append(Waiting(Wait.ALONE))
     return found
 
@@ -304,7 +304,8 @@ def _regions(engine: Engine, path: bytes, wanted: Record | None) -> Iterator[Wai
 
 def _standing(engine: Engine, path: bytes, replica: str, address: str) -> dict[str, Any]:
     """What is known of a connected peer and the version here. `has`: "yes"; "newer", "older" (another version, which it
-    announced); "not told"; "no"; "asked" (told, and not known yet); "stays here"; "nothing here"."""
+    announced); "not told"; "no"; "asked" (told, and not known yet); "stays here"; "nothing here". `holds`: files of which it
+    holds what this node did."""
     board, index = engine.board, engine.board.index
     row, offer = index.rows.get(path), index.offers.of_peer(path, replica)
     mine = None if row is None else row.record
@@ -322,7 +323,10 @@ def _standing(engine: Engine, path: bytes, replica: str, address: str) -> dict[s
         is_reported = standing.lacks == NOTHING and standing.lacks_as_of >= row.seq
         is_in_sync = is_reported or mine.stamp.maker == replica or replica in engine.sync_report.in_sync_with()
         has = "yes" if is_in_sync else "asked"
-    return {"name": show_text(board.name_of(replica)), "replica": replica, "address": address, "has": has}
+    held = engine.brakes.held_elsewhere.get(replica, ())
+    holds = sum(one.files for one in held if one.maker == index.identity.replica)
+    name = show_text(board.name_of(replica))
+    return {"name": name, "replica": replica, "address": address, "has": has, "holds": holds}
 
 
 def contents_to_ask_for(engine: Engine, path: bytes, told: Answer) -> tuple[bytes, ...]:

@@ -175,6 +175,10 @@ def test_each_word_about_a_machine() -> None:
     for has, words in (("yes", "has it"), ("no", "does not have it"), ("not told", "not been told"), ("asked", "told")):
         peers = [{"name": "carol", "has": has}]
         assert any(words in line for line in render(base | {"peers": peers}, "d", "f")), has
+    held = [{"name": "carol", "has": "asked", "holds": 20}]
+    text = " ".join(line.strip() for line in render(base | {"peers": held}, "d", "f"))
+    assert "for nothing here; the same command on carol says what it waits for there" in text
+    assert "it holds what this node did to 20 files, until a person decides there" in text
     offered = [{"peer": "carol", "is": "newer", **version}]
     lines = render(base | {"peers": [{"name": "carol", "has": "newer"}], "elsewhere": offered}, "d", "f")
     assert any("carol has a newer version: file, 3 B, by bob" in line for line in lines)
