@@ -26,7 +26,7 @@ from dir_sync.ports import DiskError
 from dir_sync.reporting import shell
 from dir_sync.reporting.output import meant, say
 
-__all__ = ["why"]
+__all__ = ["story_of", "why"]
 
 _TYPES: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -58,9 +58,8 @@ def why(argv: list[str]) -> int:
     folder, text = (given.folder, given.path) if given.path is not None else _split(given.folder)
     refuse_if_paused(config.existing(folder))
     with open_history(config.checked_folder(folder)) as client:
-        path, told = _told(client, text)
-        entries = [entry for entry in client.entries(path) if entry.version.path == path]
-    told |= {"folder": show(os.fsencode(folder)), "versions": [_version(entry) for entry in entries]}
+        path, told = story_of(client, text)
+    told["folder"] = show(os.fsencode(folder))
     if given.json:
         say(json.dumps(told))
     else:
@@ -83,6 +82,13 @@ def _split(text: str) -> tuple[str, str]:
     raise ConfigError(
         f"{name} is in no folder that was shared from here; with DIR: {shell.command('why', 'DIR', text)}", config.USAGE
     )
+
+
+def story_of(client: HistoryClient, text: str) -> tuple[bytes, Answer]:
+    """The path that a user typed, and all of its story but the name of the folder. ConfigError if nothing is known."""
+    path, told = _told(client, text)
+    entries = [entry for entry in client.entries(path) if entry.version.path == path]
+    return path, told | {"versions": [_version(entry) for entry in entries]}
 
 
 def _told(client: HistoryClient, text: str) -> tuple[bytes, Answer]:

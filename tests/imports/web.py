@@ -19,7 +19,17 @@ WEB: dict[str, set[str]] = {
     "web.activity": {"network.control", "reporting.event_words", "web.nodes"},
     "web.routes.activity": {"network.control", "web.activity", "web.replies"},
     "web.routes.history": {
-        *("config", "disk", "history.choice", "history.client", "history.codec", "history.words", "network.control"),
+        *(
+            "cli.why",
+            "cli.why_words",
+            "config",
+            "disk",
+            "history.choice",
+            "history.client",
+            "history.codec",
+            "history.words",
+            "network.control",
+        ),
         *("ports", "web.replies"),
     },
     "web.routes.content": {

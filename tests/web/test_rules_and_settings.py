@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dir_sync.config import Config
 from dir_sync.folder import running
 from tests.web.kit import Browser, StandIn
 
@@ -85,9 +86,9 @@ def test_a_node_that_runs_with_it_reads_it(
 
     read: list[str] = []
 
-    def read_again(file: str) -> list[str]:
+    def read_again(file: str) -> list[Config]:
         read.append(Path(file).read_text())
-        return ["notes"]
+        return [Config(str(folder), folder_name="notes")]
 
     monkeypatch.setattr(settings, "read_again", read_again)
     file = tmp_path / "config/dir_sync/config.toml"

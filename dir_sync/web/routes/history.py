@@ -13,6 +13,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from dir_sync.cli.why import story_of
+from dir_sync.cli.why_words import render
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import Kind, Stat, show, show_text
@@ -187,6 +189,15 @@ def _timeline(asked: Asked) -> Answer:
     }
 
 
+def _why(asked: Asked) -> Answer:
+    """The story of a path, in the words of the command `why`."""
+    path = path_of(asked.query.get("path", ""))
+    with open_history(asked.shared.path) as client:
+        _, told = story_of(client, os.fsdecode(path))
+    told["folder"] = asked.shared.shown
+    return {"lines": render(told, asked.shared.path, os.fsdecode(path)), "waits": len(told["waits"])}
+
+
 def stat_of(folder: str, path: bytes) -> Stat | None:
     """What is at a path now; None: nothing. ConfigError if that cannot be known."""
     disk = RealDisk(folder)
@@ -231,6 +242,7 @@ ROUTES = [
     get("/api/folders/{folder}/files", _files),
     get("/api/folders/{folder}/history", _history),
     get("/api/folders/{folder}/timeline", _timeline),
+    get("/api/folders/{folder}/why", _why),
     post("/api/folders/{folder}/restore", _restore),
     post("/api/folders/{folder}/meant", _meant),
 ]

@@ -24,6 +24,17 @@ export async function attempt(work) {
   }
 }
 
+// Fills a page. If that fails, the page says why, and can try again.
+export async function fillPage(place, work) {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    place.replaceChildren(h("p", { class: "note bad", role: "alert" }, error.message),
+      h("button", { type: "button", id: "again", onclick: () => fillPage(place, work) }, t("again")));
+  }
+}
+
 export function button(text, work, { kind = "", id = null, label = null, disabled = false } = {}) {
   const onclick = async (event) => {
     const it = event.currentTarget;

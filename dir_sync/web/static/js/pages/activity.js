@@ -10,6 +10,7 @@ import { counted, virtualList } from "../virtual.js";
 const TYPING_MS = 250;
 
 export function activity({ place }) {
+  const head = h("div"); // the list stays where it is: one that is moved forgets how far it was scrolled
   let text = "";
   let answer = null;
   let typing = 0;
@@ -33,14 +34,14 @@ export function activity({ place }) {
   };
 
   function draw() {
-    show(place,
+    show(head,
       h("form", { class: "row", role: "search", id: "search", onsubmit: (event) => event.preventDefault() },
         h("label", { class: "grow" }, h("span", { class: "hidden" }, t("activity.find")),
           h("input", { type: "search", id: "find", placeholder: t("activity.find"), class: "wide", oninput }))),
-      h("p", { class: "soft", id: "count" }, answer ? (answer.count ? counted(answer) : t("activity.none")) : t("loading")),
-      list.element);
+      h("p", { class: "soft", id: "count" }, answer ? (answer.count ? counted(answer) : t("activity.none")) : t("loading")));
   }
 
+  place.append(head, list.element);
   draw();
   list.restart();
   return {

@@ -4,7 +4,7 @@ import { get, post } from "../api.js";
 import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
-import { attempt, button, empty, link, say } from "../ui.js";
+import { button, empty, fillPage, link, say } from "../ui.js";
 import { lines } from "./file.js";
 
 export function conflicts({ place, folder }) {
@@ -13,7 +13,7 @@ export function conflicts({ place, folder }) {
   let answer = null;
   let known = null;
 
-  const load = () => attempt(async () => {
+  const load = () => fillPage(place, async () => {
     answer = await get(`${base}/conflicts`);
     draw();
   });

@@ -4,17 +4,18 @@ import { get, post } from "../api.js";
 import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
-import { attempt, badge, button, confirm, empty, link, say } from "../ui.js";
+import { attempt, badge, button, confirm, empty, fillPage, link, say } from "../ui.js";
 
 const NOW = "now";
 
 export function file({ place, params, folder }) {
   const base = `folders/${folder.id}`;
   let told = null;
+  let why = null; // lines
   let seen = null; // {version, kind: "preview" | "diff", value}
 
   const query = (version) => new URLSearchParams({ path: params.path, version });
-  const load = () => attempt(async () => {
+  const load = () => fillPage(place, async () => {
     told = await get(`${base}/timeline`, { path: params.path });
     draw();
   });
@@ -39,6 +40,15 @@ export function file({ place, params, folder }) {
     say(answer.restored ? t("file.restored") : t("file.same"), "good");
     seen = null;
     await load();
+  };
+
+  const ask = (event) => {
+    if (event.currentTarget.open && !why) {
+      attempt(async () => {
+        why = (await get(`${base}/why`, { path: params.path })).lines;
+        draw();
+      });
+    }
   };
 
   function entry(version, one, isNow) {
@@ -94,7 +104,9 @@ export function file({ place, params, folder }) {
         h("ol", { class: "timeline" },
           told.now ? entry(NOW, told.now, true) : h("li", { class: "now", id: "gone" }, t("file.gone")),
           told.versions.map((one) => entry(one.id, one, false))),
-        told.versions.length ? null : empty(t("file.none"))));
+        told.versions.length ? null : empty(t("file.none"))),
+      h("details", { class: "card", id: "why", ontoggle: ask }, h("summary", {}, t("file.why")),
+        why ? h("pre", { tabindex: "0" }, why.join("\n")) : null));
   }
 
   load();

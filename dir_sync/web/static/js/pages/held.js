@@ -9,7 +9,8 @@ export function held({ place, folder }) {
   const decide = (word) => async () => {
     if (!await confirm(t(`held.${word}.ask`), t(`held.${word}`), { danger: true })) return;
     const answer = await post(`folders/${folder.id}/${word}`);
-    say(t(`held.${word}.done`, { n: answer.files }), "good");
+    const others = word === "approve" && answer.missing ? answer.others : [];
+    say([t(`held.${word}.done`, { n: answer.files }), others.length ? t("held.others", { who: others.join(", ") }) : ""].join(" "), "good");
   };
 
   function row(one, index) {

@@ -10,6 +10,7 @@ import { counted, virtualList } from "../virtual.js";
 const TYPING_MS = 250;
 
 export function history({ place, params, folder }) {
+  const head = h("div"); // the list stays where it is: one that is moved forgets how far it was scrolled
   let text = params.find ?? "";
   let answer = null;
   let typing = 0;
@@ -39,15 +40,15 @@ export function history({ place, params, folder }) {
   };
 
   function draw() {
-    show(place,
+    show(head,
       h("p", { class: "soft" }, t("history.words")),
       h("form", { class: "row", role: "search", id: "search", onsubmit: (event) => event.preventDefault() },
         h("label", { class: "grow" }, h("span", { class: "hidden" }, t("files.find")),
           h("input", { type: "search", id: "find", placeholder: t("files.find"), value: text, oninput, class: "wide" }))),
-      h("p", { class: "soft", role: "status", id: "count" }, answer ? counted(answer) : t("loading")),
-      list.element);
+      h("p", { class: "soft", role: "status", id: "count" }, answer ? counted(answer) : t("loading")));
   }
 
+  place.append(head, list.element);
   draw();
   list.restart();
   return { close: () => list.close() };

@@ -3,7 +3,7 @@
 import { get, post } from "../api.js";
 import { h, show } from "../dom.js";
 import { t } from "../i18n.js";
-import { attempt, button, say } from "../ui.js";
+import { attempt, button, fillPage, say } from "../ui.js";
 
 const TYPING_MS = 400;
 
@@ -15,7 +15,7 @@ export function ignore({ place, folder }) {
   let typing = 0;
   const edited = {};
 
-  const load = () => attempt(async () => {
+  const load = () => fillPage(place, async () => {
     told = await get(base);
     Object.assign(edited, told.texts);
     effect = null;

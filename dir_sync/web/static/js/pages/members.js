@@ -1,11 +1,11 @@
 // Who belongs to the mesh: members, inviting by a code, removing.
 
-import { get, post } from "../api.js";
+import { get, post, Refused } from "../api.js";
 import { h, s, show } from "../dom.js";
 import { clock, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { live } from "../live.js";
-import { attempt, badge, button, confirm, say } from "../ui.js";
+import { badge, button, confirm, fillPage, say } from "../ui.js";
 
 const LASTS = [600, 3600, 86400];
 
@@ -16,10 +16,20 @@ export function members({ place, folder }) {
   let before = "";
   const wish = { role: "rw", lasts: 600 };
 
-  const load = () => attempt(async () => {
+  const load = () => fillPage(place, async () => {
     mesh = await get(`${base}/mesh`);
     draw();
   });
+
+  // Something is different. While the node begins anew, what is known stays in place.
+  const again = async () => {
+    try {
+      mesh = await get(`${base}/mesh`);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
+    draw();
+  };
 
   const here = () => live.state?.folders.find((one) => one.id === folder.id);
 
@@ -121,7 +131,7 @@ export function members({ place, folder }) {
         waiting = null;
       }
       const now = JSON.stringify([folderNow?.status?.mesh, folderNow?.invitation?.joined, folderNow?.status?.peers.length]);
-      if (before && now !== before) load();
+      if (before && now !== before && folderNow?.status) again();
       before = now;
       draw();
     },

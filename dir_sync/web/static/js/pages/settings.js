@@ -5,7 +5,7 @@ import { h, show } from "../dom.js";
 import { moment } from "../format.js";
 import { t } from "../i18n.js";
 import { live } from "../live.js";
-import { attempt, button, say } from "../ui.js";
+import { button, fillPage, say } from "../ui.js";
 
 const TYPING_MS = 500;
 
@@ -15,7 +15,7 @@ export function settings({ place }) {
   let verdict = null; // {good: text} or {bad: text}
   let typing = 0;
 
-  const load = () => attempt(async () => {
+  const load = () => fillPage(place, async () => {
     told = await get("settings");
     text = told.text;
     verdict = null;

@@ -1,0 +1,385 @@
+"""Every page and every action in headless Chromium, with two nodes on the loopback interface.
+
+Not run where there is no Chromium or no package playwright. What a page shows is waited for, never slept for.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.web.lab import Lab, chromium, until, why_no_browser
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Dialog, Page
+
+pytestmark = pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser() or "-")
+
+PAGES = ["overview", "activity", "transfers", "files", "history", "conflicts", "held", "ignore", "members", "settings"]
+EVIL = "<img src=x onerror=alert(1)>.txt"
+WAIT_MS = 30_000
+
+
+def png(red: int) -> bytes:
+    """A small picture in one colour."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\0" + bytes((red, 90, 160)) * 60) * 40
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60, 40, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    it = Lab(tmp_path_factory.mktemp("web"))
+    anna = it.folders["anna"]
+    (anna / "photos").mkdir()
+    for number in range(40):
+        (anna / f"photos/{number:02}.png").write_bytes(png(number * 6))
+    (anna / "notes.txt").write_text("one\ntwo\nthree\n")
+    (anna / "conflict.txt").write_text("first\n")
+    (anna / EVIL).write_text("<script>alert(2)</script>\n")
+    (anna / "drawing.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" onload="alert(3)"/>')
+    (anna / ".syncignore").write_text("/many/\n")
+    try:
+        it.start()
+        it.in_sync()
+        (anna / "notes.txt").write_text("one\n2\nthree\nfour\n")
+        it.in_sync()
+        until(lambda: "2\n" in (it.folders["bob"] / "notes.txt").read_text(), "bob has the change")
+        it.start_web()
+        yield it
+    finally:
+        it.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        it = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield it
+        it.close()
+
+
+class View:
+    """A window, and all that went wrong in it."""
+
+    def __init__(self, lab: Lab, page: Page) -> None:
+        self.lab, self.page = lab, page
+        self.wrong: list[str] = []
+        page.set_default_timeout(WAIT_MS)
+        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        page.on("dialog", self._on_dialog)
+        page.on("console", lambda line: self.wrong.append(line.text) if line.type == "error" else None)
+        page.goto(lab.url)
+        page.wait_for_selector(".card")
+        self.root = page.url.partition("#")[0].partition("?")[0]
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        self.wrong.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def id_of(self, name: str) -> str:
+        """The id of a folder in addresses."""
+        selector = f".card:has(p.path:text-is('{self.lab.folders[name]}'))"
+        self.open("overview")
+        found = self.page.locator(f".cards {selector}").get_attribute("id")
+        assert found is not None
+        return found.removeprefix("folder-")
+
+    def open(self, page: str, folder: str = "", **params: str) -> None:
+        words = "&".join(f"{key}={value}" for key, value in ({"folder": folder} if folder else {}).items())
+        more = "&".join(f"{key}={value}" for key, value in params.items())
+        query = "&".join(part for part in (words, more) if part)
+        self.page.goto("about:blank")
+        self.page.goto(f"{self.root}#/{page}{'?' + query if query else ''}")
+        self.page.wait_for_selector(f".page-{page} > *")
+
+    def open_file(self, name: str, path: str) -> None:
+        key = base64.urlsafe_b64encode(path.encode()).decode().rstrip("=")
+        self.open("file", self.id_of(name), path=key)
+        self.page.wait_for_selector(".timeline li")
+
+    def sees(self, text: str) -> None:
+        self.page.get_by_text(text).first.wait_for()
+
+
+@pytest.fixture
+def view(lab: Lab, browser: Browser) -> Iterator[View]:
+    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    it = View(lab, context.new_page())
+    yield it
+    context.close()
+    assert it.wrong == []
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "locale"), [(1280, "light", "en-GB"), (360, "dark", "de-DE"), (360, "light", "en-US")]
+)
+def test_every_page_opens(lab: Lab, browser: Browser, width: int, scheme: Any, locale: str) -> None:
+    context = browser.new_context(locale=locale, viewport={"width": width, "height": 740}, color_scheme=scheme)
+    view = View(lab, context.new_page())
+    folder = view.id_of("bob")
+    titles = set()
+    for name in PAGES:
+        view.open(name, folder)
+        page = view.page
+        titles.add(page.locator("h1").inner_text())
+        for landmark in ("header", "nav", "main"):
+            assert page.locator(f"body > {landmark}").count() == 1
+        assert page.locator("nav [aria-current=page]").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the window"
+        assert page.evaluate("document.documentElement.lang") == locale[:2]
+        nameless = page.evaluate(
+            """() => [...document.querySelectorAll('button, a, input, select, textarea')].filter((one) =>
+            !(one.textContent.trim() || one.getAttribute('aria-label') || one.labels?.length && one.labels[0].textContent
+            || one.querySelector('img[alt]')?.alt)).map((one) => one.outerHTML)"""
+        )
+        assert nameless == [], name
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+        assert len(ids) == len(set(ids)), f"{name}: an id stands twice"
+    assert len(titles) == len(PAGES)
+    dark = view.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 27)"
+    assert dark == (scheme == "dark")
+    context.close()
+    assert view.wrong == []
+
+
+def test_without_the_token_nothing_is_shown(lab: Lab, browser: Browser) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(lab.url.partition("?")[0])
+    assert "token" in page.inner_text("main")
+    assert page.locator("nav").count() == 0
+    context.close()
+
+
+def test_the_token_leaves_the_address(view: View) -> None:
+    assert "token" not in view.page.url
+    assert view.page.evaluate("document.cookie") == ""
+
+
+def test_the_keyboard_is_enough(view: View) -> None:
+    view.open("overview")
+    page = view.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.locator("nav a").nth(3).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".page-files > *")
+    assert page.evaluate("document.activeElement.id") == "title"
+    page.locator("#find").focus()
+    page.keyboard.type("notes")
+    until(lambda: page.locator(".virtual-row a").all_inner_texts() == ["notes.txt"], "one is found")
+    page.locator(".virtual-row a").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".timeline li")
+
+
+def test_languages(view: View) -> None:
+    view.page.select_option("#language", "de")
+    view.sees("Übersicht")
+    view.page.reload()
+    view.sees("Übersicht")
+    view.page.select_option("#language", "en")
+    view.sees("Overview")
+
+
+def test_the_overview_shows_folders_peers_and_the_mesh(view: View) -> None:
+    view.open("overview")
+    card = view.page.locator(f"#folder-{view.id_of('bob')}")
+    assert "anna" in card.locator("tbody th").inner_text()
+    assert view.page.locator("svg.graph").get_attribute("aria-label")
+    assert view.page.locator("svg.graph .node").count() == 2
+
+
+def test_pause_and_resume(view: View, lab: Lab) -> None:
+    folder = view.id_of("bob")
+    view.page.locator(f"#pause-{folder} summary").click()
+    view.page.locator(f"[id='pause.hour-{folder}']").click()
+    view.sees("Paused until")
+    until(lambda: lab.status("bob")["pause"], "bob is paused")
+    view.page.locator(f"[id='resume-{folder}']").click()
+    view.sees("Resumed.")
+    until(lambda: lab.status("bob")["pause"] is None, "bob goes on")
+    lab.in_sync()
+
+
+def test_a_change_is_seen_without_a_reload(view: View, lab: Lab) -> None:
+    view.open("activity")
+    (lab.folders["anna"] / "just-now.txt").write_text("x")
+    view.page.locator(".virtual-row", has_text="just-now.txt").first.wait_for()
+    view.page.locator("#find").fill("no such event")
+    until(lambda: view.page.evaluate("document.querySelectorAll('.virtual-row').length === 0"), "the page shows it")
+
+
+def test_a_text_is_looked_at_compared_and_brought_back(view: View, lab: Lab) -> None:
+    view.open_file("bob", "notes.txt")
+    page = view.page
+    page.locator("#preview-now").click()
+    assert page.locator("#seen pre").inner_text() == "one\n2\nthree\nfour\n"
+    page.locator("#close").click()
+    page.locator("[id^=diff-]").first.click()
+    assert "-two" in page.locator(".diff").inner_text()
+    assert "+four" in page.locator(".diff").inner_text()
+    with page.expect_download() as downloading:
+        page.locator("[id^=download-]").nth(1).click()
+    assert downloading.value.suggested_filename == "notes.txt"
+    assert Path(downloading.value.path()).read_text() == "one\ntwo\nthree\n"
+    page.locator("[id^=restore-]").first.click()
+    page.locator("#yes").click()
+    view.sees("Restored.")
+    assert (lab.folders["bob"] / "notes.txt").read_text() == "one\ntwo\nthree\n"
+    until(lambda: (lab.folders["anna"] / "notes.txt").read_text() == "one\ntwo\nthree\n", "anna has it, too")
+
+
+def test_pictures_are_shown_and_scripts_do_not_run(view: View) -> None:
+    view.open_file("bob", "photos/01.png")
+    view.page.locator("#preview-now").click()
+    until(lambda: view.page.evaluate("document.querySelector('img.preview')?.naturalWidth === 60"), "the page shows it")
+    view.open_file("bob", "drawing.svg")
+    view.page.locator("#preview-now").click()
+    assert "onload" in view.page.locator("#seen pre").inner_text(), "as text"
+    assert view.page.locator("#seen img").count() == 0
+    view.open_file("bob", EVIL)
+    view.page.locator("#preview-now").click()
+    assert "<script>alert(2)</script>" in view.page.locator("#seen pre").inner_text()
+    image = view.page.evaluate(
+        "async () => { const a = document.querySelector('[id=download-now]').href.replace('/download', '/image');"
+        " const answer = await fetch(a); return answer.status; }"
+    )
+    assert image == 409
+    view.wrong.remove(next(line for line in view.wrong if "409" in line))
+
+
+def test_a_hundred_thousand_files_stay_fluid(view: View, lab: Lab) -> None:
+    many = lab.folders["bob"] / "many"
+    many.mkdir()
+    for number in range(100_000):
+        os.mknod(f"{many}/{number:06}")
+    view.open("files", view.id_of("bob"), dir=base64.urlsafe_b64encode(b"many").decode().rstrip("="))
+    page = view.page
+    page.get_by_text("100,000 entries").wait_for()
+    assert page.locator(".virtual-row").count() < 100
+    for place, name in ((1.0, "099999"), (0.5, "050000"), (0.0, "000000")):
+        page.evaluate(
+            f"(() => {{ const it = document.querySelector('.virtual'); it.scrollTop = it.scrollHeight * {place}; }})()"
+        )
+        page.locator(".virtual-row a", has_text=name).wait_for()
+        assert page.locator(".virtual-row").count() < 100
+
+
+def test_old_versions_are_found(view: View) -> None:
+    view.open("history", view.id_of("bob"))
+    view.page.locator("#find").fill("NOTES")
+    view.page.locator(".virtual-row a", has_text="notes.txt").first.click()
+    view.page.wait_for_selector(".timeline li")
+
+
+def test_rules_are_tried_and_saved(view: View, lab: Lab) -> None:
+    view.open("ignore", view.id_of("bob"))
+    page = view.page
+    page.locator("#which-local").check()
+    page.locator("#rules").fill("photos/0*.png\n")
+    page.get_by_text("10 paths newly ignored, 0 newly shared").wait_for()
+    assert not (lab.folders["bob"] / ".dir_sync/ignore").exists()
+    page.locator("#rules").fill("*.never\n")
+    page.get_by_text("Nothing would change.").wait_for()
+    page.locator("#save").click()
+    view.sees("Saved.")
+    assert (lab.folders["bob"] / ".dir_sync/ignore").read_text() == "*.never\n"
+
+
+def test_settings_are_checked_and_saved(view: View, lab: Lab) -> None:
+    view.open("settings")
+    page = view.page
+    page.locator("#example").click()
+    assert "[folders.notes]" in page.locator("#config").input_value()
+    page.locator("#config").fill("nonsense = 1\n")
+    page.locator("#verdict .bad").wait_for()
+    page.locator("#config").fill(f'[folders.notes]\ndir = "{lab.place}"\n')
+    page.locator("#verdict .good").wait_for()
+    view.wrong[:] = [line for line in view.wrong if " 400 " not in line]  # the browser says what was refused
+    page.locator("#save").click()
+    view.sees("Saved.")
+    assert "[folders.notes]" in (lab.place / "config/dir_sync/config.toml").read_text()
+
+
+@pytest.mark.parametrize("choice", ["keep", "take"])
+def test_conflicts_are_settled(view: View, lab: Lab, choice: str) -> None:
+    lab.conflict("conflict.txt", f"from anna {choice}\n", f"from bob {choice}\n")
+    where = next(name for name in lab.folders if lab.status(name)["conflicts"])
+    now = (lab.folders[where] / "conflict.txt").read_text()
+    view.open("conflicts", view.id_of(where))
+    page = view.page
+    card = page.locator("[id^=conflict-]").first
+    card.get_by_text("In the folder now").wait_for()
+    card.locator("[id^=compare-]").click()
+    assert f"-{now.strip()}" in card.locator(".diff").inner_text()
+    card.locator(f"[id^={choice}-]").click()
+    view.sees("Resolved")
+    until(lambda: not any(lab.status(name)["conflicts"] for name in lab.folders), "nothing is in conflict")
+    after = (lab.folders[where] / "conflict.txt").read_text()
+    assert (after == now) == (choice == "keep")
+    lab.in_sync()
+
+
+@pytest.mark.parametrize("word", ["reject", "approve"])
+def test_held_changes_are_decided(view: View, lab: Lab, word: str) -> None:
+    lab.hold()
+    view.open("held", view.id_of("bob"))
+    page = view.page
+    page.locator("#held-0").wait_for()
+    assert "30" in page.locator("#held-title").inner_text()
+    page.locator("nav .mark", has_text="30").first.wait_for()
+    page.locator(f"#{word}").click()
+    page.locator("#yes").click()
+    view.sees("Nothing is held.")
+    left = 40 if word == "reject" else 10
+
+    def is_done() -> bool:
+        if word == "approve" and lab.status("anna")["held"]:  # she is asked, too
+            view.open("held", view.id_of("anna"))
+            page.locator("#approve").click()
+            page.locator("#yes").click()
+            view.sees("Approved")
+        return all(len(list((folder / "photos").iterdir())) == left for folder in lab.folders.values())
+
+    until(is_done, f"{left} photos are left")
+    lab.in_sync()
+
+
+def test_a_machine_is_invited_joins_and_is_removed(view: View, lab: Lab) -> None:
+    """The last test: the mesh stays closed."""
+    view.open("members", view.id_of("anna"))
+    page = view.page
+    view.sees("Open mesh")
+    page.locator("#invite").click()
+    page.get_by_text("These share it openly now").wait_for()
+    page.locator("#yes").click()
+    page.locator("#code").wait_for()
+    code = page.locator("#code").inner_text()
+    assert page.locator("svg.qr").get_attribute("aria-label") == f"QR code of {code}"
+    joined = lab.run("join", lab.folders["bob"], code, "--peer", f"127.0.0.1:{lab.ports['anna']}", "--yes")
+    assert joined.returncode == 0, joined.stderr
+    view.sees("bob has joined.")
+    page.locator("tr", has_text="bob").first.wait_for()
+    page.locator("tr button", has_text="Remove").first.click()
+    page.get_by_text("All others get a new key.").wait_for()
+    page.locator("#yes").click()
+    view.sees("bob was removed.")
+    until(lambda: view.page.evaluate("document.querySelectorAll('tbody tr').length === 1"), "the page shows it")
+    view.wrong[:] = [line for line in view.wrong if " 409 " not in line]  # while the node begins anew
