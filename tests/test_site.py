@@ -37,6 +37,22 @@ def test_the_site_is_made_and_each_link_leads_somewhere(tmp_path: Path) -> None:
     assert "Unreleased" in (tmp_path / "site/changelog.html").read_text("utf-8")
 
 
+@pytest.mark.parametrize("script", ["docs", "deb"])
+def test_a_folder_that_cannot_be_made(tmp_path: Path, script: str) -> None:
+    (tmp_path / "file").touch()
+    ended = subprocess.run(
+        [ROOT / "scripts" / script, tmp_path / "file/there"],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"dir_sync: {tmp_path}/file/there cannot be made; name another folder: scripts/{script} FOLDER\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
