@@ -94,7 +94,7 @@ def try_way(way: Way, tree: Tree, result: Result) -> None:
 def tail(log: Path) -> str:
     lines = [
         line
-        for each in sorted(log.parent.glob(f"{log.stem}*"))
+        for each in sorted(log.parent.glob(f"{log.stem}*.log"))
         for line in each.read_text("utf-8", "replace").splitlines()
     ]
     return "\n".join(f"    {line}" for line in lines[-MARGIN_OF_TAIL:])
