@@ -138,7 +138,7 @@ def test_the_end_of_what_was_said_is_shown(tmp_path: Path) -> None:
     (tmp_path / "trixie-pipx").mkdir()  # the tree
     (tmp_path / "trixie-pipx.log").write_text("$ pipx install .\nno network\n")
     (tmp_path / "trixie-pipx.bob.log").write_text("stopped\n")
-    assert fresh.tail(tmp_path / "trixie-pipx.log").split() == "stopped $ pipx install . no network".split()
+    assert fresh.tail(tmp_path / "trixie-pipx.log").split() == ["stopped", "$", "pipx", "install", ".", "no", "network"]
 
 
 def test_who_waits_for_a_node_that_has_ended_waits_no_longer() -> None:
