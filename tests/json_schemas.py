@@ -19,6 +19,7 @@ WITHOUT = {
     "start": "it prints one line, the exit code says the same; `status --json` has the process",
     "stop": "as `start`",
     "restart": "as `start`",
+    "service": "the init system has its own: `systemctl show`",
     "completion": "it prints a script",
     "help": "it prints help",
     "version": "it prints one line",

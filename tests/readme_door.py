@@ -175,7 +175,11 @@ def main(words: list[str]) -> int:
     is_run = not words or words[0] not in COMMANDS or words[0] == "run"
     is_question = bool({"-h", "--help"} & set(words)) or (is_run and "--version" in words)
     is_node = is_run and not is_question
-    if words[:1] == ["start"] and not is_question:
+    if words[:2] == ["service", "install"] and not is_question:
+        words = [*words, "--print"]  # nothing of this machine is changed
+    elif words[:1] == ["service"] and not is_question:
+        return 0
+    elif words[:1] == ["start"] and not is_question:
         stop(folder)
         note(folder)
         words = ["start", *node_words(words[1:])]

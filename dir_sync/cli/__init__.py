@@ -31,6 +31,8 @@
     ignoring      ignore
     completing    completion
     background    start, stop, restart
+    service       service
+    boot_files    what systemd, OpenRC and cron read
     absolute      the words of a node, so written that they mean the same in any folder
     launch        a node as a process of its own, until it is ready or has ended
     running_nodes  nodes that run on this machine

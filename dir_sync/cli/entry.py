@@ -146,6 +146,12 @@ def _background() -> ModuleType:
     return background
 
 
+def _service() -> ModuleType:
+    from dir_sync.cli import service
+
+    return service
+
+
 def _commands() -> ModuleType:
     from dir_sync.cli import commands
 
@@ -255,6 +261,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "start": _late(_background, "start"),
     "stop": _late(_background, "stop"),
     "restart": _late(_background, "restart"),
+    "service": _late(_service, "service"),
     "once": once,
     "status": _late(_commands, "status"),
     "events": _late(_watching, "events"),

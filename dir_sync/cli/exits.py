@@ -41,6 +41,11 @@ EXITS: dict[str, dict[int, str]] = {
         ENVIRONMENT: "it does not run: one line says why",
         TIMEOUT: "not ended or not ready in time",
     },
+    "service": {
+        OK: "done; status: it runs",
+        ENVIRONMENT: "it could not be done, or no service is installed",
+        UNFINISHED: "status: it does not run",
+    },
     "once": {
         OK: "the same on both sides",
         TIMEOUT: "not in time, or nobody was there",

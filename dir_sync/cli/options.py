@@ -43,6 +43,7 @@ two nodes on one machine need two TCP ports:
 other commands (--help after any of them tells more):
   start DIR             run a node that goes on when the terminal is closed
   stop, restart DIR     end it; or end it, and start it again
+  service install DIR   let it start at each boot
   once DIR              make DIR the same as on other machines once, then end
   status DIR            show how the node for DIR is doing
   why DIR PATH          tell what is going on at one path, and why

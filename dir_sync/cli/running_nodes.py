@@ -3,7 +3,7 @@
 In:   a folder, or a configuration file. Out: the Node that shares it.
 Rule: a process is a node only if it has the lock of the folder and answers on its control socket, or has said that it waits for
 the folder. One that has just begun is waited for.
-Used by: background.
+Used by: background, service.
 """
 
 from __future__ import annotations

@@ -5,12 +5,13 @@
 #    source ~/.local/share/bash_completion/dir-sync
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_dir_sync_subparsers=(run start stop restart once status events wait approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
+_shtab_dir_sync_subparsers=(run start stop restart service once status events wait approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
 _shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
 _shtab_dir_sync_start_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
 _shtab_dir_sync_stop_option_strings=(--config -h --help)
 _shtab_dir_sync_restart_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
+_shtab_dir_sync_service_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --system --user --print)
 _shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent)
 _shtab_dir_sync_status_option_strings=(-h --help --json --check)
 _shtab_dir_sync_events_option_strings=(-h --help --json --last --since --only --follow --no-wait)
@@ -63,6 +64,12 @@ _shtab_dir_sync_restart___signature_dir_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_restart___key_file_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync_restart___log_file_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync_restart___config_COMPGEN=_shtab_compgen_files
+_shtab_dir_sync_service_pos_0_COMPGEN=_shtab_compgen_dirs
+_shtab_dir_sync_service__s_COMPGEN=_shtab_compgen_dirs
+_shtab_dir_sync_service___signature_dir_COMPGEN=_shtab_compgen_dirs
+_shtab_dir_sync_service___key_file_COMPGEN=_shtab_compgen_files
+_shtab_dir_sync_service___log_file_COMPGEN=_shtab_compgen_files
+_shtab_dir_sync_service___config_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync_once_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_once__s_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_once___signature_dir_COMPGEN=_shtab_compgen_dirs
@@ -111,7 +118,7 @@ _shtab_dir_sync___config_COMPGEN=_shtab_compgen_files
 
 _shtab_dir_sync_conflicts_pos_1_choices=(keep restore show merge)
 _shtab_dir_sync_completion_pos_0_choices=(bash zsh fish)
-_shtab_dir_sync_pos_0_choices=(run start stop restart once status events wait approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
+_shtab_dir_sync_pos_0_choices=(run start stop restart service once status events wait approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
 _shtab_dir_sync_run___no_discovery_nargs=0
 _shtab_dir_sync_run___no_listen_nargs=0
@@ -157,6 +164,22 @@ _shtab_dir_sync_restart__q_nargs=0
 _shtab_dir_sync_restart___quiet_nargs=0
 _shtab_dir_sync_restart___notify_nargs=0
 _shtab_dir_sync_restart___new_nargs=0
+_shtab_dir_sync_service_pos_0_nargs='*'
+_shtab_dir_sync_service___no_discovery_nargs=0
+_shtab_dir_sync_service___no_listen_nargs=0
+_shtab_dir_sync_service___no_default_ignores_nargs=0
+_shtab_dir_sync_service___create_nargs=0
+_shtab_dir_sync_service___version_nargs=0
+_shtab_dir_sync_service__h_nargs=0
+_shtab_dir_sync_service___help_nargs=0
+_shtab_dir_sync_service__v_nargs=0
+_shtab_dir_sync_service___verbose_nargs=0
+_shtab_dir_sync_service__q_nargs=0
+_shtab_dir_sync_service___quiet_nargs=0
+_shtab_dir_sync_service___notify_nargs=0
+_shtab_dir_sync_service___new_nargs=0
+_shtab_dir_sync_service___system_nargs=0
+_shtab_dir_sync_service___print_nargs=0
 _shtab_dir_sync_once___dry_run_nargs=0
 _shtab_dir_sync_once___json_nargs=0
 _shtab_dir_sync_once___no_discovery_nargs=0

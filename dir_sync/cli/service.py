@@ -1,0 +1,292 @@
+"""The command ``service``: a node that is started at each boot, by systemd, OpenRC or cron.
+
+In:   the words after the command. Out: lines on stdout, an exit code, and the file of a service.
+Rule: what is installed is found again by the folder alone, also when that is gone. Where something fails, the line says what was
+done and what is left to do.
+Used by: entry.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shlex
+import subprocess
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from dir_sync import config
+from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, of_typed
+from dir_sync.cli.asked import Asked, read_asked
+from dir_sync.cli.background import ends, start
+from dir_sync.cli.boot_files import Service, cron_line, openrc_script, unit
+from dir_sync.cli.options import KEY_FILE
+from dir_sync.cli.parser import Parser
+from dir_sync.cli.running_nodes import node_of, systemctl
+from dir_sync.config import ConfigError
+from dir_sync.core.model import show
+from dir_sync.folder.user_state import state_path
+from dir_sync.reporting import shell
+from dir_sync.reporting.output import say
+
+__all__ = ["service"]
+
+_ACTIONS = ("install", "remove", "status")
+_OWN = ("system", "user", "print")
+_SYSTEMD = "/run/systemd/system"
+_SYSTEM_UNITS = "/etc/systemd/system"
+_OPENRC = "/sbin/openrc-run"
+_INIT_SCRIPTS = "/etc/init.d"
+_LOW_PORTS = 1024
+
+
+class _Init(NamedTuple):
+    """Where services are: "systemd", "user" (systemd of this user), "openrc" or "cron"."""
+
+    kind: str
+    folder: str = ""
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.folder, f"{name}.service" if self.kind in ("systemd", "user") else name)
+
+
+def service(argv: list[str]) -> int:
+    """``service install|remove|status DIR``."""
+    examples = ("service install ~/shared", "service status ~/shared", "service remove ~/shared",
+                "service install ~/shared --limit-up 2M --print")  # fmt: skip
+    parser = Parser(
+        "service",
+        "Let a node for DIR start at each boot, with the options of a node that are given. systemd does it: as a service of "
+        "this user, or, for root and with --system, of the machine. Without systemd, OpenRC (for root) or a line of cron does"
+        " it.",
+        "\n".join(["examples:", *(f"  {{program}} {one}" for one in examples)]),
+        "service install ~/shared",
+        "service install|remove|status DIR... [options of a node]",
+    )
+    basic = add_node_words(parser, "the folders to share")
+    basic.add_argument("--system", action="store_true", help="a service of the machine (needs root)")
+    basic.add_argument("--user", metavar="NAME", help="whose node the machine starts (default: the owner of DIR)")
+    basic.add_argument("--print", action="store_true", help="print what would be installed, and do nothing")
+    action, argv = (argv[0], argv[1:]) if argv and argv[0] in _ACTIONS else ("", argv)
+    given = parser.parse_args(argv)
+    if not action:
+        raise ConfigError(f"service takes {', '.join(_ACTIONS[:-1])} or {_ACTIONS[-1]} as its first word", config.USAGE)
+    if (given.system or given.user) and os.geteuid() != 0 and not given.print:
+        raise ConfigError("a service of the machine needs root: run this with sudo")
+    words = of_typed(parser, argv, os.getcwd(), _OWN)
+    init = _init(given.system or os.geteuid() == 0)
+    if action == "install":
+        return _install(init, words, given.user or "", given.print)
+    name = _name(words)
+    return _remove(init, name, words) if action == "remove" else _status(init, name, words)
+
+
+def _init(is_system: bool) -> _Init:
+    if os.path.isdir(_SYSTEMD):
+        return _Init("systemd", _SYSTEM_UNITS) if is_system else _Init("user", _user_units())
+    if is_system and os.path.exists(_OPENRC):
+        return _Init("openrc", _INIT_SCRIPTS)
+    return _Init("cron")
+
+
+def _user_units() -> str:
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.config"), "systemd", "user")
+
+
+def _name(words: Words) -> str:
+    """The name of the service: it follows from the first folder, or the configuration file, alone."""
+    path = words.options["config"][0].partition("=")[2] if "config" in words.options else words.folders[0]
+    if not path.startswith("/"):
+        path = path.partition("=")[2]
+    path = os.path.realpath(path)
+    slug = re.sub(r"[^A-Za-z0-9_]+", "-", os.path.splitext(os.path.basename(path))[0]).strip("-")[:40]
+    return f"dir-sync-{slug or 'node'}-{blake3(os.fsencode(path)).hexdigest(length=3)}"
+
+
+# --- install ----------------------------------------------------------------------------------------------------------
+
+
+def _install(init: _Init, words: Words, user: str, only_print: bool) -> int:
+    if FOR_ONE_START & words.options.keys():
+        raise ConfigError("--join and --new are for one start: join first, then install the service", config.USAGE)
+    if KEY_FILE in os.environ and os.environ[KEY_FILE] and "config" not in words.options:
+        words.options.setdefault("key_file", [f"--key-file={os.path.abspath(os.environ[KEY_FILE])}"])
+    made = _service(init, words, read_asked(words.line), user)
+    text = {"openrc": openrc_script, "cron": cron_line}.get(init.kind, unit)(made)
+    if only_print:
+        say(text.rstrip("\n"))
+        return config.OK
+    if init.kind == "cron":
+        return _install_cron(made, text)
+    os.makedirs(init.folder, 0o755, exist_ok=True)
+    _make_state(made)
+    path = init.path(made.name)
+    _write(path, text, 0o755 if init.kind == "openrc" else 0o644)
+    _end_others(made)
+    try:
+        if init.kind == "openrc":
+            _do("rc-update", "add", made.name, "default")
+            _do("rc-service", made.name, "restart")
+        else:
+            is_user = init.kind == "user"
+            systemctl("daemon-reload", is_user=is_user)
+            systemctl("enable", f"{made.name}.service", is_user=is_user)
+            systemctl("restart", f"{made.name}.service", is_user=is_user)  # it returns when the node is ready
+    except ConfigError as error:
+        raise ConfigError(f"{show(os.fsencode(path))} is written, but the service does not run: {error}") from None
+    say(f"installed, and running: {show(os.fsencode(path))}")
+    if init.kind == "user" and (command := _linger()):
+        say(f"it ends when you log out, and starts when you log in; for the time between and for each boot: {command}")
+    return config.OK
+
+
+def _service(init: _Init, words: Words, asked: Asked, user: str) -> Service:
+    configs = asked.configs
+    state, folders = os.path.dirname(state_path("x")), [one.folder for one in configs]
+    if init.kind in ("systemd", "openrc"):
+        try:
+            owner = pwd.getpwnam(user) if user else pwd.getpwuid(os.stat(asked.file or folders[0]).st_uid)
+        except KeyError:
+            raise ConfigError(f"there is no such user: {user or 'the owner of DIR'}; name one with --user") from None
+        user = owner.pw_name
+        if owner.pw_uid != os.geteuid():
+            state = os.path.join(owner.pw_dir, ".local", "state", "dir_sync")
+    else:
+        user = ""
+    is_low = min(configs[0].listen_port, configs[0].broadcast_port) < _LOW_PORTS
+    return Service(_name(words), shell.again(), words, folders, state, asked.file, user, is_low)
+
+
+def _make_state(made: Service) -> None:
+    """The state folder has to be there before systemd lets the node write to it, and belongs to the user of the node."""
+    path, missing = made.state, []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for path in reversed(missing):
+        os.mkdir(path, 0o700)
+        if made.user:
+            owner = pwd.getpwnam(made.user)
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def _end_others(made: Service) -> None:
+    """A node that was started in another way has the folder; two cannot have it."""
+    for folder in made.folders:
+        node = node_of(folder)
+        if node is not None and node.unit != f"{made.name}.service":
+            ends(node)
+            say(f"stopped: process {node.number}, which shared {show(os.fsencode(folder))}: the service does that now")
+
+
+def _linger() -> str:
+    """Let this user's services run without a login. What is left to do, as a command; "": nothing."""
+    name = pwd.getpwuid(os.geteuid()).pw_name
+    if os.path.exists(f"/var/lib/systemd/linger/{name}"):
+        return ""
+    try:
+        _do("loginctl", "--no-ask-password", "enable-linger")
+    except ConfigError:
+        return f"sudo loginctl enable-linger {shlex.quote(name)}"
+    return ""
+
+
+def _install_cron(made: Service, line: str) -> int:
+    try:
+        others = [one for one in _crontab() if f"# {made.name}:" not in one]
+        _set_crontab([*others, line])
+    except ConfigError as error:
+        raise ConfigError(
+            f"there is neither systemd nor OpenRC nor cron here ({error}): let your system run this at each boot:"
+            f" {shlex.join([*made.program, 'start', *made.words.line])}"
+        ) from None
+    say("installed as a line of your crontab, for each boot")
+    return start(made.words.line)
+
+
+# --- remove, status ---------------------------------------------------------------------------------------------------
+
+
+def _remove(init: _Init, name: str, words: Words) -> int:
+    if init.kind == "cron":
+        lines = _crontab()
+        if not any(f"# {name}:" in one for one in lines):
+            raise ConfigError(_none(words))
+        _set_crontab([one for one in lines if f"# {name}:" not in one])
+        say("removed from your crontab; a node that runs goes on until 'stop'")
+        return config.OK
+    path = init.path(name)
+    if not os.path.exists(path):
+        raise ConfigError(_none(words))
+    if init.kind == "openrc":
+        _do("rc-service", "--ifstarted", name, "stop")
+        _do("rc-update", "delete", name)
+        os.unlink(path)
+    else:
+        is_user = init.kind == "user"
+        systemctl("disable", "--now", f"{name}.service", is_user=is_user)
+        os.unlink(path)
+        systemctl("daemon-reload", is_user=is_user)
+    say(f"removed: {show(os.fsencode(path))}")
+    return config.OK
+
+
+def _status(init: _Init, name: str, words: Words) -> int:
+    path = init.path(name) if init.kind != "cron" else ""
+    if not (any(f"# {name}:" in one for one in _crontab()) if init.kind == "cron" else os.path.exists(path)):
+        raise ConfigError(_none(words))
+    say(f"installed: {show(os.fsencode(path)) if path else 'a line of your crontab'}")
+    if init.kind in ("systemd", "user"):
+        about = systemctl("show", "--property=ActiveState,UnitFileState,StatusText", f"{name}.service",
+                          is_user=init.kind == "user")  # fmt: skip
+        found = dict(line.partition("=")[::2] for line in about.splitlines())
+        say(f"at each boot: {'yes' if found.get('UnitFileState') == 'enabled' else 'no'}")
+        state, text = found.get("ActiveState", "unknown"), found.get("StatusText", "")
+        say(f"now: {state}" + (f" ({text})" if text else ""))
+        return config.OK if state in ("active", "reloading") else config.UNFINISHED
+    folders = [re.sub(r"^[^/]*=", "", one) for one in words.folders]
+    runs = bool(folders) and all(node_of(os.path.realpath(one)) is not None for one in folders)
+    say(f"now: {'active' if runs else 'no node runs'}")
+    return config.OK if runs or not folders else config.UNFINISHED
+
+
+def _none(words: Words) -> str:
+    named = " and ".join(show(os.fsencode(one)) for one in words.folders) or "that configuration file"
+    return f"no service is installed for {named}; to install one: {shell.command('service', 'install', *words.line)}"
+
+
+def _crontab() -> list[str]:
+    try:
+        done = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise ConfigError(f"crontab cannot be run: {error.strerror}") from None
+    return done.stdout.splitlines() if done.returncode == 0 else []
+
+
+def _set_crontab(lines: Sequence[str]) -> None:
+    _do("crontab", "-", given="".join(f"{line}\n" for line in lines))
+
+
+def _do(*command: str, given: str = "") -> None:
+    """ConfigError with the program's own words, if it fails."""
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise ConfigError(f"{command[0]} cannot be run: {error.strerror}") from None
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
+        raise ConfigError(f"{' '.join(command)}: {said[0]}")
+
+
+def _write(path: str, text: str, mode: int) -> None:
+    try:
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path + ".new", mode)
+        os.replace(path + ".new", path)
+    except OSError as error:
+        raise ConfigError(f"{show(os.fsencode(path))} cannot be written: {error.strerror}") from None

@@ -1,0 +1,279 @@
+"""service: what is written for systemd, OpenRC and cron, and what is asked of them. Their programs are stand-ins; systemd-analyze
+is the real one, where there is one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dir_sync import cli
+from dir_sync.cli import boot_files, service
+from dir_sync.cli.absolute import Words
+
+FAKE = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$CALLS"
+case "$*" in
+*show*) printf 'ActiveState=active\\nUnitFileState=enabled\\nStatusText=1 folder shared\\n' ;;
+-l) cat "$TAB" 2>/dev/null ;;
+-) cat >"$TAB" ;;
+*enable-linger*) exit 1 ;;
+esac
+"""
+
+
+class Host:
+    """A machine with stand-ins for the programs of init systems."""
+
+    def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.place = place
+        self.folder = place / "my shared 50% $x"
+        self.folder.mkdir()
+        self.calls_file = place / "calls"
+        self.tab = place / "tab"
+        self._monkeypatch = monkeypatch
+        tools = place / "bin"
+        tools.mkdir()
+        for name in ("systemctl", "loginctl", "crontab", "rc-update", "rc-service"):
+            (tools / name).write_text(FAKE)
+            (tools / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        monkeypatch.setenv("CALLS", str(self.calls_file))
+        monkeypatch.setenv("TAB", str(self.tab))
+        monkeypatch.setenv("HOME", str(place))
+        for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "DIR_SYNC_KEY_FILE"):
+            monkeypatch.delenv(name, raising=False)
+        for name in ("_SYSTEMD", "_OPENRC"):
+            monkeypatch.setattr(service, name, str(place / "nothing"))
+        for name in ("_SYSTEM_UNITS", "_INIT_SCRIPTS"):
+            monkeypatch.setattr(service, name, str(place / name))
+        monkeypatch.setattr(service, "start", lambda words: self.note("start", *words))
+        monkeypatch.chdir(place)
+
+    def note(self, *words: str) -> int:
+        with self.calls_file.open("a") as file:
+            file.write(f"{shlex.join(words)}\n")
+        return 0
+
+    def has(self, name: str, user: bool = False) -> None:
+        self._monkeypatch.setattr(service, name, str(self.place))
+        if user:
+            self._monkeypatch.setattr(service, "_init", lambda is_system: service._Init("user", service._user_units()))
+
+    def calls(self) -> list[str]:
+        try:
+            return self.calls_file.read_text().splitlines()
+        finally:
+            self.calls_file.unlink(missing_ok=True)
+
+    def units(self) -> list[Path]:
+        return sorted(self.place.rglob("dir-sync-*"))
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    return Host(tmp_path, monkeypatch)
+
+
+def verified(path: Path, *more: str) -> str:
+    """What systemd-analyze has against a unit."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *more, path], capture_output=True, text=True, check=False, timeout=60
+    )
+    return "".join(line for line in done.stderr.splitlines(True) if path.name in line)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_service_of_the_machine(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.has("_SYSTEMD")
+    key = host.place / "a key"
+    words = [str(host.folder), "--key-file", str(key), "--name", "x y", "--log-file", "logs/log"]
+    assert cli.main(["service", "install", *words]) == 0, capsys.readouterr().err
+    (path,) = host.units()
+    text = path.read_text()
+    for line in (
+        *("Type=notify", "User=root", "NoNewPrivileges=yes", "ProtectSystem=strict", "ProtectHome=read-only"),
+        *("SystemCallFilter=@system-service", f"LoadCredential=mesh.key:{key}", "WantedBy=multi-user.target"),
+        f'ReadWritePaths="{host.place}/my shared 50%% $x"',
+        f"ReadWritePaths={host.place}/.local/state/dir_sync",
+        f"ReadWritePaths={host.place}/logs",
+        f"CacheDirectory=dir-sync/{path.stem}",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+    ):
+        assert line in text.splitlines(), text
+    (command,) = (line for line in text.splitlines() if line.startswith("ExecStart="))
+    assert f'run "{host.place}/my shared 50%% $$x"' in command
+    assert '"--name=x y"' in command
+    assert command.endswith(f"--key-file=${{CREDENTIALS_DIRECTORY}}/mesh.key --signature-dir=%C/dir-sync/{path.stem}")
+    assert (host.place / ".local" / "state" / "dir_sync").is_dir()
+    assert host.calls() == [
+        "systemctl daemon-reload",
+        f"systemctl enable {path.name}",
+        f"systemctl restart {path.name}",
+    ]
+    assert cli.main(["service", "status", str(host.folder)]) == 0
+    assert "now: active (1 folder shared)" in capsys.readouterr().out
+    host.calls()
+    host.folder.rmdir()  # it is found by its name alone
+    assert cli.main(["service", "remove", str(host.folder)]) == 0
+    assert host.calls() == [f"systemctl disable --now {path.name}", "systemctl daemon-reload"]
+    assert not host.units()
+    assert cli.main(["service", "remove", str(host.folder)]) == 1
+    assert "no service is installed" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_node_of_the_machine_is_that_of_the_folders_owner(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.has("_SYSTEMD")
+    os.chown(host.folder, 65534, 65534)
+    assert cli.main(["service", "install", str(host.folder), "--print"]) == 0
+    text = capsys.readouterr().out
+    assert "\nUser=nobody\n" in text
+    assert "\nCapabilityBoundingSet=\n" in text
+    assert cli.main(["service", "install", str(host.folder), "--print", "-l", "600"]) == 0
+    assert "\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n" in capsys.readouterr().out
+    assert cli.main(["service", "install", str(host.folder), "--print", "--user", "no-such-user"]) == 1
+    assert "there is no such user" in capsys.readouterr().err
+
+
+def test_a_service_of_a_user(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.has("_SYSTEMD", user=True)
+    assert cli.main(["service", "install", str(host.folder)]) == 0, capsys.readouterr().err
+    (path,) = host.units()
+    assert path.parent == host.place / ".config" / "systemd" / "user"
+    text = path.read_text()
+    assert "WantedBy=default.target" in text
+    assert "User=" not in text
+    assert "CapabilityBoundingSet" not in text, "a user's systemd cannot set it"
+    assert [call.split()[:2] for call in host.calls()][:3] == [["systemctl", "--user"]] * 3
+    assert "sudo loginctl enable-linger" in capsys.readouterr().out
+
+
+def test_a_configuration_file_may_name_other_folders_later(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.has("_SYSTEMD", user=True)
+    file = host.place / "config.toml"
+    file.write_text('[folders.one]\ndir = "my shared 50% $x"\n')
+    assert cli.main(["service", "install", "--config", str(file), "--print"]) == 0
+    text = capsys.readouterr().out
+    assert "ProtectSystem=full" in text
+    assert "--signature-dir" not in text
+    assert f"run --config={file}" in text
+
+
+@pytest.mark.parametrize("is_user", [True, False])
+@pytest.mark.parametrize(
+    "name", ["shared", "with space", 'quote"d', "50%", "$HOME", "back\\slash", "ünï", "semi;colon", "#x"]
+)
+def test_systemd_takes_it(host: Host, name: str, is_user: bool) -> None:
+    folder = host.place / name
+    folder.mkdir(exist_ok=True)
+    words = Words([str(folder)], {"key_file": [f"--key-file={host.place}/key:1"], "name": ["--name=a $b %c"]})
+    made = boot_files.Service(
+        "dir-sync-x",
+        ["/bin/true", "-I"],
+        words,
+        [str(folder)],
+        str(host.place / "state"),
+        None,
+        "" if is_user else "root",
+    )
+    path = host.place / "dir-sync-x.service"
+    path.write_text(boot_files.unit(made))
+    assert verified(path, *(["--user"] if is_user else [])) == ""
+
+
+def test_what_systemd_would_refuse_is_noticed_by_this_test(host: Host) -> None:
+    path = host.place / "dir-sync-x.service"
+    path.write_text("[Service]\nType=notify\nExecStart=/bin/true\nProtectSystem=maybe\n")
+    assert "maybe" in verified(path)
+
+
+def test_a_path_that_no_unit_can_hold(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.has("_SYSTEMD", user=True)
+    folder = host.place / "two\nlines"
+    folder.mkdir()
+    assert cli.main(["service", "install", str(folder)]) == 1
+    assert "cannot stand in a file" in capsys.readouterr().err
+    assert not host.units()
+
+
+def test_without_systemd_cron_does_it(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.tab.write_text("5 4 * * * other\n")
+    for _ in range(2):  # again: it is replaced
+        assert cli.main(["service", "install", str(host.folder), "--name", "x"]) == 0, capsys.readouterr().err
+    other, line = host.tab.read_text().splitlines()
+    assert other == "5 4 * * * other"
+    assert line.startswith("@reboot ")
+    assert f"start '{host.place}/my shared 50\\% $x' --name=x # dir-sync-" in line
+    assert host.calls()[-1] == f"start '{host.folder}' --name=x"
+    assert cli.main(["service", "status", str(host.folder)]) == 4
+    assert "a line of your crontab" in capsys.readouterr().out
+    assert cli.main(["service", "remove", str(host.folder)]) == 0
+    assert host.tab.read_text() == "5 4 * * * other\n"
+    assert cli.main(["service", "remove", str(host.folder)]) == 1
+
+
+def test_without_anything_the_line_for_the_boot_is_said(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(host.place))
+    assert cli.main(["service", "install", str(host.folder)]) == 1
+    said = capsys.readouterr().err
+    assert "let your system run this at each boot" in said
+    assert f"start '{host.folder}'" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_openrc(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.has("_OPENRC")
+    (host.place / "it's").mkdir()
+    assert cli.main(["service", "install", str(host.place / "it's"), "--name", "x y"]) == 0, capsys.readouterr().err
+    (path,) = host.units()
+    assert path.stat().st_mode & 0o111
+    assert subprocess.run(["sh", "-n", path], check=False).returncode == 0
+    show = f'. "{path}" 2>/dev/null; eval "set -- $command_args"; printf "%s\\n" "$command_user" "$@"'
+    said = subprocess.run(["sh", "-c", show], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[0] == "root"
+    assert said[-3:] == ["run", f"{host.place}/it's", "--name=x y"]
+    assert host.calls() == [f"rc-update add {path.name} default", f"rc-service {path.name} restart"]
+    assert cli.main(["service", "remove", str(host.place / "it's")]) == 0
+    assert not host.units()
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["install", "shared", "--join", "K7QX-4MDP"], "join first"),
+        (["install", "nowhere"], "no such folder"),
+        (["install"], "which folder"),
+        ([], "first word"),
+        (["shared"], "first word"),
+        (["install", "shared", "--limit-up", "x"], "bytes a second"),
+    ],
+)
+def test_what_is_refused(host: Host, capsys: pytest.CaptureFixture[str], words: list[str], why: str) -> None:
+    (host.place / "shared").mkdir()
+    assert cli.main(["service", *words]) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert len(said.splitlines()) == 1
+    assert not host.units()
+
+
+def test_what_fails_is_said_in_the_words_of_systemd(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.has("_SYSTEMD", user=True)
+    (host.place / "bin" / "systemctl").write_text(
+        "#!/bin/sh\necho 'Failed to connect to bus: No medium found' >&2; exit 1\n"
+    )
+    assert cli.main(["service", "install", str(host.folder)]) == 1
+    said = capsys.readouterr().err
+    assert "is written, but the service does not run" in said
+    assert "Failed to connect to bus" in said
