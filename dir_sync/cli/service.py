@@ -72,6 +72,8 @@ def service(argv: list[str]) -> int:
     basic.add_argument("--print", action="store_true", help="print what would be installed, and do nothing")
     action, argv = (argv[0], argv[1:]) if argv and argv[0] in _ACTIONS else ("", argv)
     given = parser.parse_args(argv)
+    if not action and not given.folders:
+        parser.error("the following arguments are required: DIR")
     if not action:
         raise ConfigError(f"service takes {', '.join(_ACTIONS[:-1])} or {_ACTIONS[-1]} as its first word", config.USAGE)
     if (given.system or given.user) and os.geteuid() != 0 and not given.print:

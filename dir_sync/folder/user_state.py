@@ -2,7 +2,7 @@
 
 In:   the name of a file, and its content. Out: its content; nothing, if it does not exist or is invalid.
 Rule: no failure here is an error. Callers have to work without the data.
-Used by: cli.background, root, running, network.node_id, security, doctor.machine_facts.
+Used by: cli.background, cli.service, root, running, network.node_id, security, doctor.machine_facts.
 """
 
 from __future__ import annotations

@@ -252,7 +252,7 @@ def test_openrc(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
         (["install", "shared", "--join", "K7QX-4MDP"], "join first"),
         (["install", "nowhere"], "no such folder"),
         (["install"], "which folder"),
-        ([], "first word"),
+        ([], "which folder"),
         (["shared"], "first word"),
         (["install", "shared", "--limit-up", "x"], "bytes a second"),
     ],
