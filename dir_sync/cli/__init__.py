@@ -21,6 +21,7 @@
     conflicting   conflicts
     deciding      approve, reject
     waiting       wait
+    headlines     the first line of `status`, and its table of peers
     conflict_tools  conflicts: show, merge
     doctor        doctor
     why           why

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from dir_sync.cli.results import tell
 from dir_sync.cli.status_words import render, status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
-from dir_sync.reporting import shell
+from dir_sync.reporting import log, shell
 from dir_sync.reporting.log import how_many
 from dir_sync.reporting.output import say
 
@@ -48,7 +49,7 @@ def status(argv: list[str]) -> int:
     if given.json:
         say(json.dumps(answer))
     else:
-        say("\n".join(render(found, given.folder)))
+        say("\n".join(render(found, given.folder, log.wants_colour(sys.stdout))))
     return config.UNFINISHED if given.check and not found.is_all_in_sync else config.OK
 
 

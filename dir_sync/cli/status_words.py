@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import time
 
+from dir_sync.cli.headlines import COLOURS, headline, pause_words, peer_table, safe_line
 from dir_sync.config import ConfigError
 from dir_sync.core.mode import Mode
-from dir_sync.core.pausing import NO_END
-from dir_sync.core.peers.standing import NOTHING, Lack
-from dir_sync.core.status import HeldChange, MeshStatus, PauseStatus, PeerStatus, ScheduleStatus, Status
+from dir_sync.core.status import HeldChange, MeshStatus, ScheduleStatus, Status
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, listed, moment
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
 
-__all__ = ["held_words", "pause_words", "render", "status_in"]
+__all__ = ["held_words", "render", "status_in"]
 
 _TOLD_MAX = 5  # paths that are named
+_COLOURS = {"green": "\x1b[1;32m", "cyan": "\x1b[1;36m", "yellow": "\x1b[1;33m", "red": "\x1b[1;31m"}
 
 
 def status_in(answer: Answer) -> Status:
@@ -29,11 +29,16 @@ def status_in(answer: Answer) -> Status:
         raise ConfigError("the running node is another version: restart it") from None
 
 
-def render(status: Status, folder: str) -> list[str]:
-    """One line for each relevant fact; names are escaped already. `folder`: as the user typed it, for commands."""
+def render(status: Status, folder: str, colour: bool = False) -> list[str]:
+    """A headline, and one line for each relevant fact; names are escaped already. `folder`: as the user typed it, for commands.
+    `colour`: of the headline."""
+    now_s = time.time()
+    top = headline(status, now_s)
     lines = [
+        f"{_COLOURS[COLOURS[status.headline]]}{top}\x1b[0m" if colour else top,
+        safe_line(status),
         f"{status.folder}: shared as '{status.folder_name}' by {status.name} ({status.replica[:8]}),"
-        f" {f'port {status.port}' if status.port else 'not listening'}, process {status.process}",
+        f" {f'port {status.port}' if status.port else 'not listening'}, process {status.process}, version {status.version}",
         _mesh(status.mesh, folder),
         f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})",
     ]
@@ -44,15 +49,19 @@ def render(status: Status, folder: str) -> list[str]:
     if status.schedule is not None:
         lines.append(_schedule(status.schedule))
     lines += [f"{name} has paused this folder: nothing is exchanged with it" for name in status.paused_elsewhere]
-    lines += [f"{peer.name} ({peer.replica[:8]}) at {peer.address}: {_standing(peer)}" for peer in status.peers]
+    lines += peer_table(status, now_s)
     if status.scanning:
         lines.append("scanning the folder")
     for transfer in status.transfers:
         done = 100 * transfer.here // max(transfer.size, 1)
-        lines.append(f"receiving {transfer.path} from {transfer.peer}: {done} % of {human_bytes(transfer.size)}")
+        lines.append(
+            f"receiving {transfer.path} from {transfer.peer}: {done} % of {human_bytes(transfer.size)}{_speed(transfer.per_s)}"
+        )
     for upload in status.uploads:
         done = 100 * upload.sent // max(upload.size, 1)
-        lines.append(f"sending {upload.path} to {upload.peer}: {done} % of {human_bytes(upload.size)}")
+        lines.append(
+            f"sending {upload.path} to {upload.peer}: {done} % of {human_bytes(upload.size)}{_speed(upload.per_s)}"
+        )
     if status.wanted:
         are = "is" if status.wanted == 1 else "are"
         lines.append(f"{how_many(status.wanted, 'path')} {are} newer elsewhere and not here yet")
@@ -85,13 +94,12 @@ def render(status: Status, folder: str) -> list[str]:
         approving = APPROVE_ELSEWHERE if is_ours else command("approve", folder)
         lines.append(f"  to let it happen: {approving}")
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
-    lines.append(_headline(status))
+    lines.append(_last_line(status))
     return lines
 
 
-def pause_words(pause: PauseStatus) -> str:
-    by = " by the schedule" if pause.scheduled else ""
-    return f"PAUSED{by}" if pause.until_s == NO_END else f"PAUSED{by} until {moment(pause.until_s)}"
+def _speed(per_s: int) -> str:
+    return f" at {human_bytes(per_s)}/s" if per_s else ""
 
 
 def _schedule(schedule: ScheduleStatus) -> str:
@@ -120,30 +128,7 @@ def _mesh(mesh: MeshStatus | None, folder: str) -> str:
     return f"closed mesh {mesh.key}, generation {mesh.generation}, {role}, {how_many(mesh.members, 'member')}"
 
 
-def _standing(peer: PeerStatus) -> str:
-    """What a peer lacks of ours, and what we lack of the peer's."""
-    if peer.synchronized:
-        return "in sync"
-    if peer.lacks is None:
-        return "comparing"
-    words = []
-    if peer.lacks != NOTHING:
-        words.append(f"it lacks {_amount(peer.lacks)}")
-    if peer.lacking_here != NOTHING:
-        words.append(f"this node lacks {_amount(peer.lacking_here)} that it has")
-    return "; ".join(words) or "comparing"
-
-
-def _amount(lack: Lack) -> str:
-    words = []
-    if lack.files:
-        words.append(f"{how_many(lack.files, 'file')} ({human_bytes(lack.bytes)})")
-    if lack.others:
-        words.append(how_many(lack.others, "other change"))
-    return " and ".join(words) or human_bytes(lack.bytes)
-
-
-def _headline(status: Status) -> str:
+def _last_line(status: Status) -> str:
     """The last line: whether everything is in sync."""
     if status.pause is not None:
         return "not in sync: it is paused here"

@@ -3,8 +3,8 @@
 In:   what a person has said last (`pause`, `resume`), whether the schedule says `off` now, and the time. Out: the pause, or none.
 Rule: what a person says counts more than the schedule: a pause until it is over, a resume until the schedule changes next.
 A wish is kept as text, so that it survives the end of the program.
-Used by: cli.pausing, cli.status_words, daemon.pausing, daemon.rehearsal, daemon.status, folder.pauses,
-history.story, reporting.event_words.
+Used by: cli.headlines, cli.pausing, daemon.pausing, daemon.rehearsal, daemon.status, folder.pauses, history.story,
+reporting.event_words.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ In:   figures of a running node, or the JSON object that another process receive
 Out:  a frozen Status; the JSON object.
 Rule: each field is a key of the JSON object, and a later version may add some. Names and paths are printable text: they
 are escaped (`model.show`) where the status is made.
-Used by: cli.status_words, cli.waiting, core.shot, core.waiting, daemon, folder.pauses, network.sealing,
-reporting.prometheus, doctor.examination.
+Used by: cli, core.shot, core.waiting, daemon, doctor.examination, folder.pauses, network.sealing, reporting.prometheus.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ __all__ = [
     "moment",
     "reopen",
     "setup",
+    "wants_colour",
 ]
 
 logger = logging.getLogger("dir_sync")
@@ -62,7 +63,7 @@ def setup(verbosity: int, log_file: str | None, max_bytes: int = LOG_MAX_SIZE, k
         handlers.append(_Lines(opened, "utf-8", _Full(), wanted))
     if sys.stderr is not None:
         level = logging.WARNING if verbosity < 0 else wanted
-        handlers.insert(0, _Lines(sys.stderr, sys.stderr.encoding, _Short(), level, _wants_colour(sys.stderr)))
+        handlers.insert(0, _Lines(sys.stderr, sys.stderr.encoding, _Short(), level, wants_colour(sys.stderr)))
     for source in (logger, _FOREIGN):
         source.propagate = False
         source.setLevel(wanted if source is logger else logging.WARNING)
@@ -348,9 +349,15 @@ def _descriptor_of(stream: TextIO) -> int | None:
         return None
 
 
-def _wants_colour(stream: TextIO) -> bool:
+def wants_colour(stream: TextIO | None) -> bool:
+    """True for a terminal, unless the user wants no colour (NO_COLOR)."""
     try:
-        return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return (
+            stream is not None
+            and stream.isatty()
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM") != "dumb"
+        )
     except ValueError:  # closed
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -71,22 +72,22 @@ def test_folders_that_cannot_be_watched_are_named() -> None:
 
 
 def test_an_open_mesh_says_so_and_how_to_close_it() -> None:
-    assert lines()[1] == (
+    assert lines()[3] == (
         "the mesh is open: anyone on this LAN can join the folder; to close it: python main.py invite 'my docs'"
     )
 
 
 def test_a_closed_mesh_is_named() -> None:
     said = lines(mesh=MESH)
-    assert said[1] == "closed mesh 7K3Q-9XMD, generation 3, read-write, 4 members"
+    assert said[3] == "closed mesh 7K3Q-9XMD, generation 3, read-write, 4 members"
     assert not any("open" in line for line in said)
 
 
 def test_a_machine_that_was_removed_says_by_whom_it_knows_and_what_to_do() -> None:
     """And not that some firewall may be in the way."""
     said = lines(mesh={**MESH, "removed_by": "anna", "removed_s": 1_790_000_000}, peers=[], in_sync=False)
-    assert said[1].startswith("this machine was REMOVED from the closed mesh 7K3Q-9XMD, said anna at 2026-09-")
-    assert said[1].endswith(" and run: python main.py join 'my docs'")
+    assert said[3].startswith("this machine was REMOVED from the closed mesh 7K3Q-9XMD, said anna at 2026-09-")
+    assert said[3].endswith(" and run: python main.py join 'my docs'")
     assert said[-1] == "not in sync: this machine was removed from its mesh"
 
 
@@ -142,9 +143,9 @@ def test_what_is_held_comes_with_commands_that_can_be_pasted(more: dict[str, obj
     [
         (None, (0, 0, 0), "comparing"),
         ((0, 0, 0), (0, 0, 0), "comparing"),
-        ((2, 10_000, 1), (0, 0, 0), "it lacks 2 files (10.0 kB) and 1 other change"),
-        ((0, 0, 0), (0, 0, 3), "this node lacks 3 other changes that it has"),
-        ((1, 500, 0), (0, 0, 1), "it lacks 1 file (500 B); this node lacks 1 other change that it has"),
+        ((2, 10_000, 1), (0, 0, 0), "lacks 2 files (10.0 kB) and 1 other change"),
+        ((0, 0, 0), (0, 0, 3), "has 3 other changes more"),
+        ((1, 500, 0), (0, 0, 1), "lacks 1 file (500 B); has 1 other change more"),
     ],
 )
 def test_what_a_peer_and_this_node_lack(
@@ -166,7 +167,10 @@ def test_what_a_peer_and_this_node_lack(
         "traffic": None,
         "progress": None,
     }
-    assert f"bob (8b8b8b8b) at 10.0.0.2: {words}" in lines(peers=[peer])
+    said = lines(peers=[peer])
+    at = next(number for number, line in enumerate(said) if line.startswith("NAME"))
+    assert re.split(r"\s{2,}", said[at]) == ["NAME", "ADDRESS", "VERSION", "LAG", "RATE", "LAST SEEN"]
+    assert re.split(r"\s{2,}", said[at + 1]) == ["bob", "10.0.0.2", "1.2.3", words, "-", "connected"]
 
 
 def test_the_answer_of_another_version_is_not_guessed_at() -> None:
@@ -208,3 +212,64 @@ def test_a_pause_elsewhere_is_no_trouble_with_the_network() -> None:
 def test_a_schedule_is_said_with_what_holds_now(holds: str, until_s: int, line: str) -> None:
     schedule = {"rules": ["sa off", "up=1M"], "holds": holds, "until_s": until_s}
     assert any(one.startswith(line) for one in lines(schedule=schedule))
+
+
+BOB: dict[str, Any] = {
+    "name": "bob", "node": "bb" * 8, "replica": "8b" * 8, "address": "10.0.0.2", "synchronized": True,
+    "lacks": {"files": 0, "bytes": 0, "others": 0}, "lacking_here": {"files": 0, "bytes": 0, "others": 0},
+    "version": "1.2.3", "since_s": 1_700_000_000, "progress": None,
+    "traffic": {"sent": 5, "received": 5, "sends_per_s": 11_000_000, "receives_per_s": 10, "rtt_ms": 0.2},
+}  # fmt: skip
+LAGS = BOB | {"synchronized": False, "lacks": {"files": 2, "bytes": 10_000, "others": 0}}
+PROGRESS = {
+    "files": 20_001, "files_done": 12_300, "bytes": 2_200_000_000, "bytes_done": 400_000_000, "others": 0,
+    "others_done": 0, "per_s": 11_000_000, "seconds": 30, "left_s": 164,
+}  # fmt: skip
+LOST = {"path": "big", "problem": "no room", "again": True, "held": False}
+DORA = {"name": "dora", "replica": "dd" * 8, "address": "10.0.0.5", "version": "1.0.0", "last_seen_s": 1_000_000_000}
+
+
+@pytest.mark.parametrize(
+    ("more", "first", "second"),
+    [
+        ({"peers": [BOB], "in_sync": True}, "UP TO DATE with bob: 3 files (2.00 kB)",
+         "yes, bob has everything that is here"),
+        ({"peers": [BOB, LAGS | {"name": "carol"}], "sending": PROGRESS},
+         "SYNCING: going out: 12,300 of 20,001 files, 400 MB of 2.20 GB (18 %), 11.0 MB/s, 3 min left",
+         "no, carol lacks 2 files (10.0 kB) (bob has everything)"),
+        ({"peers": [BOB], "wanted": 2, "troubled": [LOST]},
+         "SYNCING: in trouble: big (no room)", "yes, bob has everything that is here"),
+        ({"peers": [BOB], "wanted": 1, "troubled": [LOST]},
+         "TROUBLE: big cannot be here (no room)", "yes, bob has everything that is here"),
+        ({"peers": [BOB], "unseen": 2}, "SYNCING: 2 paths here still to be looked at",
+         "no, changes here are still to be looked at"),
+        ({"peers": [BOB], "held": [held()]}, "HELD: what was done to 120 files waits for your decision",
+         "yes, bob has everything that is here"),
+        ({"pause": {"until_s": 0, "scheduled": False}}, "PAUSED: nothing is sent or taken",
+         "no, this folder is paused: others do not get what is changed here"),
+        ({"paused_elsewhere": ["bob"]}, "PAUSED by bob: nothing is exchanged",
+         "not known, no other machine is connected"),
+        ({}, "ALONE: no other machine is connected", "not known, no other machine is connected"),
+        ({"mesh": MESH | {"removed_by": "anna", "removed_s": 5}}, "TROUBLE: this machine was removed from its mesh",
+         "not known, no other machine is connected"),
+    ],
+)  # fmt: skip
+def test_it_begins_with_a_headline_and_whether_the_machine_can_be_switched_off(
+    more: dict[str, Any], first: str, second: str
+) -> None:
+    assert lines(**more)[:2] == [first, f"safe to switch off: {second}"]
+
+
+def test_the_table_of_peers_has_speeds_and_who_is_away() -> None:
+    said = lines(peers=[LAGS | {"progress": PROGRESS}], away=[DORA])
+    rows = [re.split(r"\s{2,}", line) for line in said if line.startswith(("bob ", "dora"))]
+    assert rows[0][3:] == ["lacks 2 files (10.0 kB), 3 min left", "up 11.0 MB/s", "connected"]
+    assert rows[1][:5] == ["dora", "10.0.0.5", "1.0.0", "-", "-"]
+    assert rows[1][5].endswith(" d ago")
+    assert "(last seen: dora " in lines(away=[DORA])[0]
+
+
+def test_only_a_terminal_has_a_coloured_headline() -> None:
+    status = Status.from_json(ANSWER | {"peers": [BOB], "in_sync": True})
+    assert render(status, "x", colour=True)[0] == "\x1b[1;32mUP TO DATE with bob: 3 files (2.00 kB)\x1b[0m"
+    assert not any("\x1b" in line for line in render(status, "x"))

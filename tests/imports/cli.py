@@ -113,11 +113,12 @@ CLI: dict[str, set[str]] = {
         *("cli.dialogue", "cli.parser", "config", "folder.pauses", "history.source", "index", "network.control"),
         *("reporting.log", "reporting.output", "reporting.shell"),
     },
+    "cli.headlines": {"cli.results", "reporting.log", "reporting.progress_words"},
     "cli.waiting": {
         *("cli.dialogue", "cli.parser", "cli.status_words", "config", "network.control", "reporting.live_line"),
         *("reporting.log", "reporting.output", "reporting.progress_words", "reporting.shell"),
     },
-    "cli.status_words": {"config", "network.control", "reporting.log", "reporting.shell"},
+    "cli.status_words": {"cli.headlines", "config", "network.control", "reporting.log", "reporting.shell"},
     "cli.conflict_tools": {"config", "history.choice", "history.client", "history.words", "reporting.log"},
     "cli.exits": {"config"},
     "cli.results": {"network.control", "reporting.output"},

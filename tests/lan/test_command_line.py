@@ -245,7 +245,9 @@ def test_a_large_file_that_leaves_is_told_of(new_lan: Callable[..., Lan]) -> Non
     a.limit_rate("20mbit")
     write(a.base / "large", blob(18_000_000)).rename(a.dir / "large")
     wait_for(
-        lambda: re.search(r"^sending large to .*: \d+ % of 18\.0 MB$", a.run_to_end("status", a.dir).out, re.MULTILINE),
+        lambda: re.search(
+            r"^sending large to .*: \d+ % of 18\.0 MB( at .*)?$", a.run_to_end("status", a.dir).out, re.MULTILINE
+        ),
         SOON_S,
         "it is in status",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -47,7 +48,9 @@ def test_spokes_meet_through_their_hub(lan: Lan) -> None:
         assert not sockets(spoke, "-ul"), "it hears no broadcasts"
         assert "not listening" in spoke.run_to_end("status", spoke.dir).out
         wait_for(
-            lambda spoke=spoke: f"at {hub.address}: in sync" in spoke.run_to_end("status", spoke.dir).out,
+            lambda spoke=spoke: re.search(
+                rf"  {hub.address}  +\S+  +in sync  ", spoke.run_to_end("status", spoke.dir).out
+            ),
             SOON_S,
             "the spoke says that it is in sync with its hub",
         )

@@ -1,0 +1,192 @@
+"""The headline of a folder, whether its machine can be switched off, and the table of its peers.
+
+In:   a Status. Out: lines for people; names are escaped already.
+Rule: trouble is named in the headline, whatever else is going on.
+Used by: cli.status_words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dir_sync.cli.results import columns
+from dir_sync.core.pausing import NO_END
+from dir_sync.core.peers.standing import NOTHING
+from dir_sync.core.status import Headline, PauseStatus, PeerStatus, Safety, Status
+from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, moment
+from dir_sync.reporting.progress_words import amount, progress_words, time_left
+
+__all__ = ["COLOURS", "WORDS", "ago", "headline", "lag", "pause_words", "peer_rows", "peer_table", "rate", "safe_line"]
+
+WORDS = {
+    Headline.UP_TO_DATE: "UP TO DATE",
+    Headline.SYNCING: "SYNCING",
+    Headline.HELD: "HELD",
+    Headline.PAUSED: "PAUSED",
+    Headline.ALONE: "ALONE",
+    Headline.TROUBLE: "TROUBLE",
+}
+COLOURS = {
+    Headline.UP_TO_DATE: "green",
+    Headline.SYNCING: "cyan",
+    Headline.HELD: "red",
+    Headline.PAUSED: "yellow",
+    Headline.ALONE: "yellow",
+    Headline.TROUBLE: "red",
+}
+_AWAY_MAX = 10  # in the table
+_NAMED_MAX = 3
+_IDLE_PER_S = 1_000  # bytes: less is only the noise of the connection
+
+
+def headline(status: Status, now_s: float) -> str:
+    """One line that begins with one of WORDS."""
+    word = status.headline
+    texts: dict[Headline, Callable[[Status], str]] = {
+        Headline.UP_TO_DATE: _up_to_date,
+        Headline.SYNCING: _syncing,
+        Headline.HELD: _held,
+        Headline.PAUSED: _paused,
+        Headline.TROUBLE: _trouble,
+        Headline.ALONE: lambda status: _alone(status, now_s),
+    }
+    return WORDS[word] + texts[word](status)
+
+
+def _up_to_date(status: Status) -> str:
+    names = listed([peer.name for peer in status.peers])
+    return f" with {names}: {how_many(status.files, 'file')} ({human_bytes(status.bytes)})"
+
+
+def _syncing(status: Status) -> str:
+    parts = []
+    if status.scanning:
+        parts.append("scanning the folder")
+    if status.receiving is not None:
+        parts.append(f"coming here: {progress_words(status.receiving)}")
+    if status.sending is not None:
+        parts.append(f"going out: {progress_words(status.sending)}")
+    if not parts and status.unseen:
+        parts.append(f"{how_many(status.unseen, 'path')} here still to be looked at")
+    if status.troubled:
+        first = status.troubled[0]
+        more = f" and {len(status.troubled) - 1:,} more" if len(status.troubled) > 1 else ""
+        parts.append(f"in trouble: {first.path} ({first.problem}){more}")
+    return f": {'; '.join(parts) or 'comparing with the other machines'}"
+
+
+def _held(status: Status) -> str:
+    files = sum(held.files for held in status.held)
+    return f": what was done to {how_many(files, 'file')} waits for your decision"
+
+
+def _paused(status: Status) -> str:
+    if status.pause is None:
+        return f" by {listed(status.paused_elsewhere)}: nothing is exchanged"
+    return f"{pause_words(status.pause).removeprefix('PAUSED')}: nothing is sent or taken"
+
+
+def _trouble(status: Status) -> str:
+    if not status.troubled:
+        return ": this machine was removed from its mesh"
+    first, *others = status.troubled
+    more = f" and {len(others):,} more" if others else ""
+    return f": {first.path} cannot be here ({first.problem}){more}"
+
+
+def _alone(status: Status, now_s: float) -> str:
+    seen = [f"{peer.name} {ago(peer.last_seen_s, now_s)}" for peer in status.away[:_NAMED_MAX] if peer.last_seen_s]
+    return f": no other machine is connected{f' (last seen: {listed(seen)})' if seen else ''}"
+
+
+def pause_words(pause: PauseStatus) -> str:
+    by = " by the schedule" if pause.scheduled else ""
+    return f"PAUSED{by}" if pause.until_s == NO_END else f"PAUSED{by} until {moment(pause.until_s)}"
+
+
+def safe_line(status: Status) -> str:
+    """Whether all that is here is elsewhere, too."""
+    return f"safe to switch off: {_SAFE[status.safety](status)}"
+
+
+def _lacking(status: Status) -> str:
+    lacks = [
+        f"{peer.name} lacks {'something' if peer.lacks is None else amount(peer.lacks)}"
+        for peer in status.peers
+        if peer.lacks != NOTHING
+    ]
+    have = [peer.name for peer in status.peers if peer.lacks == NOTHING]
+    also = f" ({listed(have)} {'has' if len(have) == 1 else 'have'} everything)" if have else ""
+    return f"no, {listed(lacks[:_NAMED_MAX])}{also}"
+
+
+def _all_have(status: Status) -> str:
+    names = [peer.name for peer in status.peers]
+    return f"yes, {listed(names)} {'has' if len(names) == 1 else 'have'} everything that is here"
+
+
+_SAFE: dict[Safety, Callable[[Status], str]] = {
+    Safety.SAFE: _all_have,
+    Safety.ALONE: lambda status: "not known, no other machine is connected",
+    Safety.PAUSED: lambda status: "no, this folder is paused: others do not get what is changed here",
+    Safety.UNSEEN: lambda status: "no, changes here are still to be looked at",
+    Safety.LACKING: _lacking,
+    Safety.HELD: lambda status: "no, what was done here waits for a decision",
+}
+
+
+def lag(peer: PeerStatus) -> str:
+    """What the peer lacks of ours, and this node of the peer's."""
+    if peer.synchronized:
+        return "in sync"
+    if peer.lacks is None:
+        return "comparing"
+    words = []
+    if peer.lacks != NOTHING:
+        left = peer.progress.left_s if peer.progress is not None else None
+        words.append(f"lacks {amount(peer.lacks)}{'' if left is None else f', {time_left(left)} left'}")
+    if peer.lacking_here != NOTHING:
+        words.append(f"has {amount(peer.lacking_here)} more")
+    return "; ".join(words) or "comparing"
+
+
+def rate(peer: PeerStatus) -> str:
+    """``up 11.0 MB/s``; "-": nothing goes on."""
+    if peer.traffic is None:
+        return "-"
+    both = (("up", peer.traffic.sends_per_s), ("down", peer.traffic.receives_per_s))
+    return " ".join(f"{way} {human_bytes(per_s)}/s" for way, per_s in both if per_s >= _IDLE_PER_S) or "-"
+
+
+def ago(then_s: int, now_s: float) -> str:
+    """``3 min ago``: in one unit."""
+    passed = max(0, int(now_s - then_s))
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if passed >= size:
+            return f"{passed // size} {unit} ago"
+    return f"{human_seconds(passed) if passed else '0 s'} ago"
+
+
+def peer_rows(status: Status, now_s: float) -> list[tuple[str, ...]]:
+    """The connected peers, then those that are away: name, address, version, lag, rate, last seen."""
+    here: list[tuple[str, ...]] = [
+        (peer.name, peer.address, peer.version or "-", lag(peer), rate(peer), "connected") for peer in status.peers
+    ]
+    away: list[tuple[str, ...]] = [
+        (peer.name, peer.address or "-", peer.version or "-", "-", "-",
+         ago(peer.last_seen_s, now_s) if peer.last_seen_s else "not known")
+        for peer in status.away[:_AWAY_MAX]
+    ]  # fmt: skip
+    return here + away
+
+
+PEER_COLUMNS = ("NAME", "ADDRESS", "VERSION", "LAG", "RATE", "LAST SEEN")
+
+
+def peer_table(status: Status, now_s: float) -> list[str]:
+    """Empty if no peer was ever here."""
+    rows = peer_rows(status, now_s)
+    if not rows:
+        return []
+    more = len(status.away) - _AWAY_MAX
+    return columns([PEER_COLUMNS, *rows]) + ([f"and {more:,} more that are away"] if more > 0 else [])
