@@ -104,3 +104,15 @@ def test_a_line_is_narrow_and_a_command_is_whole() -> None:
     assert Check("a", Verdict.WARN, "b", ("c",)).to_json() == {
         "check": "a", "group": "", "verdict": "WARN", "text": "b", "fix": ["c"],
     }  # fmt: skip
+
+
+def test_a_folder_whose_disk_is_not_mounted_is_a_finding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = str(tmp_path / "gone")
+    monkeypatch.setattr("dir_sync.folder.root.known_as", lambda text: gone)
+    monkeypatch.setattr("dir_sync.folder.root.paused", lambda folder: f"{folder} is gone: No such file or directory")
+    assert main(["doctor", gone, *free_ports()]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "FAIL the node waits for the folder:" in out
+    assert "network:" in out, "the rest is examined all the same"
