@@ -56,6 +56,7 @@ __all__ = [
     "checked_port",
     "checked_rate",
     "checked_rule",
+    "checked_scrub",
     "checked_size",
     "existing",
     "host_name",
@@ -139,6 +140,7 @@ class Config:
     merge: str = MERGE_OFF  # what is merged if it was changed on two machines at once
     mode: Mode = Mode.TWO_WAY  # what this node announces, and what it takes
     file_interval: int = 0  # seconds between two announcements of one file, at least
+    scrub: int = 0  # seconds in which everything is read again in the background; 0: it is not
     speed: SpeedLimits = SpeedLimits()  # bytes per second
     max_file_size: int = 0  # bytes: larger files are neither sent nor taken; 0: any
     min_free: Keep | None = None  # so much of the disk stays free of what others send
@@ -234,6 +236,14 @@ def checked_interval(text: str) -> int:
     seconds = seconds_of(f"{text}s" if text[-1:].isdigit() else text, 0, 86_400)
     if seconds is None:
         raise ConfigError(f"'{_shown(text)}' is not a time: 10s, 2m, 1h (at most a day)", USAGE)
+    return seconds
+
+
+def checked_scrub(text: str) -> int:
+    """Seconds: 30d, 12h; 0: off."""
+    seconds = 0 if text == "0" else seconds_of(text, 3_600, 3_650 * 86_400, "hd")
+    if seconds is None:
+        raise ConfigError(f"'{_shown(text)}' is not a time for a scrub: 30d, 12h (an hour to ten years)", USAGE)
     return seconds
 
 

@@ -60,6 +60,18 @@ def _maybe(schema: Schema) -> Schema:
     return {f"{key}?": row for key, row in schema.items()}
 
 
+_FINDING: Schema = {
+    "path": ("text", ""),
+    "what": (
+        "text",
+        "`rotten`, `doubtful` (this file system does not tell whether it was edited), `unreadable`, `changing`, "
+        "`different`, `missing`",
+    ),
+    "at": (
+        "text",
+        "the machine that has it so; empty: this one. `different`, `missing`: between this one and that one",
+    ),
+}
 _PAUSE: Schema = {
     "was_paused": ("bool", ""),
     "paused": ("bool", ""),
@@ -101,6 +113,25 @@ SCHEMAS: dict[str, Schema] = {
         ),
     },
     "why": {"*": ("any", "see [output](#output)")},
+    "verify": {
+        "equal": ("bool", "nothing was found that is not repaired, and all connected machines took part"),
+        "took_s": ("number", ""),
+        "entries": ("number", "files, folders and links that were checked here"),
+        "bytes": ("number", "that were read here"),
+        **_each(
+            "peers",
+            "the machines that were asked",
+            {
+                "name": ("text", ""),
+                "bytes": ("number", "that were read there"),
+                "problem": ("text", "why it did not take part to the end; empty: it did"),
+            },
+        ),
+        "away": ("list", "the names of machines that are not connected, and were not asked"),
+        "found": ("number", "what is not as it should be"),
+        **_each("findings", "the first thousand of these", _FINDING),
+        **_each("healed", "what was bad and is healed", _FINDING),
+    },
     "events": {"*": ("any", "see [events](events.md)")},
     "once": {"*": ("any", "see [once](#once)")},
     "invite": {"*": ("any", "see the table of commands")},

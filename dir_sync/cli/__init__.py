@@ -25,6 +25,8 @@
     conflict_tools  conflicts: show, merge
     doctor        doctor
     why           why
+    verifying     verify
+    scrubbing     --scrub, as an option
     why_words     the text that it prints
     modes         diverged, override, revert
     pausing       pause, resume

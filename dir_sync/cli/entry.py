@@ -224,6 +224,12 @@ def _why() -> ModuleType:
     return why
 
 
+def _verifying() -> ModuleType:
+    from dir_sync.cli import verifying
+
+    return verifying
+
+
 def _webbing() -> ModuleType:
     from dir_sync.cli import webbing
 
@@ -274,6 +280,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "conflicts": _late(_conflicting, "conflicts"),
     "doctor": _late(_doctor, "doctor"),
     "why": _late(_why, "why"),
+    "verify": _late(_verifying, "verify"),
     "diverged": _late(_modes, "diverged"),
     "override": _late(_modes, "override"),
     "revert": _late(_modes, "revert"),

@@ -68,6 +68,12 @@ EXITS: dict[str, dict[int, str]] = {
         ENVIRONMENT: "no such path is known, or DIR was never shared",
         UNFINISHED: "with --check: something waits, or it is not shared",
     },
+    "verify": {
+        OK: "everything is as recorded, and the same everywhere; with --repair: by now",
+        ENVIRONMENT: _NO_NODE,
+        UNFINISHED: "something was found that is not repaired, or a connected machine did not take part to the end",
+        INTERRUPTED: "Ctrl-C ended it, and everything is as it was",
+    },
     "events": {OK: "the node has ended, or --no-wait", ENVIRONMENT: _NO_NODE},
     "approve": {
         OK: "approved, or nothing is held",

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable
 
 from dir_sync import __version__, config, utils
-from dir_sync.cli import hook_options, log_options, merging, preserving, speed
+from dir_sync.cli import hook_options, log_options, merging, preserving, scrubbing, speed
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
@@ -47,6 +47,7 @@ other commands (--help after any of them tells more):
   once DIR              make DIR the same as on other machines once, then end
   status DIR            show how the node for DIR is doing
   why DIR PATH          tell what is going on at one path, and why
+  verify DIR            read everything again, here and there (--repair)
   events DIR            print what happens in DIR, while it happens
   wait DIR              end when everything is on the other machines, too
   doctor [DIR]          find out what is wrong with the network or this machine
@@ -114,6 +115,7 @@ def config_of(given: argparse.Namespace, path: str, name: str, label: str = "") 
         mode=given.mode,
         merge=merging.checked(given.merge),
         file_interval=given.file_interval,
+        scrub=given.scrub,
         default_rules=given.default_rules,
         preserve=given.preserve,
         speed=speed.speed_of(given),
@@ -225,6 +227,7 @@ def _basic(add: Callable[..., object]) -> None:
         " rules; your own go into DIR/.syncignore)",
     )
     preserving.add_option(add)
+    scrubbing.add_option(add)
     add(
         "--interface",
         metavar="ADDRESS|NAME",

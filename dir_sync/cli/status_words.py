@@ -10,7 +10,7 @@ import time
 from dir_sync.cli.headlines import COLOURS, headline, pause_words, peer_table, safe_line
 from dir_sync.config import ConfigError
 from dir_sync.core.mode import Mode
-from dir_sync.core.status import HeldChange, MeshStatus, ScheduleStatus, Status
+from dir_sync.core.status import HeldChange, MeshStatus, ScheduleStatus, ScrubStatus, Status
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, listed, moment
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
@@ -88,6 +88,19 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
         first = status.unwatched_first
         which = f" ({first.path}: {first.problem})" if status.unwatched == 1 else f" ({first.path}, ...)"
         lines.append(f"{how_many(status.unwatched, 'folder')} cannot be watched{which}: scanned every 20 s instead")
+    if status.rotten:
+        lines.append(
+            f"{how_many(len(status.rotten), 'file')} went bad on the disk, and no connected machine has what was there:"
+        )
+        lines += [f"  {path}" for path in status.rotten[:_TOLD_MAX]]
+        if len(status.rotten) > _TOLD_MAX:
+            lines.append(f"  and {len(status.rotten) - _TOLD_MAX:,} more")
+    if status.healed:
+        lines.append(
+            f"{how_many(status.healed, 'file')} that went bad on the disk {'was' if status.healed == 1 else 'were'} healed"
+        )
+    if status.scrub is not None:
+        lines.append(_scrub(status.scrub))
     lines += held_words(status)
     if status.held:
         is_ours = all(held.here and not held.missing for held in status.held)  # a node cannot approve its own changes
@@ -106,6 +119,11 @@ def _schedule(schedule: ScheduleStatus) -> str:
     until = f" until {moment(schedule.until_s)}" if schedule.until_s else ""
     holds = f"'{schedule.holds}' holds{until}" if schedule.holds else f"no rule holds{until}"
     return f"schedule: {holds} ({how_many(len(schedule.rules), 'rule')})"
+
+
+def _scrub(scrub: ScrubStatus) -> str:
+    last = f", the last one ended at {moment(scrub.last_s)}" if scrub.last_s else ""
+    return f"scrub: {scrub.percent} % of all files read again, the rest until {moment(scrub.until_s)}{last}"
 
 
 def _diverged(status: Status, folder: str) -> str:

@@ -192,6 +192,16 @@ class ScheduleStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ScrubStatus:
+    """The reading of everything in the background."""
+
+    percent: int  # of this pass
+    begun_s: int  # Unix time
+    until_s: int  # when this pass has to be over
+    last_s: int  # when the last one was; 0: none has ended yet
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of one node and its folder at one moment.
 
@@ -234,6 +244,9 @@ class Status:
     sending: Progress | None = None  # of all that peers get from here and from each other; None: they lack nothing
     conflicts: int = 0  # versions here that lost a conflict, and are not decided about
     changes: tuple[Change, ...] = ()  # the last ones, newest first
+    scrub: ScrubStatus | None = None  # None: there is none
+    rotten: tuple[str, ...] = ()  # files here that went bad on the disk, and are not healed yet
+    healed: int = 0  # files that were, since the node started
 
     @property
     def headline(self) -> Headline:
@@ -305,6 +318,8 @@ class Status:
                 "receiving": _progress(known["receiving"]),
                 "sending": _progress(known["sending"]),
                 "changes": _each(Change, known["changes"]),
+                "scrub": None if known["scrub"] is None else _made(ScrubStatus, known["scrub"]),
+                "rotten": tuple(known["rotten"]),
             }
         )
 

@@ -25,6 +25,7 @@
     gauge.py      Gauge: speeds and progress of one folder, for `status` and the log
     peers.py      ConnectedPeers: of one folder: its replicas elsewhere, and their links
     breaches.py   what the log says of peers that break the protocol
+    verifying.py  the command verify, as the node answers it
     requests.py   Requests: the questions of commands, which arrive through the control socket, and their answers
     stories.py    what only a running node knows of one path, for `why`; loaded on demand
     mesh.py       MeshRequests: those of them that are about the mesh

@@ -62,7 +62,7 @@ class Rehearsal:
             self._disk.close()
             raise
         tag = f"{rng.getrandbits(32):08x}"
-        self._engine = engine_of(config, self._index, tag, False, None, room=other_room(config))
+        self._engine = engine_of(config, self._index, tag, False, None, room=other_room(config), scrubs=False)
         self._is_ending = threading.Event()
         self._sync = FileSync(
             self._disk, lambda path: False, _NoSignatures(), time.time_ns, tag, self._is_ending.is_set

@@ -1,7 +1,8 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
 In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, approve, reject,
-      diverged, override, revert, rows, forecast, pause, resume, why, doctor.
+      diverged, override, revert, rows, forecast, pause, resume, why, verify,
+      doctor.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
 Used by: effects, folder, sharing.
@@ -37,6 +38,7 @@ from dir_sync.daemon.news import Asked
 from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
+from dir_sync.daemon.verifying import verify
 from dir_sync.engine import Now
 from dir_sync.history import answers, undo_plan
 from dir_sync.index import JOURNAL_SINCE
@@ -101,6 +103,10 @@ class Requests:
                     asked.reply.put(self._for_doctor())
                 case "why":
                     return self._why(asked, now)
+                case "verify":
+                    answer, effects = verify(question, self._share, self._peers, now)
+                    asked.reply.put(answer)
+                    return effects
                 case "rows":
                     asked.reply.put(self._rows(question))
                 case "forecast":

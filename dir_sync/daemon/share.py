@@ -3,7 +3,8 @@
 In:   a Config; the inbox for its events; the threads for its workers.
 Out:  the folder's index, engine, watcher and workers. Raises ConfigError if one of them cannot be opened.
 Rule: a Share holds the folder's lock. Nothing here knows ports, links or peers.
-Used by: asking, borrowing, chores, effects, folder, gauge, peers, rehearsal, requests, sharing, status, witness.
+Used by: asking, borrowing, chores, effects, folder, gauge, peers, rehearsal, requests, sharing, status, verifying,
+witness.
 """
 
 from __future__ import annotations
@@ -266,9 +267,10 @@ def engine_of(
     retention: Retention | None,
     number: int = 0,
     room: int | None = None,
+    scrubs: bool = True,
 ) -> Engine:
     """The engine of a folder with these options. `number`: of the folder in its node. `room`: bytes that may come by
-    --min-free; None: any number."""
+    --min-free; None: any number. `scrubs`: also in the background."""
     brake = Limits(config.brake_files, config.brake_percent, config.brake_rewrites, config.brake_rewrite_percent)
     ahead_ns = max(config.clock_ahead, 1) * DAY_NS
     engine = Engine(
@@ -284,6 +286,7 @@ def engine_of(
         config.default_rules,
         local_rules=True,
         merges=config.merge == MERGE_TEXT,
+        scrub_s=config.scrub if scrubs else 0,
     )
     engine.work.pace.interval_ms = config.file_interval * 1000
     engine.board.taking = _taking(config, room)

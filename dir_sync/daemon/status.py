@@ -25,6 +25,7 @@ from dir_sync.core.status import (
     PeerStatus,
     Receiving,
     ScheduleStatus,
+    ScrubStatus,
     Sending,
     Status,
     Traffic,
@@ -102,6 +103,9 @@ def status_of(
         sending=gauge.sending.progress(int(mono * 1000)),
         conflicts=gauge.conflicts(mono),
         changes=_changes(share),
+        scrub=_scrub(share),
+        rotten=tuple(show(path) for path in engine.healing.rotten[:_TOO_LARGE_MAX]),
+        healed=engine.healing.healed,
     )
 
 
@@ -135,6 +139,15 @@ def _contents(share: Share, gauge: Gauge, mono: float) -> dict[str, Any]:
             for one, sent in goes
         ),
     }
+
+
+def _scrub(share: Share) -> ScrubStatus | None:
+    scrub = share.engine.scrub
+    if not scrub.is_on:
+        return None
+    percent = 100 * min(scrub.done, scrub.total) // max(scrub.total, 1)
+    begun, until, last = (ns // 10**9 for ns in (scrub.begun_ns, scrub.begun_ns + scrub.period_ns, scrub.last_ns))
+    return ScrubStatus(percent, begun, until, last)
 
 
 def _average(count: int, since_ms: int, mono: float) -> float:

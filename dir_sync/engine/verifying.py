@@ -22,7 +22,7 @@ from dir_sync.engine.scope import Scope
 from dir_sync.engine.scrub import Scrub
 from dir_sync.engine.verify_answers import VerifyAnswers
 
-__all__ = ["Party", "Verifying"]
+__all__ = ["Party", "Run", "Verifying"]
 
 _SILENT_MS = 20_000  # a peer that knows the question answers within seconds
 _LOST_MS = 120_000  # ... and goes on to; a disk may take long for a piece
@@ -51,11 +51,12 @@ class Party:
 
 
 @mutable
-class _Run:
+class Run:
     """One verification. `parts`: the paths to be looked at again, part by part; None: the first time, everything.
 
     It has more fields than a machine may have: what is asked for, how far each side is, and what was found."""
 
+    number: int
     repair: bool
     parties: list[Party]
     asked_ms: int
@@ -85,7 +86,8 @@ class Verifying:
         self._healing = healing
         self._answers = answers
         self._scrub = scrub
-        self._run: _Run | None = None
+        self._run: Run | None = None
+        self._count = 0
 
     # --- the command -------------------------------------------------------------------------------------------------
 
@@ -97,7 +99,8 @@ class Verifying:
             for _, peer in sorted(self._board.peers.items())
             if peer.has_asked and peer.was_asked
         ]
-        self._run = _Run(repair, parties, self._board.now.mono_ms)
+        self._count += 1
+        self._run = Run(self._count, repair, parties, self._board.now.mono_ms)
         self._rereads.wake()
 
     def end(self) -> None:
@@ -107,11 +110,16 @@ class Verifying:
         self._run = None
         self._rereads.end("")
 
-    def asked(self) -> _Run | None:
+    def asked(self) -> Run | None:
         """The verification as it is now; None: there is none."""
         if self._run is not None:
             self._run.asked_ms = self._board.now.mono_ms
         return self._run
+
+    def bytes_here(self) -> int:
+        """What was read here for it."""
+        walk = self._rereads.walk("")
+        return (0 if self._run is None else self._run.read) + (0 if walk is None else walk.read + walk.partly)
 
     # --- peers -------------------------------------------------------------------------------------------------------
 
@@ -169,7 +177,7 @@ class Verifying:
             due.append(self._board.now.mono_ms + 500)
         return min([when for when in due if when is not None], default=None)
 
-    def _go_on(self, run: _Run) -> None:
+    def _go_on(self, run: Run) -> None:
         now = self._board.now.mono_ms
         if now - run.asked_ms > _UNASKED_MS:
             self.end()
@@ -186,7 +194,7 @@ class Verifying:
         if (walk is None or walk.is_over) and all(party.is_done for party in run.parties):
             self._end_part(run)
 
-    def _take_own(self, run: _Run, walk: Walk) -> None:
+    def _take_own(self, run: Run, walk: Walk) -> None:
         assert run.here is not None
         found = walk.take()
         run.here.update((one.item.path, entry_of(one)) for one in found)
@@ -195,7 +203,7 @@ class Verifying:
                 if one.outcome is Outcome.ROTTEN:
                     self._healing.heal(one)
 
-    def _begin_part(self, run: _Run) -> None:
+    def _begin_part(self, run: Run) -> None:
         """Have all nodes read the next part, or say that this was the last one."""
         now = self._board.now.mono_ms
         if now < run.not_before_ms:
@@ -229,7 +237,7 @@ class Verifying:
                 return row.record.path
         return rows[-1].record.path if len(rows) == limits.VERIFY_ENTRIES_MAX // 2 else b""
 
-    def _drop_silent(self, run: _Run) -> None:
+    def _drop_silent(self, run: Run) -> None:
         now = self._board.now.mono_ms
         for party in run.parties:
             if party.is_done:
@@ -239,7 +247,7 @@ class Verifying:
             elif party.heard_ms is not None and now - max(party.heard_ms, party.asked_ms) > _LOST_MS:
                 self._leaves(party, "it does not answer any more")
 
-    def _end_part(self, run: _Run) -> None:
+    def _end_part(self, run: Run) -> None:
         assert run.here is not None
         walk = self._rereads.walk("")
         run.read += 0 if walk is None else walk.read
@@ -257,7 +265,7 @@ class Verifying:
             return
         self._look_again(run)
 
-    def _skipped(self, run: _Run, theirs: dict[str, dict[bytes, Entry]]) -> set[bytes]:
+    def _skipped(self, run: Run, theirs: dict[str, dict[bytes, Entry]]) -> set[bytes]:
         """What this node does not share, or has otherwise on purpose."""
         assert run.here is not None
         skipped: set[bytes] = set()
@@ -268,7 +276,7 @@ class Verifying:
                 skipped.add(path)
         return skipped
 
-    def _look_again(self, run: _Run) -> None:
+    def _look_again(self, run: Run) -> None:
         """All parts are read. What may have been a passing state is read once more."""
         passing = [one for one in run.findings if one.what in _PASSING or (run.repair and one.what is What.ROTTEN)]
         passing = [one for one in passing if not self._is_away(run, one.at)]
@@ -286,7 +294,7 @@ class Verifying:
             del run.findings[one]
 
     @staticmethod
-    def _is_away(run: _Run, replica: str) -> bool:
+    def _is_away(run: Run, replica: str) -> bool:
         return any(party.replica == replica and party.problem for party in run.parties)
 
 

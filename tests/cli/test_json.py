@@ -164,6 +164,7 @@ def test_all_commands_about_a_folder(pair: Pair, run: Run, tmp_path: Path) -> No
     assert [each["path"] for each in listed["versions"]] == [SHOWN]
     assert one(run("history", here, SHOWN))["versions"] == listed["versions"]
     assert one(run("why", here, SHOWN))
+    assert one(run("verify", here))["equal"] is True
     to = tmp_path / "old"
     assert one(run("restore", here, SHOWN, "--to", to))["written"] == str(to)
     assert to.read_text() == "one"

@@ -22,6 +22,11 @@ CLI: dict[str, set[str]] = {
         *("cli.dialogue", "cli.ignoring", "cli.parser", "cli.why_words", "config", "history.choice"),
         *("history.client", "network.control", "ports", "reporting.output", "reporting.shell"),
     },
+    "cli.verifying": {
+        *("cli.dialogue", "cli.parser", "config", "network.control", "reporting.log", "reporting.output"),
+        "reporting.shell",
+    },
+    "cli.scrubbing": {"cli.parser", "config"},
     "cli.why_words": {"config", "network.control", "reporting.log", "reporting.shell"},
     "cli.hook_options": {"cli.parser", "config"},
     "cli.watching": {
@@ -88,6 +93,7 @@ CLI: dict[str, set[str]] = {
         "cli.merging",
         "cli.parser",
         "cli.preserving",
+        "cli.scrubbing",
         "cli.speed",
         "config",
         "folder.root",
@@ -153,7 +159,7 @@ CLI: dict[str, set[str]] = {
         "cli.deciding",
         "cli.waiting",
         "cli.watching",
-        "cli.webbing",
+        *("cli.verifying", "cli.webbing"),
         *("cli.mesh", "cli.modes", "cli.once", "cli.pausing", "cli.doctor", "cli.why", "config", "daemon.process"),
         *("daemon.rereading", "daemon.signals", "daemon.supervisor", "reporting.log", "reporting.output"),
         *("reporting.shell",),

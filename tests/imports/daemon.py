@@ -64,8 +64,10 @@ DAEMON: dict[str, set[str]] = {
     },
     "daemon.timetable": {"network.pacing", "reporting.log"},
     "daemon.pausing": {"daemon.timetable", "folder.pauses", "index", "network.control", "reporting.log"},
+    "daemon.verifying": {"config", "daemon.peers", "daemon.share", "engine", "network.control"},
     "daemon.requests": {
         "daemon.asking",
+        "daemon.verifying",
         *("config", "daemon.inbox", "daemon.mesh", "daemon.news", "daemon.pausing", "daemon.peers"),
         *("daemon.share", "daemon.stories", "engine", "history.answers", "history.undo_plan", "index"),
         *("network.control", "reporting.log"),

@@ -1,0 +1,155 @@
+"""The command `verify`, and the option --scrub: everything is read again.
+
+In:   the words after the command; the arguments of a node. Out: lines, or one JSON object, and an exit code.
+Rule: it changes nothing without --repair, and Ctrl-C leaves everything as it was: what is being healed is healed to its end.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from dir_sync import config
+from dir_sync.cli.dialogue import ask_running
+from dir_sync.cli.parser import add_json, command_parser
+from dir_sync.network.control import Answer
+from dir_sync.reporting import shell
+from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed
+from dir_sync.reporting.output import say
+
+__all__ = ["verify"]
+
+_LOOK_S = 0.5
+_TOLD_MAX = 20
+_WORDS = {
+    "rotten": "has gone bad: its content is not the recorded one, and nobody has changed it",
+    "doubtful": "has another content than was recorded, and this file system does not tell whether somebody changed it",
+    "unreadable": "cannot be read, or each read gives something else",
+    "changing": "is being changed, or was changed and not looked at yet",
+    "different": "is another version there",
+    "missing": "is only in one of the two places",
+}
+
+
+def verify(argv: list[str]) -> int:
+    """``verify DIR``: everything is read again, here and at all connected machines, and compared."""
+    parser = command_parser(
+        "verify",
+        "Read every byte again, here and on all connected machines, and compare it with what was recorded: finds files "
+        "that went bad on a disk, and differences between machines. Nothing is changed without --repair. The reading has "
+        "the lowest priority, so it takes its time on a busy machine.",
+        "verify ~/shared",
+        "verify ~/shared --repair",
+        "verify ~/shared --json",
+    )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="bring the recorded content of bad files back, from another machine or from a copy; what the disk had made "
+        "of them is kept in the history",
+    )
+    add_json(parser)
+    given = parser.parse_args(argv)
+    began = time.monotonic()
+    answer = ask_running(given.folder, {"command": "verify", "do": "begin", "repair": given.repair})
+    number = answer.get("number")
+    line = _Line(began)
+    if not given.json:
+        say(_whom(answer))
+    try:
+        while not answer["over"]:
+            line.show(answer)
+            time.sleep(_LOOK_S)
+            answer = ask_running(given.folder, {"command": "verify", "do": "look", "number": number})
+    except KeyboardInterrupt:
+        line.clear()
+        ask_running(given.folder, {"command": "verify", "do": "end", "number": number})
+        raise
+    line.clear()
+    ask_running(given.folder, {"command": "verify", "do": "end", "number": number})
+    took_s = time.monotonic() - began
+    is_clean = not answer["found"] and not any(peer["problem"] for peer in answer["peers"])
+    if given.json:
+        keys = ("entries", "bytes", "peers", "away", "found", "findings", "healed")
+        say(json.dumps({"equal": is_clean, "took_s": round(took_s, 1)} | {key: answer[key] for key in keys}))
+    else:
+        say("\n".join(_result(answer, given.folder, given.repair, took_s)))
+    return config.OK if is_clean else config.UNFINISHED
+
+
+def _whom(answer: Answer) -> str:
+    """Who is asked, and who cannot be."""
+    names = [peer["name"] for peer in answer["peers"]]
+    size = f"{how_many(answer['files'], 'file')} ({human_bytes(answer['size'])})"
+    words = f"reading {size} here" + (
+        f", and what {listed(names)} {'has' if len(names) == 1 else 'have'}" if names else ""
+    )
+    if answer["away"]:
+        words += f"\nnot connected, and not asked: {listed(answer['away'])}"
+    elif not names:
+        words += "\nno other machine is connected: none is asked"
+    return words
+
+
+def _result(answer: Answer, folder: str, repair: bool, took_s: float) -> list[str]:
+    lines = [f"read {human_bytes(answer['bytes'])} here in {human_seconds(took_s)}"]
+    for peer in answer["peers"]:
+        told = f"{peer['name']} has read {human_bytes(peer['bytes'])}"
+        lines.append(f"{peer['name']} did not take part to the end: {peer['problem']}" if peer["problem"] else told)
+    good = "its recorded content is back, the bad one is in the history"
+    lines += [f"  healed {_where(one)}: {good}" for one in answer["healed"][:_TOLD_MAX]]
+    if len(answer["healed"]) > _TOLD_MAX:
+        lines.append(f"  and {len(answer['healed']) - _TOLD_MAX:,} more healed")
+    lines += [f"  {_where(one)} {_WORDS.get(one['what'], one['what'])}" for one in answer["findings"][:_TOLD_MAX]]
+    if answer["found"] > _TOLD_MAX:
+        lines.append(f"  and {answer['found'] - _TOLD_MAX:,} more (--json lists the first thousand)")
+    if not answer["found"]:
+        lines.append("everything is as it was recorded" + (", and the same on all of them" if answer["peers"] else ""))
+        return lines
+    lines.append(f"found {how_many(answer['found'], 'difference')}")
+    bad = [one for one in answer["findings"] if one["what"] == "rotten"]
+    if bad and not repair:
+        lines.append(f"to bring back what was recorded: {shell.command('verify', folder, '--repair')}")
+    elif bad:
+        lines.append(
+            "no connected machine has what was recorded of the bad files: connect one that does, and repeat this"
+        )
+    return lines
+
+
+def _where(one: Answer) -> str:
+    at = f" (between here and {one['at']})" if one["what"] in ("different", "missing") else f" (on {one['at']})"
+    return str(one["path"]) + (at if one["at"] else "")
+
+
+class _Line:
+    """How far it is, in one line of the terminal; nothing elsewhere."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._is_on = sys.stderr is not None and sys.stderr.isatty()
+        self._long = 0
+
+    def show(self, answer: Answer) -> None:
+        if not self._is_on:
+            return
+        size, done = answer["size"], min(answer["bytes"], answer["size"])
+        words = f"{100 * done // max(size, 1)} % of {human_bytes(size)}"
+        took = time.monotonic() - self._began
+        if answer["again"]:
+            words = "looking again at what was found"
+        elif done and done < size:
+            words += f", {human_seconds(took * (size - done) / done)} left"
+        self._put(words)
+
+    def clear(self) -> None:
+        if self._is_on and self._long:
+            self._put("")
+            sys.stderr.write("\r")
+            sys.stderr.flush()
+
+    def _put(self, words: str) -> None:
+        sys.stderr.write("\r" + words + " " * max(0, self._long - len(words)))
+        sys.stderr.flush()
+        self._long = len(words)
