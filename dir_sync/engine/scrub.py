@@ -77,7 +77,8 @@ class Scrub:
         walk = self._rereads.walk(SCRUB)
         if walk is not None and walk.is_over:
             return self.begun_ns + self.period_ns
-        return self.begun_ns + self.period_ns * self.done // max(self.total, self.done, 1)
+        done = self.done + (0 if walk is None else walk.partly)
+        return self.begun_ns + self.period_ns * done // max(self.total, done, 1)
 
     def is_calm(self) -> bool:
         """True if there is nothing else to do."""

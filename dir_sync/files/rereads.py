@@ -50,9 +50,11 @@ class Rereads:
         checked: list[Checked] = []
         left, read = job.most, 0
         for item in job.items:
-            took, result = self._check(job.asker, item, left)
-            read += took
-            left -= max(took, 1)
+            result = None
+            while result is None and left > 0:  # what seems rotten is read once more, at once if there is time
+                took, result = self._check(job.asker, item, left)
+                read += took
+                left -= max(took, 1)
             if result is None:
                 break
             checked.append(result)
