@@ -48,6 +48,9 @@ ANSWER: dict[str, Any] = {
     "sending": None,
     "conflicts": 0,
     "changes": [],
+    "scrub": None,
+    "rotten": [],
+    "healed": 0,
 }
 
 MESH = {"key": "7K3Q-9XMD", "generation": 3, "role": "rw", "members": 4, "removed_by": "", "removed_s": 0}
@@ -273,3 +276,12 @@ def test_only_a_terminal_has_a_coloured_headline() -> None:
     status = Status.from_json(ANSWER | {"peers": [BOB], "in_sync": True})
     assert render(status, "x", colour=True)[0] == "\x1b[1;32mUP TO DATE with bob: 3 files (2.00 kB)\x1b[0m"
     assert not any("\x1b" in line for line in render(status, "x"))
+
+
+def test_what_went_bad_on_the_disk_and_how_far_the_scrub_is() -> None:
+    scrub = {"percent": 40, "begun_s": 1_700_000_000, "until_s": 1_702_592_000, "last_s": 0}
+    told = "\n".join(lines(scrub=scrub, rotten=["a", "b"], healed=1))
+    assert "scrub: 40 % of all files read again, the rest until 2023-12-1" in told
+    assert "2 files went bad on the disk, and no connected machine has what was there:\n  a\n  b" in told
+    assert "1 file that went bad on the disk was healed" in told
+    assert "the last one ended" in "\n".join(lines(scrub=scrub | {"last_s": 1_700_000_000}))

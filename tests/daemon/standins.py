@@ -66,6 +66,10 @@ class Engine:
         self.echoes: list[Event] = []
         self.brakes = Brakes()
         self.report = Report()
+        self.scrub = SimpleNamespace(
+            is_on=True, done=30, total=90, begun_ns=10**18, period_ns=86_400 * 10**9, last_ns=5 * 10**17
+        )
+        self.healing = SimpleNamespace(rotten=[], healed=0)
         self.sync_report = self.report
         self.receiving: list[tuple[bytes, str, int, int, int, int]] = []
         self.board = SimpleNamespace(

@@ -22,6 +22,7 @@ from dir_sync.core.status import (
     PeerStatus,
     Receiving,
     Safety,
+    ScrubStatus,
     Status,
     Traffic,
     Trouble,
@@ -45,6 +46,7 @@ def collected() -> tuple[Folder, Status]:
     engine.report.lacks = {BOB: NOTHING, CAROL: Lack(2, 10, 1)}
     engine.report.lacking = {CAROL: Lack(0, 0, 3)}
     engine.report.trouble = [(b"big", "no room", True)]
+    engine.healing = SimpleNamespace(rotten=[b"bad\n"], healed=2)
     engine.receiving = [(b"iso", "bob", 10, 40, 0, 0)]
     engine.brakes.here = [Held(BOB, 1, 120, b"f1")]
     engine.brakes.held_elsewhere = {CAROL: (Held(CAROL, 1, 5, b"gone"),)}
@@ -98,6 +100,16 @@ def test_each_figure_comes_from_who_knows_it(monkeypatch: pytest.MonkeyPatch) ->
         HeldChange(at="carol", by="carol", here=False, missing=True, files=5, path="gone"),
     )
     assert not status.is_all_in_sync
+
+
+def test_the_scrub_and_what_it_found() -> None:
+    _, status = collected()
+    assert status.scrub == ScrubStatus(33, 10**9, 10**9 + 86_400, 5 * 10**8)
+    assert (status.rotten, status.healed) == (("bad\\n",), 2)
+    folder = Folder()
+    folder.engine.scrub.is_on = False
+    peers: Any = SimpleNamespace(links={}, name_of=lambda node: b"", pausing=[], names=list, away=list)
+    assert status_of(config(), ME, 6000, folder.share, peers, Gauge(folder.share, peers)).scrub is None
 
 
 def test_another_process_reads_the_same() -> None:
