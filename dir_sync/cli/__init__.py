@@ -26,6 +26,7 @@
     doctor        doctor
     why           why
     verifying     verify
+    overview      what the first --help says
     scrubbing     --scrub, as an option
     why_words     the text that it prints
     modes         diverged, override, revert

@@ -5,14 +5,14 @@
 #    source ~/.local/share/bash_completion/dir-sync
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_dir_sync_subparsers=(run start stop restart service once status events wait approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
+_shtab_dir_sync_subparsers=(run start stop restart service once status events wait approve reject history restore undo conflicts doctor why verify diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
-_shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
-_shtab_dir_sync_start_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
+_shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --scrub --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
+_shtab_dir_sync_start_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --scrub --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
 _shtab_dir_sync_stop_option_strings=(--config -h --help)
-_shtab_dir_sync_restart_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
-_shtab_dir_sync_service_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --system --user --print)
-_shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent)
+_shtab_dir_sync_restart_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --scrub --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
+_shtab_dir_sync_service_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --scrub --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --system --user --print)
+_shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --scrub --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent)
 _shtab_dir_sync_status_option_strings=(-h --help --json --check)
 _shtab_dir_sync_events_option_strings=(-h --help --json --last --since --only --follow --no-wait)
 _shtab_dir_sync_wait_option_strings=(-h --help --copies --peer --timeout --json)
@@ -24,6 +24,7 @@ _shtab_dir_sync_undo_option_strings=(-h --help --since --by --dry-run --yes --js
 _shtab_dir_sync_conflicts_option_strings=(-h --help --json --check --tool --to)
 _shtab_dir_sync_doctor_option_strings=(-h --help --json -b --broadcast-port -l --listen-port --interface --name)
 _shtab_dir_sync_why_option_strings=(-h --help --json --check)
+_shtab_dir_sync_verify_option_strings=(-h --help --repair --json)
 _shtab_dir_sync_diverged_option_strings=(-h --help --json --check)
 _shtab_dir_sync_override_option_strings=(-h --help --yes --json)
 _shtab_dir_sync_revert_option_strings=(-h --help --yes --json)
@@ -43,7 +44,7 @@ _shtab_dir_sync_web_option_strings=(--port --open --address --token-file -h --he
 _shtab_dir_sync_completion_option_strings=(-h --help)
 _shtab_dir_sync_help_option_strings=()
 _shtab_dir_sync_version_option_strings=()
-_shtab_dir_sync_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
+_shtab_dir_sync_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --scrub --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
 
 _shtab_dir_sync_run__s_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_run___signature_dir_COMPGEN=_shtab_compgen_dirs
@@ -91,6 +92,7 @@ _shtab_dir_sync_conflicts___to_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync_doctor_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_why_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_why_pos_1_COMPGEN=_shtab_compgen_files
+_shtab_dir_sync_verify_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_diverged_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_override_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_revert_pos_0_COMPGEN=_shtab_compgen_dirs
@@ -118,7 +120,7 @@ _shtab_dir_sync___config_COMPGEN=_shtab_compgen_files
 
 _shtab_dir_sync_conflicts_pos_1_choices=(keep restore show merge)
 _shtab_dir_sync_completion_pos_0_choices=(bash zsh fish)
-_shtab_dir_sync_pos_0_choices=(run start stop restart service once status events wait approve reject history restore undo conflicts doctor why diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
+_shtab_dir_sync_pos_0_choices=(run start stop restart service once status events wait approve reject history restore undo conflicts doctor why verify diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
 _shtab_dir_sync_run___no_discovery_nargs=0
 _shtab_dir_sync_run___no_listen_nargs=0
@@ -238,6 +240,10 @@ _shtab_dir_sync_why__h_nargs=0
 _shtab_dir_sync_why___help_nargs=0
 _shtab_dir_sync_why___json_nargs=0
 _shtab_dir_sync_why___check_nargs=0
+_shtab_dir_sync_verify__h_nargs=0
+_shtab_dir_sync_verify___help_nargs=0
+_shtab_dir_sync_verify___repair_nargs=0
+_shtab_dir_sync_verify___json_nargs=0
 _shtab_dir_sync_diverged__h_nargs=0
 _shtab_dir_sync_diverged___help_nargs=0
 _shtab_dir_sync_diverged___json_nargs=0

@@ -29,6 +29,7 @@ GIVEN: dict[str, Any] = {
     "brake_rewrite_percent": 20,
     "clock_ahead": 1,
     "file_interval": 0,
+    "scrub": 0,
     "preserve": USUAL,
     "history_days": 30,
     "history_share": 10,

@@ -27,6 +27,7 @@ CLI: dict[str, set[str]] = {
         "reporting.shell",
     },
     "cli.scrubbing": {"cli.parser", "config"},
+    "cli.overview": set(),
     "cli.why_words": {"config", "network.control", "reporting.log", "reporting.shell"},
     "cli.hook_options": {"cli.parser", "config"},
     "cli.watching": {
@@ -92,6 +93,7 @@ CLI: dict[str, set[str]] = {
         "cli.log_options",
         "cli.merging",
         "cli.parser",
+        "cli.overview",
         "cli.preserving",
         "cli.scrubbing",
         "cli.speed",
