@@ -2,7 +2,7 @@
 
 In:   a folder (or none), and where no node runs for it, the ports and the interface of one. Out: the checks, in order.
 Rule: a running node is asked for its status and for the clocks of its peers, and nothing else; nothing is started.
-Used by: cli.doctor.
+Used by: cli.doctor, web.routes.doctor.
 """
 
 from __future__ import annotations

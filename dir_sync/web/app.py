@@ -24,6 +24,7 @@ from dir_sync.web.nodes import Nodes
 from dir_sync.web.routes.activity import routes as activity_routes
 from dir_sync.web.routes.content import ROUTES as CONTENT
 from dir_sync.web.routes.decisions import ROUTES as DECISIONS
+from dir_sync.web.routes.doctor import ROUTES as DOCTOR
 from dir_sync.web.routes.history import ROUTES as HISTORY
 from dir_sync.web.routes.ignoring import ROUTES as IGNORING
 from dir_sync.web.routes.mesh import ROUTES as MESH
@@ -65,6 +66,7 @@ class Web:
             *MESH,
             *IGNORING,
             *SETTINGS,
+            *DOCTOR,
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
 

@@ -41,12 +41,21 @@ WEB: dict[str, set[str]] = {
     },
     "web.routes.mesh": {"cli.members", "config", "network.control", "web.invitations", "web.replies"},
     "web.routes.ignoring": {"cli.ignoring", "config", "network.control", "web.replies", "web.saving"},
+    "web.routes.doctor": {"config", "doctor.examination", "network.control", "web.replies"},
     "web.routes.settings": {
         *("cli.asked", "cli.config_file", "cli.configuring", "config", "folder.running", "network.control"),
         *("web.replies", "web.saving"),
     },
     "web.app": {
-        *("web.activity", "web.door", "web.nodes", "web.sampling", "web.stream", "web.routes.activity"),
+        *(
+            "web.activity",
+            "web.door",
+            "web.nodes",
+            "web.sampling",
+            "web.stream",
+            "web.routes.activity",
+            "web.routes.doctor",
+        ),
         *("web.routes.content", "web.routes.decisions", "web.routes.history", "web.routes.ignoring"),
         *("web.routes.mesh", "web.routes.metrics", "web.routes.overview", "web.routes.settings"),
     },

@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser() or "-")
 
-PAGES = ["overview", "activity", "transfers", "files", "history", "conflicts", "held", "ignore", "members", "settings"]
+PAGES = [
+    "overview",
+    "activity",
+    "transfers",
+    "files",
+    "history",
+    "conflicts",
+    "held",
+    "ignore",
+    "members",
+    "settings",
+    "doctor",
+]
 EVIL = "<img src=x onerror=alert(1)>.txt"
 WAIT_MS = 30_000
 
@@ -316,6 +328,14 @@ def test_settings_are_checked_and_saved(view: View, lab: Lab) -> None:
     page.locator("#save").click()
     view.sees("Saved.")
     assert "[folders.notes]" in (lab.place / "config/dir_sync/config.toml").read_text()
+
+
+def test_the_doctor_examines(view: View) -> None:
+    view.open("doctor", view.id_of("bob"))
+    view.page.locator("#examine").click()
+    view.page.locator("#group-network .badge").first.wait_for()
+    assert view.page.locator("#group-folder .badge").count()
+    assert view.page.locator("#sum").inner_text()
 
 
 @pytest.mark.parametrize("choice", ["keep", "take"])

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from dir_sync.config import ConfigError
+from dir_sync.doctor.examination import Asked as Examined
+from dir_sync.doctor.verdict import Check, fail
 from dir_sync.web.replies import key_of, path_of
 from tests.web.kit import HOST, Browser, StandIn
 
@@ -83,3 +85,19 @@ def test_the_pages_are_there_and_nothing_else(page: Browser) -> None:
         "/docs",
     ):
         assert page.client.get(path).status_code == 404, path
+
+
+def test_the_doctor(node: StandIn, page: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Examined] = []
+
+    def examine(one: Examined) -> list[Check]:
+        asked.append(one)
+        return [fail("room", "no room", "rm x")._replace(group="folder")]
+
+    monkeypatch.setattr("dir_sync.web.routes.doctor.examine", examine)
+    folder = node.share(tmp_path / "a")
+    answer = page.post(f"/api/folders/{page.id_of(folder)}/doctor")
+    assert answer == {
+        "checks": [{"check": "room", "group": "folder", "verdict": "FAIL", "text": "no room", "fix": ["rm x"]}]
+    }
+    assert asked[0].folder == str(folder)

@@ -9,6 +9,7 @@
     mesh        members, invitations, removing
     ignoring    rules for what is not shared, and their effect
     settings    the configuration file
+    doctor      the checks of the command `doctor`
 
 Rule: they know nothing of each other but `history`, which finds versions for two of them.
 """

@@ -2,6 +2,7 @@
 
 import { activity } from "./pages/activity.js";
 import { conflicts } from "./pages/conflicts.js";
+import { doctor } from "./pages/doctor.js";
 import { file } from "./pages/file.js";
 import { files } from "./pages/files.js";
 import { held, heldCount } from "./pages/held.js";
@@ -24,4 +25,5 @@ export const PAGES = [
   { name: "ignore", open: ignore, ofFolder: true },
   { name: "members", open: members, ofFolder: true },
   { name: "settings", open: settings },
+  { name: "doctor", open: doctor, ofFolder: true },
 ];
