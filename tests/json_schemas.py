@@ -165,6 +165,22 @@ SCHEMAS: dict[str, Schema] = {
         "away": ("list", "names of nodes that are not connected"),
         **_each("left", "what is not done", {"path": ("text", '"" for what a peer lacks'), "problem": ("text", "")}),
     },
+    "held": _each(
+        "held",
+        "one object for each node, kind and machine that holds it",
+        {
+            "at": ("text", 'the peer that holds it; "": this machine'),
+            "by": ("text", "the node that made the changes"),
+            "here": ("bool", "this machine made them"),
+            "kind": ("text", "`deleted`, `rewritten`, `vanished`, `unknown` (peers do not say)"),
+            "files": ("number", ""),
+            "folders": ("list", "the 100 with the most files"),
+            "folders[].folder": ("text", '"": DIR itself'),
+            "folders[].files": ("number", ""),
+            "folders[].examples": ("list", "up to five paths"),
+            "more_folders": ("number", "how many are not listed"),
+        },
+    ),
     "approve": _DECISION,
     "reject": _DECISION,
     "history": {

@@ -19,7 +19,7 @@
     commands      status, history, restore, undo
     versions      old versions in words and as JSON
     conflicting   conflicts
-    deciding      approve, reject
+    deciding      held, approve, reject
     waiting       wait
     headlines     the first line of `status`, and its table of peers
     conflict_tools  conflicts: show, merge

@@ -1,4 +1,4 @@
-"""The commands about what the brake holds: approve, reject.
+"""The commands about what the brake holds: held, approve, reject.
 
 In:   the words after the command; the answers of the node that runs. Out: lines on stdout or one JSON object, and an exit code.
 Rule: on a terminal a person sees first what is decided, and is asked. Who may decide is the node's to say.
@@ -9,14 +9,16 @@ from __future__ import annotations
 from dir_sync import config
 from dir_sync.cli.dialogue import add_yes, ask_running, consent
 from dir_sync.cli.parser import add_json, command_parser
-from dir_sync.cli.results import tell
+from dir_sync.cli.results import columns, tell
 from dir_sync.cli.status_words import held_words, status_in
 from dir_sync.config import ConfigError
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, listed
+from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command
 
-__all__ = ["approve", "reject"]
+__all__ = ["approve", "held", "reject"]
 
+_FOLDERS_MAX = 20  # that are named
 _NOTHING_HELD = "nothing is held: there is nothing to decide"
 
 
@@ -108,3 +110,51 @@ def _rejected(answer: Answer) -> list[str]:
         f"rejected: {how_many(files, 'file')} will be restored on all machines, and what was changed in the minute before",
         "the hold; the log names files of which no old version is available",
     ]
+
+
+def held(argv: list[str]) -> int:
+    """``held DIR``: what the brake holds."""
+    parser = command_parser(
+        "held",
+        "List the changes that are held until you decide: by the machine that made them, by what they would do, and by "
+        "folder, with examples. 'approve' lets them happen, 'reject' undoes them.",
+        "held ~/shared",
+        "held ~/shared --check || echo something waits for a decision",
+    )
+    add_json(parser)
+    parser.add_argument("--check", action="store_true", help="exit with 4 if anything is held")
+    given = parser.parse_args(argv)
+    answer = ask_running(given.folder, {"command": "held"})
+    tell(given.json, answer, _held(answer, given.folder))
+    return config.UNFINISHED if given.check and answer["held"] else config.OK
+
+
+_KINDS = {
+    "deleted": "deleted",
+    "rewritten": "rewritten",
+    "vanished": "vanished while no node was watching",
+    "unknown": "deleted or rewritten",
+}
+
+
+def _held(answer: Answer, folder: str) -> list[str]:
+    if not answer["held"]:
+        return ["nothing is held"]
+    lines = []
+    for group in answer["held"]:
+        by = "this machine" if group["here"] else group["by"]
+        at = f" (held on {group['at']})" if group["at"] else ""
+        lines.append(f"{how_many(group['files'], 'file')} {_KINDS[group['kind']]} by {by}{at}")
+        if group["folders"]:
+            rows = [("FILES", "FOLDER", "SUCH AS")]
+            rows += [
+                (f"{one['files']:,}", one["folder"] or ".", ", ".join(one["examples"][:2]))
+                for one in group["folders"][:_FOLDERS_MAX]
+            ]
+            lines += [f"  {row}" for row in columns(rows)]
+        more = len(group["folders"]) - _FOLDERS_MAX + group["more_folders"]
+        if more > 0:
+            lines.append(f"  and {how_many(more, 'more folder')} (--json names up to 100)")
+    ours = all(group["here"] and group["kind"] != "vanished" for group in answer["held"])
+    approving = APPROVE_ELSEWHERE if ours else command("approve", folder)
+    return [*lines, f"to let it happen: {approving}", f"to undo it everywhere: {command('reject', folder)}"]

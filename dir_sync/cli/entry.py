@@ -272,6 +272,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "status": _late(_commands, "status"),
     "events": _late(_watching, "events"),
     "wait": _late(_waiting, "wait"),
+    "held": _late(_deciding, "held"),
     "approve": _late(_deciding, "approve"),
     "reject": _late(_deciding, "reject"),
     "history": _late(_commands, "history_"),

@@ -75,6 +75,7 @@ EXITS: dict[str, dict[int, str]] = {
         INTERRUPTED: "Ctrl-C ended it, and everything is as it was",
     },
     "events": {OK: "the node has ended, or --no-wait", ENVIRONMENT: _NO_NODE},
+    "held": {OK: "listed", ENVIRONMENT: _NO_NODE, UNFINISHED: "with --check: something is held"},
     "approve": {
         OK: "approved, or nothing is held",
         ENVIRONMENT: "only another machine can approve this, or no node runs",

@@ -38,6 +38,7 @@ other commands (--help after any of them tells more):
   restore DIR PATH      bring an old version back
   undo DIR --since 10m  set all of DIR back to what it was ten minutes ago
   conflicts DIR         list versions that lost against a simultaneous change
+  held DIR              list what is held until you decide
   approve DIR           let held deletions or rewrites happen, on all machines
   reject DIR            undo them instead, on all machines
   diverged DIR          list what a node with --mode has otherwise than others

@@ -28,6 +28,7 @@
     verifying.py  the command verify, as the node answers it
     requests.py   Requests: the questions of commands, which arrive through the control socket, and their answers
     stories.py    what only a running node knows of one path, for `why`; loaded on demand
+    held.py       what the brakes hold, by node, kind and folder
     mesh.py       MeshRequests: those of them that are about the mesh
     dry_run.py    the process of `once --dry-run`: what a run would do
     rehearsal.py  this machine's side of it: a copy of the index in memory, or the node that runs here

@@ -3,7 +3,7 @@
 In:   links that were accepted and links that ended, from Neighbours; orders of the engine.
 Out:  PeerUp and PeerDown for the engine; messages on links.
 Rule: the engine knows replicas, links know nodes; this class maps between them. Several folders may share a link.
-Used by: effects, folder, gauge, requests, sharing, status, verifying.
+Used by: effects, folder, gauge, held, requests, sharing, status, verifying.
 """
 
 from __future__ import annotations

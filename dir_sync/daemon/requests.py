@@ -1,6 +1,6 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
-In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, approve, reject,
+In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, held, approve, reject,
       diverged, override, revert, rows, forecast, pause, resume, why, verify,
       doctor.
 Out:  one answer for each; changes by a command, as effects of the engine.
@@ -31,6 +31,7 @@ from dir_sync.core.forecast import from_json, to_json
 from dir_sync.core.messages import HaveRequest, HistoryRequest
 from dir_sync.core.model import Kind, Record, show, show_text
 from dir_sync.daemon.asking import Waiting
+from dir_sync.daemon.held import held_changes
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.mesh import COMMANDS as MESH_COMMANDS
 from dir_sync.daemon.mesh import MeshRequests
@@ -123,6 +124,8 @@ class Requests:
                     losers = answers.settle(self._index, question)
                     asked.reply.put({})
                     return self._engine.handle(ConflictsDismissed(tuple(losers)), now)
+                case "held":
+                    asked.reply.put(held_changes(self._share, self._peers))
                 case "approve" | "reject" as word:
                     asked.reply.put(self._decided(word == "approve"))
                     return self._engine.handle(Decided(word == "approve"), now)

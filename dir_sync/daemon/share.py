@@ -3,7 +3,7 @@
 In:   a Config; the inbox for its events; the threads for its workers.
 Out:  the folder's index, engine, watcher and workers. Raises ConfigError if one of them cannot be opened.
 Rule: a Share holds the folder's lock. Nothing here knows ports, links or peers.
-Used by: asking, borrowing, chores, effects, folder, gauge, peers, rehearsal, requests, sharing, status, verifying,
+Used by: asking, borrowing, chores, effects, folder, gauge, held, peers, rehearsal, requests, sharing, status, verifying,
 witness.
 """
 

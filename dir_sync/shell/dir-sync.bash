@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/dir-sync
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_dir_sync_subparsers=(run start stop restart service once status events wait approve reject history restore undo conflicts doctor why verify diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
+_shtab_dir_sync_subparsers=(run start stop restart service once status events wait held approve reject history restore undo conflicts doctor why verify diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
 _shtab_dir_sync_run_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --scrub --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config)
 _shtab_dir_sync_start_option_strings=(-b --broadcast-port -l --listen-port -s --signature-dir --peer --no-discovery --no-listen --name --folder --mode --merge --no-default-ignores --preserve --scrub --interface --key-file --join --create --version -h --help --limit-up --limit-down --limit-up-per-peer --limit-down-per-peer --schedule --max-file-size --min-free --file-interval -v --verbose -q --quiet --log-file --log-max-size --log-keep --on-event --on-event-kinds --notify --history-days --history-share --history-min --history-max --new --clock-ahead --brake-files --brake-percent --brake-rewrites --brake-rewrite-percent --config --timeout)
@@ -16,6 +16,7 @@ _shtab_dir_sync_once_option_strings=(--timeout --wait-for --dry-run --json -b --
 _shtab_dir_sync_status_option_strings=(-h --help --json --check)
 _shtab_dir_sync_events_option_strings=(-h --help --json --last --since --only --follow --no-wait)
 _shtab_dir_sync_wait_option_strings=(-h --help --copies --peer --timeout --json)
+_shtab_dir_sync_held_option_strings=(-h --help --json --check)
 _shtab_dir_sync_approve_option_strings=(-h --help --yes --json)
 _shtab_dir_sync_reject_option_strings=(-h --help --yes --json)
 _shtab_dir_sync_history_option_strings=(-h --help --limit --json)
@@ -79,6 +80,7 @@ _shtab_dir_sync_once___log_file_COMPGEN=_shtab_compgen_files
 _shtab_dir_sync_status_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_events_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_wait_pos_0_COMPGEN=_shtab_compgen_dirs
+_shtab_dir_sync_held_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_approve_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_reject_pos_0_COMPGEN=_shtab_compgen_dirs
 _shtab_dir_sync_history_pos_0_COMPGEN=_shtab_compgen_dirs
@@ -120,7 +122,7 @@ _shtab_dir_sync___config_COMPGEN=_shtab_compgen_files
 
 _shtab_dir_sync_conflicts_pos_1_choices=(keep restore show merge)
 _shtab_dir_sync_completion_pos_0_choices=(bash zsh fish)
-_shtab_dir_sync_pos_0_choices=(run start stop restart service once status events wait approve reject history restore undo conflicts doctor why verify diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
+_shtab_dir_sync_pos_0_choices=(run start stop restart service once status events wait held approve reject history restore undo conflicts doctor why verify diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version)
 
 _shtab_dir_sync_run___no_discovery_nargs=0
 _shtab_dir_sync_run___no_listen_nargs=0
@@ -209,6 +211,10 @@ _shtab_dir_sync_events___no_wait_nargs=0
 _shtab_dir_sync_wait__h_nargs=0
 _shtab_dir_sync_wait___help_nargs=0
 _shtab_dir_sync_wait___json_nargs=0
+_shtab_dir_sync_held__h_nargs=0
+_shtab_dir_sync_held___help_nargs=0
+_shtab_dir_sync_held___json_nargs=0
+_shtab_dir_sync_held___check_nargs=0
 _shtab_dir_sync_approve__h_nargs=0
 _shtab_dir_sync_approve___help_nargs=0
 _shtab_dir_sync_approve___yes_nargs=0

@@ -50,7 +50,7 @@ function _shtab_dir_sync_using
   test "$_shtab_dir_sync_cmdpath" = "$argv"
 end
 
-set -g _shtab_dir_sync_commands run start stop restart service once status events wait approve reject history restore undo conflicts doctor why verify diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
+set -g _shtab_dir_sync_commands run start stop restart service once status events wait held approve reject history restore undo conflicts doctor why verify diverged override revert pause resume ignore invite join members remove new-key key leave config reload web completion help version
 set -g _shtab_dir_sync_opts_with_value --address --at --brake-files --brake-percent --brake-rewrite-percent --brake-rewrites --broadcast-port --by --check --clock-ahead --config --copies --file-interval --folder --for --history-days --history-max --history-min --history-share --interface --join --keep --key-file --last --limit --limit-down --limit-down-per-peer --limit-up --limit-up-per-peer --listen-port --log-file --log-keep --log-max-size --max-file-size --merge --min-free --mode --name --on-event --on-event-kinds --only --peer --port --preserve --schedule --scrub --signature-dir --since --timeout --to --token-file --tool --user --version --wait-for -b -l -s
 
 complete -c dir-sync -e
@@ -374,6 +374,11 @@ complete -c dir-sync -n '_shtab_dir_sync_using wait' -l peer -x -d 'until this m
 complete -c dir-sync -n '_shtab_dir_sync_using wait' -l timeout -x -d 'give up after TIME (10s, 5m, 1h; 0: look once; default: wait for ever)'
 complete -c dir-sync -n '_shtab_dir_sync_using wait' -l json -d 'print one JSON object, for programs'
 complete -c dir-sync -n '_shtab_dir_sync_using wait; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a held -d 'List the changes that are held until you decide: by the machine that made them, by what they would do, and by folder, with examples. '"'"'approve'"'"' lets them happen, '"'"'reject'"'"' undoes them.'
+complete -c dir-sync -n '_shtab_dir_sync_using held' -s h -l help -d 'print this help and exit'
+complete -c dir-sync -n '_shtab_dir_sync_using held' -l json -d 'print one JSON object, for programs'
+complete -c dir-sync -n '_shtab_dir_sync_using held' -l check -d 'exit with 4 if anything is held'
+complete -c dir-sync -n '_shtab_dir_sync_using held; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a approve -d 'Allow the held deletions or rewrites on all machines. Run this on any machine but the one that made them. Files that vanished while no node was watching can be approved anywhere; the other machines may ask again. On a terminal, it shows what is held and asks.'
 complete -c dir-sync -n '_shtab_dir_sync_using approve' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using approve' -l yes -d 'do not ask; for scripts'

@@ -19,6 +19,7 @@ import pytest
 from dir_sync import cli
 from dir_sync.cli.exits import EXITS, GENERAL, exits_of
 from dir_sync.cli.parser import parser_of
+from dir_sync.core.model import from_shown
 from tests.cli_doc import main as cli_doc
 from tests.json_schemas import SCHEMAS, WITHOUT, faults
 
@@ -144,7 +145,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def one(found: tuple[int, list[dict[str, Any]]]) -> dict[str, Any]:
+def one_of(found: tuple[int, list[dict[str, Any]]]) -> dict[str, Any]:
     code, objects = found
     assert code == 0
     assert len(objects) == 1
@@ -156,48 +157,90 @@ SHOWN = "two\\nlines"
 
 def test_all_commands_about_a_folder(pair: Pair, run: Run, tmp_path: Path) -> None:
     here = pair.dir
-    assert one(run("status", here))["name"] == "anna"
+    assert one_of(run("status", here))["name"] == "anna"
     code, events = run("events", here, "--no-wait", "--last", 100)
     assert code == 0
     assert SHOWN in {event.get("path") for event in events}
-    listed = one(run("history", here))
+    listed = one_of(run("history", here))
     assert [each["path"] for each in listed["versions"]] == [SHOWN]
-    assert one(run("history", here, SHOWN))["versions"] == listed["versions"]
-    assert one(run("why", here, SHOWN))
-    assert one(run("verify", here))["equal"] is True
+    assert one_of(run("history", here, SHOWN))["versions"] == listed["versions"]
+    assert one_of(run("why", here, SHOWN))
+    assert one_of(run("verify", here))["equal"] is True
     to = tmp_path / "old"
-    assert one(run("restore", here, SHOWN, "--to", to))["written"] == str(to)
+    assert one_of(run("restore", here, SHOWN, "--to", to))["written"] == str(to)
     assert to.read_text() == "one"
-    plan = one(run("undo", here, "--since", "1h", "--dry-run"))
+    plan = one_of(run("undo", here, "--since", "1h", "--dry-run"))
     assert [each["path"] for each in plan["changes"]] == [SHOWN]  # restored or deleted: as it was at the first contact
-    assert one(run("undo", here, "--since", "1h"))["changes"] == plan["changes"]
-    done = one(run("restore", here, SHOWN))
+    assert one_of(run("undo", here, "--since", "1h"))["changes"] == plan["changes"]
+    done = one_of(run("restore", here, SHOWN))
     assert [each["path"] for each in done["restored"]] == [SHOWN]
     wait_for(lambda: (here / "two\nlines").read_text() == "another text")
-    assert one(run("wait", here, "--timeout", "60s"))["result"] == "done"
-    assert one(run("conflicts", here)) == {"conflicts": []}
-    assert one(run("approve", here))["files"] == 0
-    assert one(run("reject", here))["files"] == 0
-    assert one(run("diverged", here))["count"] == 0
-    assert one(run("pause", here))["paused"] is True
-    assert one(run("resume", here))["was_paused"] is True
-    assert one(run("ignore", here))["rules"]
+    assert one_of(run("wait", here, "--timeout", "60s"))["result"] == "done"
+    assert one_of(run("conflicts", here)) == {"conflicts": []}
+    assert one_of(run("held", here, "--check")) == {"held": []}
+    assert one_of(run("approve", here))["files"] == 0
+    assert one_of(run("reject", here))["files"] == 0
+    assert one_of(run("diverged", here))["count"] == 0
+    assert one_of(run("pause", here))["paused"] is True
+    assert one_of(run("resume", here))["was_paused"] is True
+    assert one_of(run("ignore", here))["rules"]
     code, found = run("ignore", here, SHOWN)
     assert (code, found[0]["paths"][0]["path"]) == (4, SHOWN)
     rules = tmp_path / "rules"
     rules.write_text("two*\n")
-    assert one(run("ignore", here, "--check", rules))["newly_ignored"] == [SHOWN]
+    assert one_of(run("ignore", here, "--check", rules))["newly_ignored"] == [SHOWN]
+
+
+NASTY = [b"caf\xe9", b"back\\slash", b"two\nlines \\n", "dir\u202e ä".encode(), b"\\xe9"]
+TAKES_A_PATH = {"history", "ignore", "restore", "why"}
+
+
+def test_these_commands_take_a_path() -> None:
+    """A new one needs a line in the next test."""
+    found = set()
+    for name in cli.COMMANDS.keys() - set(WITHOUT_PARSER):
+        names = {str(action.metavar) for action in parser_of(cli.COMMANDS[name])._actions if not action.option_strings}
+        found |= {name} & ({name} if any(each.startswith("PATH") for each in names) else set())
+    assert found == TAKES_A_PATH
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_printed_name_can_be_given_back_to_every_command(pair: Pair, run: Run, tmp_path: Path, name: bytes) -> None:
+    here, there = os.fsencode(pair.dir) + b"/" + name, os.fsencode(pair.other) + b"/" + name
+    with open(here, "wb") as file:
+        file.write(b"one")
+    wait_for(lambda: os.path.exists(there))
+    with open(there, "wb") as file:
+        file.write(b"another")
+    wait_for(lambda: os.path.getsize(here) == 7)
+    wait_for(lambda: name in [from_shown(one["path"]) or os.fsencode(one["path"]) for one in listed(run, pair)])
+    (printed,) = {one["path"] for one in listed(run, pair) if (from_shown(one["path"]) or b"") == name}
+    assert [one["path"] for one in one_of(run("history", pair.dir, printed))["versions"]] == [printed]
+    to = tmp_path / "old"
+    assert one_of(run("restore", pair.dir, printed, "--to", to))["version"]["path"] == printed
+    assert to.read_bytes() == b"one"
+    assert one_of(run("why", pair.dir, printed))["path"] == printed
+    code, found = run("ignore", pair.dir, printed)
+    assert (code, [one["path"] for one in found[0]["paths"]]) == (4, [printed])
+    assert [one["path"] for one in one_of(run("restore", pair.dir, printed))["restored"]] == [printed]
+    with open(here, "rb") as file:
+        assert file.read() == b"one"
+
+
+def listed(run: Run, pair: Pair) -> list[dict[str, Any]]:
+    versions: list[dict[str, Any]] = one_of(run("history", pair.dir))["versions"]
+    return versions
 
 
 def test_commands_that_need_no_folder(run: Run, tmp_path: Path) -> None:
-    assert one(run("new-key", tmp_path / "key"))["generation"] == 1
+    assert one_of(run("new-key", tmp_path / "key"))["generation"] == 1
     file = tmp_path / "config.toml"
     (tmp_path / "notes").mkdir()
     file.write_text(f'[folders.notes]\ndir = "{tmp_path}/notes"\n')
-    assert one(run("config", "--check", "--config", file))["folders"] == [
+    assert one_of(run("config", "--check", "--config", file))["folders"] == [
         {"name": "notes", "folder": str(tmp_path / "notes")}
     ]
-    assert one(run("config", "--example"))["text"]
+    assert one_of(run("config", "--example"))["text"]
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,7 @@ CLI: dict[str, set[str]] = {
         *("history.client", "history.words", "network.control", "reporting.log", "reporting.shell"),
     },
     "cli.deciding": {
+        "reporting.shell",
         *("cli.dialogue", "cli.parser", "cli.results", "cli.status_words", "config", "network.control"),
         "reporting.log",
     },

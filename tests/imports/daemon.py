@@ -21,6 +21,7 @@ DAEMON: dict[str, set[str]] = {
     },
     "daemon.witness": {"daemon.share"},
     "daemon.stream": {"network.control"},
+    "daemon.held": {"daemon.peers", "daemon.share", "network.control"},
     "daemon.hooks": {"daemon.stream", "reporting.event_words"},
     "daemon.shot": {
         *("config", "daemon.daemon", "daemon.opening", "daemon.process", "daemon.signals", "daemon.witness"),
@@ -66,6 +67,7 @@ DAEMON: dict[str, set[str]] = {
     "daemon.pausing": {"daemon.timetable", "folder.pauses", "index", "network.control", "reporting.log"},
     "daemon.verifying": {"config", "daemon.peers", "daemon.share", "engine", "network.control"},
     "daemon.requests": {
+        "daemon.held",
         "daemon.asking",
         "daemon.verifying",
         *("config", "daemon.inbox", "daemon.mesh", "daemon.news", "daemon.pausing", "daemon.peers"),

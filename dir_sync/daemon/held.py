@@ -1,0 +1,87 @@
+"""What the brakes hold, for the command `held`: by node, kind and folder, with examples.
+
+In:   the brakes of the engine, its index. Out: a JSON object. It only reads.
+Rule: the engine's thread calls it, so it looks at no more paths than a person can want to see; the others are only counted.
+Used by: requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dir_sync.core.model import Kind, parent_of, show
+from dir_sync.core.reconcile import Take
+from dir_sync.daemon.peers import ConnectedPeers
+from dir_sync.daemon.share import Share
+from dir_sync.network.control import Answer
+
+__all__ = ["held_changes"]
+
+_LOOKED_AT_MAX = 5_000  # paths
+_FOLDERS_MAX = 100
+_EXAMPLES_MAX = 5  # of a folder
+_PATH_CHARS_MAX = 32_768
+
+DELETED, REWRITTEN, VANISHED, UNKNOWN = "deleted", "rewritten", "vanished", "unknown"
+
+
+def held_changes(share: Share, peers: ConnectedPeers) -> Answer:
+    """What is held here, path by path as far as it is not too much; then what peers say that they hold."""
+    brakes, mine = share.engine.brakes, share.index.identity.replica
+    held = []
+    for maker, paths in sorted(brakes.peers.held().items()):
+        some = list(paths)[:_LOOKED_AT_MAX]
+        by_kind: dict[str, list[bytes]] = {}
+        for path in some:
+            by_kind.setdefault(_kind(share, path), []).append(path)
+        for kind, of_kind in by_kind.items():
+            held.append(_group("", show(peers.name_of(maker)), False, kind, len(of_kind), _files(of_kind)))
+        if len(paths) > len(some):
+            held.append(_group("", show(peers.name_of(maker)), False, UNKNOWN, len(paths) - len(some), ()))
+    if brakes.own.held:
+        amounts = [(path, files) for path, (files, _) in brakes.own.held.items()]
+        files = brakes.own.held_files
+        held.append(_group("", show(peers.name_of(mine)), True, VANISHED, files, amounts[:_LOOKED_AT_MAX]))
+    for peer, news in sorted(brakes.held_elsewhere.items()):
+        for one in news:
+            kind = VANISHED if one.maker == peer else UNKNOWN
+            at, by = show(peers.name_of(peer)), show(peers.name_of(one.maker))
+            held.append(_group(at, by, one.maker == mine, kind, one.files, [(one.path, 1)]))
+    return {"held": held}
+
+
+def _kind(share: Share, path: bytes) -> str:
+    """What the held change of a peer would do to the file."""
+    decision = share.engine.mode_rules.decision_at(path, share.index.rows.get(path))
+    if not isinstance(decision, Take):
+        return UNKNOWN  # it has gone another way just now
+    return DELETED if decision.record.kind == Kind.ABSENT else REWRITTEN
+
+
+def _files(paths: Iterable[bytes]) -> list[tuple[bytes, int]]:
+    return [(path, 1) for path in paths]
+
+
+def _group(at: str, by: str, here: bool, kind: str, files: int, amounts: Iterable[tuple[bytes, int]]) -> Answer:
+    """`amounts`: paths, and how many files each stands for."""
+    counts: dict[bytes, int] = {}
+    examples: dict[bytes, list[str]] = {}
+    for path, count in amounts:
+        folder = parent_of(path)
+        counts[folder] = counts.get(folder, 0) + count
+        shown = examples.setdefault(folder, [])
+        if len(shown) < _EXAMPLES_MAX:
+            shown.append(show(path, _PATH_CHARS_MAX))
+    most = sorted(counts, key=lambda folder: (-counts[folder], folder))
+    return {
+        "at": at,
+        "by": by,
+        "here": here,
+        "kind": kind,
+        "files": files,
+        "folders": [
+            {"folder": show(folder, _PATH_CHARS_MAX), "files": counts[folder], "examples": examples[folder]}
+            for folder in most[:_FOLDERS_MAX]
+        ],
+        "more_folders": max(0, len(most) - _FOLDERS_MAX),
+    }

@@ -1,0 +1,98 @@
+"""The commands held, approve and reject: what a person is shown, and asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dir_sync import cli
+from dir_sync.cli import deciding, dialogue
+from tests.cli.test_status import ANSWER, held
+from tests.json_schemas import faults
+
+DECIDED = {"files": 7, "missing": 0, "missing_here": 0, "elsewhere": 0, "others": []}
+HELD = {
+    "held": [
+        {
+            "at": "",
+            "by": "bob",
+            "here": False,
+            "kind": "deleted",
+            "files": 1_234,
+            "folders": [{"folder": "d", "files": 1_233, "examples": ["d/a", "d/b", "d/c"]},
+                        {"folder": "", "files": 1, "examples": ["x"]}],
+            "more_folders": 30,
+        },
+        {"at": "carol", "by": "anna", "here": True, "kind": "unknown", "files": 3, "folders": [], "more_folders": 0},
+    ]
+}  # fmt: skip
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The questions that the node gets."""
+    questions: list[str] = []
+
+    def ask(folder: str, question: dict[str, Any]) -> dict[str, Any]:
+        questions.append(question["command"])
+        if question["command"] == "status":
+            return ANSWER | {"held": [held(by="bob", here=False)]}
+        return HELD if question["command"] == "held" else DECIDED
+
+    monkeypatch.setattr(deciding, "ask_running", ask)
+    return questions
+
+
+@pytest.mark.parametrize("word", ["approve", "reject"])
+@pytest.mark.parametrize(
+    ("typed", "done"), [("y\n", True), ("yes\n", True), ("n\n", False), ("\n", False), ("", False)]
+)
+def test_on_a_terminal_it_shows_what_is_held_and_asks(
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    word: str,
+    typed: str,
+    done: bool,
+) -> None:
+    monkeypatch.setattr(dialogue, "has_terminal", lambda: True)
+    prompts: list[str] = []
+    monkeypatch.setattr(dialogue, "line_of_person", lambda prompt: prompts.append(prompt) or typed)
+    assert cli.main([word, str(tmp_path)]) == (0 if done else 1)
+    assert asked == ["status", *([word] if done else [])]
+    assert len(prompts) == 1
+    said = capsys.readouterr()
+    assert "HELD: what bob did to" in said.err
+    assert ("nothing was changed" in said.err) == (not done)
+
+
+@pytest.mark.parametrize("words", [["--yes"], []])
+def test_without_a_terminal_or_with_yes_nobody_is_asked(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]
+) -> None:
+    monkeypatch.setattr(dialogue, "has_terminal", lambda: bool(words))
+    assert cli.main(["approve", str(tmp_path), *words]) == 0
+    assert asked == ["approve"]
+
+
+def test_held_by_machine_kind_and_folder(asked: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["held", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1,234 files deleted by bob"
+    assert [line.split() for line in lines[1:4]] == [
+        ["FILES", "FOLDER", "SUCH", "AS"],
+        ["1,233", "d", "d/a,", "d/b"],
+        ["1", ".", "x"],
+    ]
+    assert lines[5] == "3 files deleted or rewritten by this machine (held on carol)"
+    assert lines[-2].startswith("to let it happen: ")
+    assert cli.main(["held", str(tmp_path), "--check"]) == 4
+    capsys.readouterr()
+    assert cli.main(["held", str(tmp_path), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == HELD
+    assert faults("held", answer) == []
