@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from dir_sync.cli.conflict_tools import merge_by
+from dir_sync.cli.conflict_tools import difference, merge_by
 from dir_sync.config import ConfigError
 from dir_sync.core.model import Kind
 from dir_sync.history.choice import Entry
@@ -93,3 +93,37 @@ def test_a_tool_that_made_nothing_leaves_nothing(there: Path, tool: str, words: 
 def test_a_version_that_cannot_be_had_leaves_no_folder(there: Path, missing: str) -> None:
     assert merge(Client(missing), 'rm "$MERGED"') == f"no {missing}"
     assert not list(there.iterdir())
+
+
+class Binary(Client):
+    def __init__(self, now: bytes, lost: bytes) -> None:
+        super().__init__()
+        self._now, self._lost = now, lost
+
+    def now(self, path: bytes) -> tuple[Any, bytes]:
+        return SimpleNamespace(kind=Kind.FILE, mode=0o644, mtime=0), self._now
+
+    def content(self, entry: Entry) -> bytes:
+        return self._lost
+
+
+@pytest.mark.parametrize(
+    ("now", "lost"), [(b"\0\x1b[2J", b"text\n"), (b"text\n", b"\xff\xfe"), (b"\x89PNG\0", b"\x89PNG\0\1")]
+)
+def test_what_is_no_text_is_not_shown_as_lines(now: bytes, lost: bytes) -> None:
+    """Nothing of it goes to the terminal; what the two versions are is said all the same."""
+    version = SimpleNamespace(path=b"d/\x1bpicture", kind=Kind.FILE, mtime=0)
+    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", version=version))
+    lines = difference(cast(Any, Binary(now, lost)), entry)
+    assert len(lines) == 3
+    assert lines[0].startswith("--- ")
+    assert lines[1].startswith("+++ ")
+    assert lines[2].endswith("at least one of the two is no text, so no lines can be compared")
+    assert not any(sign in "".join(lines) for sign in "\0\x1b\udcff\ufffd")
+
+
+def test_texts_are_shown_as_lines() -> None:
+    version = SimpleNamespace(path=b"notes", kind=Kind.FILE, mtime=0)
+    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", version=version))
+    lines = difference(cast(Any, Binary(b"a\nnow\nb\n", b"a\nlost\x1b\nb\n")), entry)
+    assert lines[2:] == ["@@ -1,4 +1,4 @@", " a", "-now", "+lost\\x1b", " b", " "]

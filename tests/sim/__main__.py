@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from tests.sim.ignoring import rules_of
 from tests.sim.keeping import keeps_of
+from tests.sim.limiting import limits_of
 from tests.sim.merging import merges_of
 from tests.sim.modes import modes_of
 from tests.sim.world import Broken, run
@@ -28,11 +29,14 @@ class Attempt(NamedTuple):
 def changes_of(seed: int, kind: str) -> dict[str, Any]:
     """What is different in a world of this kind: "sealed": its links are those of a closed mesh; "modes": its nodes have
     modes; "rules": people write rules for paths that are not shared; "keeps": some nodes keep owner, ACLs and
-    extended attributes; "merge": people change lines of texts, and nodes merge."""
+    extended attributes; "limits": nodes keep a part of their disks free; "merge": people change lines of texts, and
+    nodes merge."""
     if kind == "rules":
         return rules_of(seed)
     if kind == "keeps":
         return keeps_of(seed)
+    if kind == "limits":
+        return limits_of(seed)
     if kind == "merge":
         return merges_of(seed)
     return modes_of(seed) if kind == "modes" else {"sealed": True} if kind == "sealed" else {}
@@ -71,6 +75,9 @@ def main() -> int:
     kinds.add_argument("--rules", dest="kind", action="store_const", const="rules", help="people write rules to ignore")
     kinds.add_argument(
         "--keeps", dest="kind", action="store_const", const="keeps", help="nodes keep attributes of files"
+    )
+    kinds.add_argument(
+        "--limits", dest="kind", action="store_const", const="limits", help="nodes keep a part of their disks free"
     )
     kinds.add_argument("--merge", dest="kind", action="store_const", const="merge", help="texts in conflict are merged")
     parser.add_argument(

@@ -71,6 +71,7 @@ class Course:
             self._with_attributes()
             return
         self.world.at_rest.check("after the last fault")
+        self.world.limiting.check("after the last fault")
         self.world.at_rest.check_history()
         self.world.at_rest.check_versions()
         self.world.merging.check("after the last fault")
@@ -146,6 +147,8 @@ class Course:
             self.world.ignoring.write_rules(node)
         elif options.keeps and self.world.keeping.rng.random() < options.attributes:
             self.world.keeping.act(node)
+        elif options.room and self.world.limiting.rng.random() < 0.3:
+            self.world.limiting.act(node)
         elif options.merges and self.world.merging.rng.random() < options.merges:
             self.world.merging.edit(node)
         elif self.world.chance(options.logs):
@@ -155,6 +158,7 @@ class Course:
 
     def _heal(self) -> None:
         self.world.note("no more faults")
+        self.world.limiting.end()
         self.world.faults = False
         self.world.network.cut_for_long.clear()
         for node in self.world.nodes:

@@ -76,6 +76,7 @@ class Options:
     blind: bool  # the disk of the last node takes names for others: no case, no Unicode forms
     sealed: bool  # the links are those of a closed mesh
     rules: float  # chance in a step: a user writes rules for paths that are not shared
+    room: int  # bytes of contents of peers for which each node has room at the beginning; 0: for all
     merges: float  # chance in a step: a user changes lines of a text; texts that lost a conflict are merged
     modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
     keeps: tuple[frozenset[Part], ...]  # which attributes of files each node keeps; (): none
@@ -156,6 +157,7 @@ def draw(seed: int) -> Options:
         rules=0.0,  # with --rules there are some
         keeps=(),  # with --keeps they keep some
         attributes=0.0,
+        room=0,  # with --limits there is little
         merges=0.0,  # with --merge there are some
         modes=(),  # with --modes they have some: each is another world
         others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,

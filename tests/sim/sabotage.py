@@ -20,6 +20,7 @@ from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join, made_from
 from dir_sync.core.peers import announce, standing
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
+from dir_sync.core.taking import Taking
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
 from dir_sync.disk import SpelledDisk
@@ -499,9 +500,21 @@ def _losers_are_not_sent() -> AbstractContextManager[object]:
     return patch.object(Merging, "_send", lambda *arguments: None)
 
 
+def _nothing_fits_later() -> AbstractContextManager[object]:
+    def measured(self: Any, room: int, coming: dict[bytes, int]) -> list[bytes]:
+        original(self, room, coming)
+        return []
+
+    original = Taking.measured
+    return patch.object(Taking, "measured", measured)
+
+
 SABOTAGES: dict[str, tuple[Plant, int]] = {
     "what a node does not keep ends with its next version": (_attributes_end_here, 40),
     "what arrives is not given its attributes": (lambda: patch.object(Keeper, "give", lambda *arguments: None), 40),
+    "small files need no room": (lambda: patch.object(Taking, "take_pushed", lambda *arguments: True), 40),
+    "large files need no room": (lambda: patch.object(Taking, "take_room", lambda *arguments: True), 40),
+    "what waits for room waits for ever": (_nothing_fits_later, 40),
     "what is ignored is taken from peers": (_ignored_is_taken, 40),
     "what is ignored from now on is deleted": (_ignored_is_deleted, 40),
     "what is shared again is an edit": (_shared_again_is_an_edit, 60),
@@ -583,6 +596,9 @@ _SMALL_WRITES = {"write": 5, "save": 2, "append": 5, "slow write": 2}
 KINDS = {
     "what a node does not keep ends with its next version": "keeps",
     "what arrives is not given its attributes": "keeps",
+    "small files need no room": "limits",
+    "large files need no room": "limits",
+    "what waits for room waits for ever": "limits",
     "whoever lost merges": "merge",
     "a merge has the changes of one side": "merge",
     "what lost is not sent to who merges it": "merge",
@@ -623,6 +639,9 @@ def seeds_for(name: str) -> Iterator[int]:
 
 
 NOTICED = {
+    "small files need no room": 4,
+    "large files need no room": 3,
+    "what waits for room waits for ever": 3,
     "what is ignored is taken from peers": 0,
     "what is ignored from now on is deleted": 7,
     "what is shared again is an edit": 14,

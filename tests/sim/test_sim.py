@@ -54,6 +54,11 @@ def test_worlds_whose_nodes_merge_texts() -> None:
     assert not failed, "\n".join(failed)
 
 
+def test_worlds_whose_nodes_keep_room() -> None:
+    failed = [f"seed {seed}: {text[:300]}" for seed, text, _ in attempts(list(range(SEEDS // 5)), 2, "limits") if text]
+    assert not failed, "\n".join(failed)
+
+
 def test_one_seed_is_one_course_of_events() -> None:
     """Also in another process, with other hashes."""
     code = "from tests.sim.world import run\nprint([run(seed).log_hash for seed in (2, 5, 9, 18)])"

@@ -31,6 +31,7 @@ from tests.sim.course import Course
 from tests.sim.hazards import Hazards
 from tests.sim.ignoring import Ignoring
 from tests.sim.keeping import Keeping
+from tests.sim.limiting import Limiting
 from tests.sim.lives import Lives
 from tests.sim.loop import Loop
 from tests.sim.merging import Merging
@@ -83,6 +84,7 @@ class World:
         self.ignoring = Ignoring(self)
         self.keeping = Keeping(self)
         self.merging = Merging(self)
+        self.limiting = Limiting(self)
         self.at_rest = AtRest(self)
         self.course = Course(self)
         self.nodes = [

@@ -1,0 +1,90 @@
+"""Worlds in which nodes keep a part of their disks free, and what that promises.
+
+In:   a seed; what nodes tell; a world at rest. Out: changes for its Options; Broken.
+Rule: of contents of peers, no more comes to a node than it has room for. When there is room again, all of it comes by itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from dir_sync.core import notes
+from dir_sync.core.events import RoomMeasured
+from dir_sync.core.notes import Note
+from dir_sync.core.taking import Taking
+from tests.sim.broken import Broken
+
+if TYPE_CHECKING:
+    from tests.sim.node import Node
+    from tests.sim.world import World
+
+__all__ = ["Limiting", "limits_of"]
+
+_PLENTY = 1 << 40
+
+
+def limits_of(seed: int) -> dict[str, Any]:
+    """A world in which nodes have room for some bytes of others, and get more now and then."""
+    dice = Random(f"limits {seed}")
+    return {"room": dice.choice([40, 300, 3_000, 20_000]), "rest_first": False}
+
+
+class Limiting:
+    """How much may come to each node, and how much has come."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.rng = Random(f"room of {world.options.seed}")
+        self._given: Counter[str] = Counter(dict.fromkeys("ABCDE", world.options.room))
+        self._came: Counter[str] = Counter()
+        self._is_plenty = False
+
+    def begin(self, node: Node) -> None:
+        """A node starts."""
+        if self.world.options.room:
+            node.engine.board.taking = Taking(0, self._room(node), "--min-free keeps room")
+
+    def _room(self, node: Node) -> int:
+        return _PLENTY if self._is_plenty else self._given[node.name] - self._came[node.name]
+
+    def act(self, node: Node) -> None:
+        """Somebody makes room, or none; then it is measured, as a daemon does now and then."""
+        if self.rng.random() < 0.5:
+            self._given[node.name] += self.rng.choice([20, 200, 2_000])
+        self.measure(node)
+
+    def measure(self, node: Node) -> None:
+        if not node.alive or node.engine.board.jobs_out:
+            return  # what jobs have on the disk by now nobody has counted yet
+        self.world.loop.post(node, node.epoch, RoomMeasured(self._room(node)))
+
+    def end(self) -> None:
+        """From now on there is room for everything."""
+        self._is_plenty = True
+        if self.world.options.room:
+            for node in self.world.nodes:
+                if node.alive:
+                    self.world.loop.post(node, node.epoch, RoomMeasured(_PLENTY))
+
+    def told(self, node: Node, note: Note) -> None:
+        if not self.world.options.room:
+            return
+        match note:
+            case notes.Received(_, _, size):
+                self._came[node.name] += size
+            case notes.ReceivedMany(_, files, _):
+                self._came[node.name] += sum(size for _, size in files)
+            case notes.NoRoom():
+                self.world.stats["no room"] += 1
+        if not self._is_plenty and self._came[node.name] > self._given[node.name]:
+            came, given = self._came[node.name], self._given[node.name]
+            raise Broken(f"{node.name} took {came} bytes of others, and has room for {given}")
+
+    def check(self, when: str) -> None:
+        """At rest, with room for everything, nothing waits for room."""
+        for node in self.world.nodes:
+            taking = node.engine.board.taking
+            if self.world.options.room and taking is not None and taking.waiting:
+                raise Broken(f"{when}: {taking.waiting} paths of {node.name} wait for room, of which there is plenty")
