@@ -179,10 +179,11 @@ def main(words: list[str]) -> int:
         words = [*words, "--print"]  # nothing of this machine is changed
     elif words[:1] == ["service"] and not is_question:
         return 0
-    elif words[:1] == ["start"] and not is_question:
-        stop(folder)
+    elif words[:1] in (["start"], ["restart"]) and not is_question:
+        if words[0] == "start":
+            stop(folder)
         note(folder)
-        words = ["start", *node_words(words[1:])]
+        words = [words[0], *node_words(words[1:])]
     elif is_node and words:
         if folder:
             stop(folder)  # as its reader would, before starting it in another way

@@ -96,6 +96,19 @@ def test_all_of_it_is_roots_and_nothing_is_writable_by_others(package: Path) -> 
         assert mode[7] == "r", line
 
 
+def test_systemd_takes_the_template_that_comes_with_it(package: Path, tmp_path: Path) -> None:
+    run("dpkg-deb", "--extract", package, tmp_path)
+    template = tmp_path / "usr/lib/systemd/user/dir-sync@.service"
+    text = template.read_text()
+    assert "ExecStart=/usr/bin/dir-sync run %f" in text
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze")
+    unit = tmp_path / "dir-sync@tmp-x.service"
+    unit.write_text(text.replace("/usr/bin/dir-sync", "/bin/true"))  # here it is not installed
+    said = run("systemd-analyze", "verify", "--user", "--man=no", unit).stderr
+    assert not [line for line in said.splitlines() if unit.name in line]
+
+
 @needs_root
 def test_it_is_installed_runs_and_leaves_nothing(package: Path, tmp_path: Path) -> None:
     machine = Machine(tmp_path, python3=f"{PYTHON}.2-1", libc6="2.41", librsync2="2.3.2-1")

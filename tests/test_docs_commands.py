@@ -45,6 +45,8 @@ OTHER_TOOLS = {
     ),  # restic
     *(
         "--network",
+        "--now",
+        "--path",
         "--user",
         "--restart",
         "--permanent",

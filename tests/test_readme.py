@@ -35,7 +35,16 @@ README = ROOT / "README.md"
 COMING_FROM = dict(re.findall(r"^## (.*)\n((?:(?!## ).*\n)*)", (ROOT / "docs/coming-from.md").read_text("utf-8"), re.M))
 """The tables of docs/coming-from.md, by the tool that they are about."""
 LIMIT_S = 120
-PAGES = ("first-minute", "get-a-file-back", "who-wins", "several-folders", "troubleshooting", "doctor", "install")
+PAGES = (
+    "first-minute",
+    "keep-running",
+    "get-a-file-back",
+    "who-wins",
+    "several-folders",
+    "troubleshooting",
+    "doctor",
+    "install",
+)
 """Of docs/: those whose commands are typed by a person on one machine."""
 ONLY_READ = ("scripts/run reload", "scripts/run web --open")
 """The one needs a node with a configuration file, the other goes on until somebody ends it: tests of their own have both."""
