@@ -21,6 +21,7 @@
     conflicting   conflicts
     deciding      held, approve, reject
     waiting       wait
+    watch_view    status --watch
     headlines     the first line of `status`, and its table of peers
     conflict_tools  conflicts: show, merge
     doctor        doctor

@@ -39,11 +39,20 @@ def status(argv: list[str]) -> int:
         "Show how the node for DIR is doing: its peers, what is being transferred, and what\nis held or waiting.",
         "status ~/shared",
         "status ~/shared --json",
+        "status ~/shared --watch",
         "status ~/shared --check && echo in sync",
     )
     add_json(parser)
     parser.add_argument("--check", action="store_true", help="exit with 4 if not everything is in sync")
+    parser.add_argument("--watch", action="store_true",
+                        help="show it all the time, until Ctrl-C; without a terminal: a line for each new headline")  # fmt: skip
     given = parser.parse_args(argv)
+    if given.watch:
+        if given.json or given.check:
+            raise ConfigError("--watch shows it to a person: without --json and --check", config.USAGE)
+        from dir_sync.cli.watch_view import watch  # imported late: it needs `rich`
+
+        return watch(given.folder)
     answer = ask_running(given.folder, {"command": "status"})
     found = status_in(answer)
     if given.json:

@@ -261,7 +261,7 @@ class Status:
         if self.in_sync and not self.scanning:
             return Headline.UP_TO_DATE
         stuck = [one for one in self.troubled if not one.held]
-        if stuck and len(stuck) >= self.wanted and not (self.scanning or self.transfers or self.unseen):
+        if stuck and len(stuck) >= self.wanted and not (self.scanning or self.transfers or self.unseen or self.sending):
             return Headline.TROUBLE
         return Headline.SYNCING
 

@@ -121,6 +121,10 @@ CLI: dict[str, set[str]] = {
         *("cli.dialogue", "cli.parser", "config", "folder.pauses", "history.source", "index", "network.control"),
         *("reporting.log", "reporting.output", "reporting.shell"),
     },
+    "cli.watch_view": {
+        *("cli.dialogue", "cli.headlines", "cli.status_words", "config", "network.control", "reporting.live_line"),
+        *("reporting.log", "reporting.output", "reporting.progress_words"),
+    },
     "cli.headlines": {"cli.results", "reporting.log", "reporting.progress_words"},
     "cli.waiting": {
         *("cli.dialogue", "cli.parser", "cli.status_words", "config", "network.control", "reporting.live_line"),
@@ -141,6 +145,7 @@ CLI: dict[str, set[str]] = {
         "reporting.log",
     },
     "cli.commands": {
+        "cli.watch_view",
         *("cli.dialogue", "cli.parser", "cli.results", "cli.status_words", "cli.versions", "config"),
         *("history.choice", "history.client", "history.words", "reporting.log", "reporting.output"),
         "reporting.shell",
