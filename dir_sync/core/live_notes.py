@@ -5,8 +5,6 @@ Rule: as for `core.notes`: facts in plain units and in names that people know. I
 Used by: core.note_json, daemon, reporting.event_words.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from dir_sync.core.notes import Note
