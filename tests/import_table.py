@@ -269,7 +269,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         ),
     },
     "network.discovery": {"network.networks", "utils"},
-    "reporting.narrator": {"reporting.log", "reporting.sentences"},
+    "reporting.narrator": {"reporting.live_line", "reporting.progress_words", "reporting.log", "reporting.sentences"},
     "reporting.progress_words": {"reporting.log"},
     "reporting.live_line": set(),
     "reporting.sentences": {"reporting.log", "reporting.shell"},

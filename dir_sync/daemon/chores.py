@@ -68,6 +68,7 @@ class Chores:
         self._next_scan = mono + _RESCAN_S
         self._next_poll = mono + _POLL_S
         self._next_progress = mono + _PROGRESS_S
+        self._next_whole = mono
         self._next_root = mono + _ROOT_POLL_S
 
     def due(self, mono: float) -> list[float]:
@@ -101,6 +102,7 @@ class Chores:
             self._check_root()
         if mono >= self._gauge.due_s and not self.is_stalled:
             self._gauge.look(mono)
+            self._tell_whole(mono)
         if mono >= self._next_progress:
             self._next_progress = mono + _PROGRESS_S
             self._tell_progress(mono)
@@ -151,6 +153,18 @@ class Chores:
             )
         for path in {*unwatched, *map(parent_of, self._share.engine.scope.mounted)}:
             self._inbox.put(Blind(path, ""))
+
+    def _tell_whole(self, mono: float) -> None:
+        """How far all that is on its way has come."""
+        if mono < self._next_whole:
+            return
+        now_ms = int(mono * 1000)
+        both = (("coming here", self._gauge.receiving), ("going out", self._gauge.sending))
+        for words, meter in both:
+            progress = meter.progress(now_ms)
+            if progress is not None and progress.seconds >= _PROGRESS_AFTER_S:
+                self._narrator.whole(words, progress)
+                self._next_whole = mono + self._narrator.whole_every_s
 
     def _tell_progress(self, mono: float) -> None:
         engine = self._share.engine

@@ -2,7 +2,7 @@
 
 In:   text, and the stream. Out: on a terminal the line, cut to its width; nothing anywhere else.
 Rule: it is away before anything else is written there, and at the end. A stream that cannot be written is left alone.
-Used by: cli.waiting, cli.watch_view.
+Used by: cli.waiting, cli.watch_view, reporting.narrator.
 """
 
 from __future__ import annotations

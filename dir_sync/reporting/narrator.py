@@ -7,17 +7,24 @@ every file is named. Several files with the same problem share one line.
 
 from __future__ import annotations
 
+import sys
 from typing import TypeVar
 
 from dir_sync.core import notes
 from dir_sync.core.frozen import mutable
 from dir_sync.core.notes import Note
+from dir_sync.core.progress import Progress
+from dir_sync.reporting.live_line import is_live
 from dir_sync.reporting.log import Once, is_verbose
+from dir_sync.reporting.progress_words import progress_words
 from dir_sync.reporting.sentences import Common, Sentences, Wrong, details
 
 __all__ = ["Narrator"]
 
 T = TypeVar("T")
+
+_ON_TERMINAL_S = 1.0
+_ELSEWHERE_S = 60.0
 
 _SINGLE_MAX = 5  # lines of one kind in one interval; the others are counted
 _BREATH_S = 1.0
@@ -39,6 +46,7 @@ class Narrator:
     def __init__(self, folder: str = "DIR", once: Once | None = None, label: str = "") -> None:
         """`folder`: the shared one, for commands that people can paste. `once`: lines that were said, and are not said again.
         `label`: what each line begins with, where there are several folders."""
+        self.whole_every_s = _ON_TERMINAL_S if is_live(sys.stderr) else _ELSEWHERE_S  # between lines about the whole
         self._sentences = Sentences(folder, once or Once(), label)
         self._crowds: dict[tuple[type[Common], str], _Crowd] = {}  # by kind and peer
         # path -> how its content arrived, until it is installed
@@ -155,6 +163,10 @@ class Narrator:
         since = [crowd.since_s for crowd in self._crowds.values()]
         since += [since_s for _, since_s in self._empty.values()]
         return min([*since, *(since_s for since_s, _ in self._wrong.values())], default=None)
+
+    def whole(self, words: str, progress: Progress) -> None:
+        """Log how far all that comes here, or goes out, has come."""
+        self._sentences.whole(words, progress_words(progress))
 
     def progress(
         self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False

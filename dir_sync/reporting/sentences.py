@@ -107,6 +107,10 @@ class Sentences:
             show(path), peer, 100 * done // max(size, 1), human_bytes(size), human_bytes(int(rate)), left,
         )  # fmt: skip
 
+    def whole(self, words: str, progress: str) -> None:
+        """How far all that comes here, or goes out, has come."""
+        self._log.info("%s: %s", words, progress)
+
     def wrong(self, note: Wrong, *others: Wrong) -> None:
         """`others`: files with the same problem."""
         path = show(note.path)

@@ -11,6 +11,7 @@ import pytest
 
 from dir_sync.core.events import Blind, RoomMeasured, Ticked
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.peers.standing import Lack
 from dir_sync.core.taking import Taking
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.gauge import Gauge
@@ -27,13 +28,17 @@ class Bench:
         self.commits = 0
         self.lines: list[str] = []
         self.progress: list[bytes] = []
+        self.wholes: list[str] = []
         self.ended = 0
         self.looks: list[float] = []  # for the end of a pause
         performer: Any = SimpleNamespace(
             commit_due_s=lambda: self.commit_due_s, is_commit_due=self._is_commit_due, commit=self._commit
         )
         narrator: Any = SimpleNamespace(
-            breathe=lambda mono: None, progress=lambda path, *more, **sending: self.progress.append(path)
+            whole=lambda words, progress: self.wholes.append(words),
+            whole_every_s=60.0,
+            breathe=lambda mono: None,
+            progress=lambda path, *more, **sending: self.progress.append(path),
         )
         self.began = time.monotonic()
         pausing: Any = SimpleNamespace(look=self.looks.append)
@@ -191,3 +196,14 @@ def test_what_came_with_its_announcement_and_left_the_disk_as_it_was_takes_no_ro
     bench.folder.room = 10
     assert taking.take_pushed(Record(b"a", Kind.FILE, 8, b"c", 0, 0o644, Stamp(1, "m"), (("m", 1),)))
     assert bench.after(3) == [RoomMeasured(10)]
+
+
+def test_how_far_the_whole_has_come_is_told_once_in_an_interval() -> None:
+    """One line a second on a terminal, one a minute elsewhere; nothing about what lasts a moment."""
+    bench = Bench()
+    gauge = bench.chores._gauge
+    for at in range(70):
+        gauge.sending.sample(Lack(100 - at, 1_000, 0), int((bench.began + at) * 1000))
+        bench.chores._tell_whole(bench.began + at)
+        assert len(bench.wholes) == (0 if at < 2 else 1 if at < 62 else 2), at
+    assert set(bench.wholes) == {"going out"}
