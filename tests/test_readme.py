@@ -46,8 +46,8 @@ PAGES = (
     "install",
 )
 """Of docs/: those whose commands are typed by a person on one machine."""
-ONLY_READ = ("scripts/run reload", "scripts/run web --open")
-"""The one needs a node with a configuration file, the other goes on until somebody ends it: tests of their own have both."""
+ONLY_READ = ("scripts/run reload", "scripts/run web --open", "scripts/run status ~/shared --watch")
+"""The first one needs a node with a configuration file, the others go on until somebody ends them; other tests have them."""
 
 SHELLS = ("", "sh", "bash", "shell", "console")
 PYTHONS = ("python", "python3", ".venv/bin/python")
