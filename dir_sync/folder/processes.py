@@ -139,6 +139,8 @@ def _holder(folder: str, handle: int) -> Process:
     lock = os.fstat(handle)
     text = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
     for number in ([int(text)] if text.isdigit() and int(text) > 0 else []) + list(_lockers(lock.st_ino)):
+        if number == os.getpid():
+            continue  # it has the file open just now, to ask
         try:
             process = Process(number)
         except (OSError, OverflowError):

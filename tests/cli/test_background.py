@@ -293,7 +293,7 @@ def test_no_stranger_is_ended(machine: Machine, monkeypatch: pytest.MonkeyPatch)
         with lock.open("r+") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             monkeypatch.setattr(running_nodes, "_BEGINS_S", 0.2)
-            with pytest.raises(ConfigError, match=f"process {os.getpid()} uses"):
+            with pytest.raises(ConfigError, match="uses"):
                 background.stop([str(machine.shared)])
         assert stranger.poll() is None
         stranger.kill()

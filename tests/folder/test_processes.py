@@ -39,8 +39,10 @@ def holding(folder: Path, written: str | None = None) -> Iterator[int]:
         assert process.stdout is not None
         process.stdout.readline()
         lock.write_text(f"{process.pid}\n" if written is None else written)
-        yield process.pid
-        process.kill()
+        try:
+            yield process.pid
+        finally:
+            process.kill()
 
 
 def test_nobody_has_a_folder_that_was_never_shared_or_whose_node_has_ended(folder: Path) -> None:
