@@ -14,6 +14,7 @@ from dir_sync.core import limits
 from dir_sync.core.events import Blind
 from dir_sync.core.model import Kind
 from tests.sim.broken import Broken
+from tests.sim.rot import Rot
 from tests.sim.trees import common, folders_left_over, has_below, is_below, kept_since, wanted_of
 from tests.sim.words import difference
 
@@ -76,6 +77,10 @@ class Course:
         self.world.at_rest.check_versions()
         self.world.merging.check("after the last fault")
         self.world.at_rest.check_quiet()
+        if options.rot:
+            Rot(self.world).run()
+            self.world.at_rest.check("after rot")
+            return
         self._one_after_the_other()
         self._only_renamed()
         self._saved_by_editors()

@@ -81,6 +81,7 @@ class Options:
     modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
     keeps: tuple[frozenset[Part], ...]  # which attributes of files each node keeps; (): none
     attributes: float  # chance in a step: a user changes some of them
+    rot: bool  # at rest, bits tip over on the disks
     alike: float  # share of saves in the worst moment that leave size and time as they were
     others: float  # share of new files that are made by another user of that machine: only they may set mode and times
 
@@ -158,6 +159,7 @@ def draw(seed: int) -> Options:
         keeps=(),  # with --keeps they keep some
         attributes=0.0,
         room=0,  # with --limits there is little
+        rot=False,  # with `changes` there is some
         merges=0.0,  # with --merge there are some
         modes=(),  # with --modes they have some: each is another world
         others=others.choice([0.1, 0.5]) if others.random() < 0.12 else 0.0,

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dir_sync.engine.healing import Healing
 from tests.sim.__main__ import attempts, changes_of
+from tests.sim.rot import CALM
 from tests.sim.sabotage import KINDS, LOOPS, PRONE, SABOTAGES, seeds_for
 from tests.sim.world import Broken, run
 
@@ -105,3 +107,14 @@ def test_a_fault_of_the_loop_is_noticed(name: str) -> None:
         except Broken:
             return
     pytest.fail(f"not noticed in {LOOPS[name]} worlds")
+
+
+@pytest.mark.parametrize("seed", range(0, 20, 2))
+def test_rot_is_healed_and_an_edit_that_looks_like_it_lives(seed: int) -> None:
+    run(seed, changes=CALM)
+
+
+def test_rot_that_is_not_healed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Healing, "heal", lambda *_: None)
+    with pytest.raises(Broken, match="was not healed"):
+        run(0, changes=CALM)
