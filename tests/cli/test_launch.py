@@ -83,6 +83,8 @@ def test_what_another_process_says_does_not_count(start: Start) -> None:
 
 
 def test_an_interrupt_ends_it(start: Start, tmp_path: Path) -> None:
+    """Also if the tests run in the background of a shell: such processes ignore the signal, and their Python does not raise."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     note = tmp_path / "number"
     begun = threading.Event()
 
@@ -100,6 +102,7 @@ def test_an_interrupt_ends_it(start: Start, tmp_path: Path) -> None:
     finally:
         begun.set()
         thread.join()
+        signal.signal(signal.SIGINT, before)
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), 0)
 
