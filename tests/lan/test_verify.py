@@ -64,6 +64,12 @@ def rotten(lan: Lan, node: Node, name: str) -> bytes:
     return bad
 
 
+def is_calm(node: Node) -> bool:
+    """True if all is in sync, and what has just arrived was looked at once more: it is read once by a verification."""
+    ended = node.run_to_end("status", node.dir, "--json")
+    return ended.code == 0 and bool(json.loads(ended.out)["in_sync"])
+
+
 def verified(node: Node, *more: str, code: int = 0) -> dict[str, Any]:
     ended = node.run_to_end("verify", node.dir, "--json", *more, limit_s=120)
     assert ended.code == code, (ended.out, ended.err)
@@ -82,6 +88,7 @@ def inodes(lan: Lan) -> dict[str, tuple[int, int]]:
 
 def test_rot_is_found_from_both_sides_and_healed_without_a_word_to_others(pair: Lan) -> None:
     first, second = pair[0], pair[1]
+    wait_for(lambda: all(map(is_calm, pair)), 60, "nothing is looked at any more")
     answer = verified(first)
     assert (answer["equal"], answer["found"]) == (True, 0)
     assert [(peer["problem"], peer["bytes"]) for peer in answer["peers"]] == [("", answer["bytes"])]
