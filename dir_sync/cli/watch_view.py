@@ -110,8 +110,7 @@ def screen(status: Status, folder: str, width: int, height: int, now_s: float, w
         parts.append(Text("the last that is known:"))
     parts.append(Text(headline(status, now_s), f"bold {COLOURS[status.headline]}"))
     parts.append(Text(safe_line(status)))
-    up = human_seconds(max(0, int(now_s) - status.started_s))
-    parts.append(Text(f"{status.folder} on {status.name}, version {status.version}, up {up}", "dim"))
+    parts.append(Text(f"{status.folder} on {status.name}{_program(status, now_s)}", "dim"))
     for words, progress in (("coming here", status.receiving), ("going out", status.sending)):
         if progress is not None:
             parts.append(_whole(words, progress, width))
@@ -138,6 +137,12 @@ def screen(status: Status, folder: str, width: int, height: int, now_s: float, w
         if isinstance(part, Text):
             part.no_wrap, part.overflow = True, "ellipsis"
     return Group(*parts[: max(1, height - 1)])
+
+
+def _program(status: Status, now_s: float) -> str:
+    """Empty if the node is so old that it does not say."""
+    version = f", version {status.version}" if status.version else ""
+    return version + (f", up {human_seconds(max(0, int(now_s) - status.started_s))}" if status.started_s else "")
 
 
 def _bar(done: int, whole: int, width: int) -> ProgressBar:

@@ -20,7 +20,8 @@ examples:
   {program} web --open
   {program} web --port 0 --token-file ~/.config/dir_sync/web-token
 
-The address that it prints contains a token: who has it can do what you can do. From another machine, reach it through SSH:
+The address that it prints contains a token: who has it can do what you can
+do. From another machine, reach it through SSH:
   ssh -L 8420:127.0.0.1:8420 you@machine
 """
 

@@ -10,7 +10,7 @@ Used by: cli, core.shot, core.waiting, daemon, doctor.examination, folder.pauses
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -293,8 +293,8 @@ class Status:
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Status:
-        """Ignores unknown keys. Raises KeyError for a missing one."""
-        known = {field.name: answer[field.name] for field in fields(cls)}
+        """Ignores unknown keys. Raises KeyError for a missing one, unless it has a default: an older node does not know it."""
+        known = _known(cls, answer)
         first, mesh, pause = known["unwatched_first"], known["mesh"], known["pause"]
         schedule = known["schedule"]
         return cls(
@@ -335,8 +335,16 @@ def _plain(value: object) -> object:
     return value
 
 
+def _known(kind: type[Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A value for each field. KeyError if one without a default is missing."""
+    return {
+        field.name: answer[field.name] if field.default is MISSING else answer.get(field.name, field.default)
+        for field in fields(kind)
+    }
+
+
 def _made(kind: type[T], answer: Mapping[str, Any]) -> T:
-    return kind(**{field.name: answer[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+    return kind(**_known(kind, answer))
 
 
 def _each(kind: type[T], answers: list[Mapping[str, Any]]) -> tuple[T, ...]:
@@ -344,7 +352,7 @@ def _each(kind: type[T], answers: list[Mapping[str, Any]]) -> tuple[T, ...]:
 
 
 def _peer(answer: Mapping[str, Any]) -> PeerStatus:
-    made = {field.name: answer[field.name] for field in fields(PeerStatus)}
+    made = _known(PeerStatus, answer)
     lacks = None if made["lacks"] is None else _lack(made["lacks"])
     traffic = None if made["traffic"] is None else _made(Traffic, made["traffic"])
     more = {"traffic": traffic, "progress": _progress(made["progress"])}

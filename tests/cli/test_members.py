@@ -34,7 +34,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, everybody: list[dict[str, Any]], yes:
         return False
 
     monkeypatch.setattr(members, "is_agreed", say_no)
-    stay, more = members._who_stays(everybody, [LOST], [], yes)
+    stay, more = members.who_stays(everybody, [LOST], [], yes)
     assert {row["name"] for row in [*stay, *more, LOST]} == {row["name"] for row in everybody}
     return questions
 
@@ -64,10 +64,10 @@ def test_with_yes_nobody_stays_who_was_never_here(monkeypatch: pytest.MonkeyPatc
     def names(rows: list[dict[str, Any]]) -> list[str]:
         return [row["name"] for row in rows]
 
-    stay, more = members._who_stays(everybody, [LOST], [], True)
+    stay, more = members.who_stays(everybody, [LOST], [], True)
     assert names(stay) == ["me", "tv", "key", "cellar"]
     assert names(more) == ["nas", "tablet", "old"]
-    stay, more = members._who_stays(everybody, [LOST], [told, NAS, old], True)
+    stay, more = members.who_stays(everybody, [LOST], [told, NAS, old], True)
     assert (names(more), names(stay)) == ([], ["me", "tv", "nas", "tablet", "key", "old", "cellar"])
 
 

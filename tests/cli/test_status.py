@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import MISSING, fields
 from typing import Any
 
 import pytest
@@ -179,6 +180,24 @@ def test_what_a_peer_and_this_node_lack(
 def test_the_answer_of_another_version_is_not_guessed_at() -> None:
     with pytest.raises(KeyError):
         Status.from_json({key: value for key, value in ANSWER.items() if key != "unseen"})
+
+
+def test_an_older_node_says_less_and_is_understood() -> None:
+    """Each key that a later version added may be missing, at each level."""
+    added = {field.name for field in fields(Status) if field.default is not MISSING}
+    peer = {key: BOB[key] for key in ("name", "node", "replica", "address", "synchronized", "lacks", "lacking_here")}
+    coming = {"path": "in", "peer": "bob", "here": 1_000_000, "size": 4_000_000}
+    mesh = {key: MESH[key] for key in ("key", "generation", "role", "members")}
+    old = {key: value for key, value in ANSWER.items() if key not in added}
+    status = Status.from_json(old | {"peers": [peer], "transfers": [coming], "mesh": mesh, "in_sync": True})
+    said = render(status, "my docs")
+    assert said[0] == "UP TO DATE with bob: 3 files (2.00 kB)"
+    assert said[2].endswith("process 4711")
+    assert "closed mesh 7K3Q-9XMD, generation 3, read-write, 4 members" in said
+    assert [re.split(r"\s{2,}", line) for line in said if line.startswith("bob")] == [
+        ["bob", "10.0.0.2", "-", "in sync", "-", "connected"]
+    ]
+    assert "receiving in from bob: 25 % of 4.00 MB" in said
 
 
 def test_a_mode_says_what_differs_for_it() -> None:
