@@ -29,6 +29,7 @@ from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.expected import Copies
+from dir_sync.engine.healing import Healing
 from dir_sync.engine.ignoring import Ignoring
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.intake import Intake
@@ -61,7 +62,7 @@ from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import OPERATIONS, draw
 from tests.sim.seams import patched
 
-__all__ = ["KINDS", "LOOPS", "PRONE", "SABOTAGES", "seeds_for"]
+__all__ = ["KINDS", "LOOPS", "PRONE", "SABOTAGES", "nothing_is_healed", "seeds_for"]
 
 Plant = Callable[[], AbstractContextManager[object]]
 
@@ -498,6 +499,11 @@ def _one_side_is_enough() -> AbstractContextManager[object]:
 
 def _losers_are_not_sent() -> AbstractContextManager[object]:
     return patch.object(Merging, "_send", lambda *arguments: None)
+
+
+def nothing_is_healed() -> AbstractContextManager[object]:
+    """For worlds with rot only, so it is not in SABOTAGES."""
+    return patch.object(Healing, "heal", lambda *_: None)
 
 
 def _nothing_fits_later() -> AbstractContextManager[object]:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dir_sync.engine.healing import Healing
 from tests.sim.__main__ import attempts, changes_of
 from tests.sim.rot import CALM
-from tests.sim.sabotage import KINDS, LOOPS, PRONE, SABOTAGES, seeds_for
+from tests.sim.sabotage import KINDS, LOOPS, PRONE, SABOTAGES, nothing_is_healed, seeds_for
 from tests.sim.world import Broken, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +113,6 @@ def test_rot_is_healed_and_an_edit_that_looks_like_it_lives(seed: int) -> None:
     run(seed, changes=CALM)
 
 
-def test_rot_that_is_not_healed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Healing, "heal", lambda *_: None)
-    with pytest.raises(Broken, match="was not healed"):
+def test_rot_that_is_not_healed_is_noticed() -> None:
+    with nothing_is_healed(), pytest.raises(Broken, match="was not healed"):
         run(0, changes=CALM)
