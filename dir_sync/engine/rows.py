@@ -205,10 +205,13 @@ class Rows:
         self._board.listings.try_again_below(folder, now, first)
 
     def announced_gone(self, mine: Record) -> Record | None:
-        """A newer tombstone that a peer announced and that includes our version; None if there is none."""
+        """A newer tombstone that a peer announced and that includes our version; None if there is none. Of what our mode
+        keeps from the others nobody knows: there it includes the version that they have in its place."""
         if is_own(mine):
             offer = self._board.index.offers.of_peer(mine.path, THEIRS)
-            return offer.record if offer is not None and offer.record.kind == Kind.ABSENT else None
+            if offer is None or offer.record.kind == Kind.ABSENT:
+                return None if offer is None else offer.record
+            mine = offer.record
         for offer in self._board.index.offers.of(mine.path):
             theirs = offer.record
             if theirs.kind == Kind.ABSENT and beats(theirs, mine) and has_seen(theirs, mine):

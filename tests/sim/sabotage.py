@@ -169,6 +169,10 @@ def _offers_forgotten() -> Iterator[None]:
         yield
 
 
+def nothing_is_healed() -> AbstractContextManager[object]:
+    return patch.object(Healing, "heal", lambda *_: None)
+
+
 def _summaries_agree() -> AbstractContextManager[object]:
     return patch.object(Rows, "summary", lambda self: bytes(limits.SUMMARY_BYTES))
 
@@ -587,7 +591,6 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
 NEEDS = {
     "another user's file keeps its mode and time": "others",
     "the brake holds nothing": "disaster",
-    "the brake holds moves": "disaster",
     "losers of conflicts leave the history first": "retention",
     "the history goes by the age of the content": "retention",
     "nobody looks again at what was displaced": "late_writes",
@@ -597,6 +600,7 @@ NEEDS = {
 }
 
 
+_MOVES = {"move folder": 6, "move": 3, "write": 2, "save": 1, "delete": 1}
 _SMALL_WRITES = {"write": 5, "save": 2, "append": 5, "slow write": 2}
 
 KINDS = {
@@ -632,6 +636,12 @@ PRONE: dict[str, dict[str, Any]] = {
         "weights": tuple(_SMALL_WRITES.get(operation, 0) for operation in OPERATIONS),
     },
     "copies are not verified": {"worst": 0.2, "meddling": 0.02, "steps": 50},
+    "the brake holds moves": {
+        "disaster": 0.5,
+        "crash": 0.3,
+        "brake": True,
+        "weights": tuple(_MOVES.get(operation, 0) for operation in OPERATIONS),
+    },
     "what is as large and as old is what it was": {"worst": 0.2, "alike": 0.5},
 }
 """Faults for which worlds are made, since the right moment hardly ever comes by itself: the options that make it come."""
@@ -685,7 +695,7 @@ NOTICED = {
     "a listing is believed": 27,
     "a removal is believed without a look": 0,
     "the brake holds nothing": 100,
-    "the brake holds moves": 1593,
+    "the brake holds moves": 44,
     "losers of conflicts leave the history first": 50,
     "a file of the same moment is believed": 4,
     "no loser is a conflict": 21,
