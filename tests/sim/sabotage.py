@@ -169,10 +169,6 @@ def _offers_forgotten() -> Iterator[None]:
         yield
 
 
-def nothing_is_healed() -> AbstractContextManager[object]:
-    return patch.object(Healing, "heal", lambda *_: None)
-
-
 def _summaries_agree() -> AbstractContextManager[object]:
     return patch.object(Rows, "summary", lambda self: bytes(limits.SUMMARY_BYTES))
 
