@@ -632,6 +632,7 @@ PRONE: dict[str, dict[str, Any]] = {
         "weights": tuple(_SMALL_WRITES.get(operation, 0) for operation in OPERATIONS),
     },
     "copies are not verified": {"worst": 0.2, "meddling": 0.02, "steps": 50},
+    "what is found is not compared with what was expected": {"meddling": 0.2},
     "the brake holds moves": {
         "disaster": 0.5,
         "crash": 0.3,
@@ -673,7 +674,7 @@ NOTICED = {
     "another user's file keeps its mode and time": 82,
     "a tombstone wins against an edit it did not know": 1,
     "tombstones are joined with what they did not know": 16,
-    "what is found is not compared with what was expected": 14,
+    "what is found is not compared with what was expected": 8,
     "what comes out of an exchange is not looked at": 16,
     "names are not synced": 16,
     "what is displaced is deleted": 0,
