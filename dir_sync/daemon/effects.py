@@ -17,7 +17,7 @@ from dir_sync.core.events import Drained, Drop, Effect, NewReplica, Report, Send
 from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.live_notes import Event
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, PullItem, Signature
-from dir_sync.core.notes import ChangedHere, DeletedHere, NewHere, Note, RenamedHere
+from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.verify import VerifyJob
 from dir_sync.daemon.borrowing import Borrowed, Borrowing
 from dir_sync.daemon.inbox import Post
@@ -34,7 +34,6 @@ from dir_sync.reporting.narrator import Narrator
 __all__ = ["Performer"]
 
 _COMMIT_EVERY_S = 0.3  # a commit that no effect waits for is made after this at the latest
-_LOCAL = frozenset({NewHere, ChangedHere, RenamedHere, DeletedHere})  # what a user did here
 _NOTHING_OF_THE_INDEX = (Chunks, Delta, DeltaRequest, NeedSignature, Pull, Signature)
 
 
@@ -69,8 +68,9 @@ class Performer:
     def perform(self, effects: Sequence[Effect]) -> None:
         """Commit what the effects rely on, then perform them in order."""
         durable = [effect for effect in effects if _wants_durable(effect)]
-        if durable and all(_brings_its_contents(effect) for effect in durable) and not self._is_beside_others():
-            self._begin_and_commit(durable)
+        early = [effect for effect in durable if isinstance(effect, ApplyJob) and _brings_its_contents(effect)]
+        if early and len(early) == len(durable) and not self._is_beside_others():
+            self._begin_and_commit(early)
             effects = [effect for effect in effects if not _wants_durable(effect)]
         elif durable:
             self.commit()
@@ -83,7 +83,7 @@ class Performer:
                 case Send(peers, message, size):
                     self._peers.send(peers, Outbound(message, size))
                 case Tell(note):
-                    if type(note) in _LOCAL:
+                    if isinstance(note, LocalChange):
                         self._inbox.somebody_works_here()
                     self._tell(note)
                 case Drop(peer, reason, text):
@@ -99,11 +99,10 @@ class Performer:
                 case _:
                     self._share.workers.put(self._peers.flow_of(getattr(effect, "peer", "")), effect)
 
-    def _begin_and_commit(self, jobs: Sequence[Effect]) -> None:
+    def _begin_and_commit(self, jobs: Sequence[ApplyJob]) -> None:
         """Workers write the contents while the index is made durable; the tree changes after both. One change of one file
         waits for the disk once instead of twice."""
-        put = self._share.workers.put_early
-        gates = [put(self._peers.flow_of(job.peer), job) for job in jobs if isinstance(job, ApplyJob)]
+        gates = [self._share.workers.put_early(self._peers.flow_of(job.peer), job) for job in jobs]
         try:
             self.commit()
         except BaseException:
@@ -201,7 +200,7 @@ def _wants_durable(effect: Effect) -> bool:
     )
 
 
-def _brings_its_contents(effect: Effect) -> bool:
+def _brings_its_contents(job: ApplyJob) -> bool:
     """True for changes that write what came with them, so that nothing is moved, not even in the staging folder, before the
     tree changes."""
-    return isinstance(effect, ApplyJob) and not effect.bulk and all(item.data is not None for item in effect.items)
+    return not job.bulk and all(item.data is not None for item in job.items)

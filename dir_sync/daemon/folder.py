@@ -310,12 +310,11 @@ class Folders:
     def __init__(self, folders: Sequence[Folder] = ()) -> None:
         self._by_name: dict[str, Folder] = {}
         self._by_number: dict[int, Folder] = {}
-        self.all: tuple[Folder, ...] = ()
         for folder in folders:
             self.add(folder)
 
     def __iter__(self) -> Iterator[Folder]:
-        return iter(self.all)
+        return iter(self._by_name.values())
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -328,12 +327,10 @@ class Folders:
 
     def add(self, folder: Folder) -> None:
         self._by_name[folder.name] = folder
-        self.all = tuple(self._by_name.values())
         self._by_number[folder.number] = folder
 
     def remove(self, name: str) -> Folder | None:
         folder = self._by_name.pop(name, None)
-        self.all = tuple(self._by_name.values())
         if folder is not None:
             del self._by_number[folder.number]
         return folder

@@ -99,24 +99,20 @@ class Inbox:
     def get(self, timeout_s: float) -> object | None:
         """The next event; None if there is none in time. The event before it counts as handled, at the cost of the CPU
         time that this thread has used since."""
-        if self._served is not None:
-            self.over()
-        new = self._new
-        while not new.empty():  # nobody else takes anything out
-            self._add(new.get_nowait())
+        self.over()
+        self._sort()
         taken = None
-        if self._waiting.count:
+        if self._waiting:
             resting = self._throttle.resting()
             taken = self._waiting.take(resting)
             if taken is None and resting:  # there are only items of throttled groups
                 timeout_s = min(timeout_s, max(0.0, min(resting.values()) - time.monotonic()))
         if taken is None and timeout_s > 0:
             try:
-                self._add(new.get(timeout=timeout_s))
+                self._add(self._new.get(timeout=timeout_s))
             except queue.Empty:
-                return None if not self._waiting.count else self.get(0)  # a group that rested may have its turn
-            if not new.empty():
-                self._sort()
+                pass
+            self._sort()
             taken = self._waiting.take(self._throttle.resting())
         if taken is None:
             return None

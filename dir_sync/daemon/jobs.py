@@ -74,12 +74,13 @@ class DiskWorkers:
         self.checks = Pool(1)  # is the folder still there: no other job delays the answer
         self.idle = Pool(
             1
-        )  # reads everything again, when nobody else wants the disk; it has a thread once there is a job
+        )  # reads everything again, when nobody else wants the disk; a thread comes with its first job
+        self._all = {"disk": self.small, "bulk": self.bulk, "check": self.checks, "idle": self.idle}
 
     def start(self, searches: Searches, threads: Threads) -> None:
         self.searches = searches
         self._threads = threads
-        for pool, name in ((self.small, "disk"), (self.bulk, "bulk"), (self.checks, "check"), (self.idle, "idle")):
+        for name, pool in self._all.items():
             pool.start(partial(self._hire, pool, name, itertools.count(1)))
 
     def _hire(self, pool: Pool, name: str, numbers: Iterator[int]) -> None:
@@ -87,7 +88,7 @@ class DiskWorkers:
 
     def stop(self) -> None:
         """Workers end, each after its job."""
-        for pool in (self.small, self.bulk, self.checks, self.idle):
+        for pool in self._all.values():
             pool.stop()
 
     def _work(self, pool: Pool) -> None:
@@ -228,9 +229,7 @@ class FolderJobs:
         if is_foreign and not searches.may_search(address):
             return given_up(job)  # its content is fetched as a whole
         begun = time.thread_time()
-        if task.may_name is not None:
-            return self._sync.perform(job, may_name=task.may_name)
-        event = self._sync.perform(job, lambda: not task.is_wanted)
+        event = self._sync.perform(job, lambda: not task.is_wanted, task.may_name)
         if is_foreign and isinstance(event, DeltaDone) and event.delta is None:
             searches.searched_in_vain(address, time.thread_time() - begun)
         return event

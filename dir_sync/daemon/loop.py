@@ -10,7 +10,6 @@ Used by: daemon.
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
 from typing import Final
 
 from dir_sync.core.events import Received
@@ -75,21 +74,19 @@ class Loop:
             self._inbox.over()
             now = _now()
             resting = self._inbox.resting()
-            folders = self._folders.all
-            for folder in folders:
+            for folder in self._folders:
                 folder.decide(now, self._inbox.is_shared, resting)
             self._links.tick(now)
-            planned: list[tuple[Hashable, int]] = []
-            for folder in folders:
+            for folder in self._folders:
                 folder.perform()
-                planned += folder.planned()
             self._scan_in_turn()
+            planned = [one for folder in self._folders for one in folder.planned()]
             self._inbox.turn_over(time.monotonic() - begun - lingered, planned)
 
     def _look_at_once(self, now: Now) -> tuple[object | None, float]:
         """Order the looks at what was touched, and wait a moment for what they find: so one change of one file needs one
         turn, not two. Returns the next event, if one came, and how long (s) was waited."""
-        looking = [folder for folder in self._folders.all if folder.look_at_once(now)]
+        looking = [folder for folder in self._folders if folder.look_at_once(now)]
         if not looking:
             return None, 0.0
         begun = time.monotonic()
@@ -98,7 +95,7 @@ class Loop:
 
     def _scan_in_turn(self) -> None:
         """Let the first scans go on, one after the other."""
-        scanning = [folder for folder in self._folders.all if folder.is_scanning]
+        scanning = [folder for folder in self._folders if folder.is_scanning]
         if scanning or self._turns:
             going = self._turns.now(scanning, time.monotonic())
             for folder in scanning:
@@ -116,7 +113,7 @@ class Loop:
     def _wait(self) -> object | None:
         """The next event; None if a deadline came first."""
         linger_s = _LINGER_S
-        for folder in self._folders.all:
+        for folder in self._folders:
             if folder.runs_again:
                 linger_s = 0
                 break
@@ -126,7 +123,7 @@ class Loop:
         if news is not None:
             return news
         mono = time.monotonic()
-        due = [self._links.due_s(), *[folder.due_s(mono) for folder in self._folders.all]]
+        due = [self._links.due_s(), *(folder.due_s(mono) for folder in self._folders)]
         if (turn := self._turns.due_s()) is not None:
             due.append(turn)
         due += self._inbox.resting().values()  # what their peers have announced is planned then

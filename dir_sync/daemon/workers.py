@@ -47,7 +47,7 @@ class Task:
         flow: Flow,
         job: Job | Callable[[], None],
         answer: Callable[[Event | None], None] | None = None,
-        may_name: Callable[[], None] | None = None,
+        may_name: Callable[[], None] = lambda: None,
     ) -> None:
         """`answer` is called with the result, if that is not for the engine of this folder. `may_name`: see
         `FileSync.perform`."""
@@ -141,7 +141,7 @@ class Pool:
         flow: Flow,
         job: Job | Callable[[], None],
         answer: Callable[[Event | None], None] | None = None,
-        may_name: Callable[[], None] | None = None,
+        may_name: Callable[[], None] = lambda: None,
     ) -> None:
         with self._ready:
             if not jobs.waiting:

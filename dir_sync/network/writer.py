@@ -91,9 +91,9 @@ class Writer:
             self._sleeps = False
             with self._turn:
                 parcels = self.waiting.take()
-                if not parcels and self._channel.has_rest:
-                    self._channel.send_all((), self._is_unacknowledged)
                 if not parcels:
+                    if self._channel.has_rest:
+                        self._channel.send_all((), self._is_unacknowledged)
                     if self._has_ended() and not self.waiting.control:
                         return False
                     continue

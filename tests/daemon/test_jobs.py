@@ -139,8 +139,8 @@ class Hanging(Sync):
         super().__init__(Pruned((b"late",)))
         self.is_back = Event()
 
-    def perform(self, job: Job, is_unwanted: Callable[[], bool]) -> Any:
-        answer = super().perform(job, is_unwanted)
+    def perform(self, job: Job, *more: Callable[[], Any]) -> Any:
+        answer = super().perform(job, *more)
         assert self.is_back.wait(30)
         return answer
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -47,13 +48,13 @@ class Bench:
         self.daemon = Daemon(config, lambda: None)
         real = FileSync.perform
 
-        def perform(sync: FileSync, job: Job, is_given_up: Callable[[], bool] = lambda: False) -> Event | None:
+        def perform(sync: FileSync, job: Job, *more: Callable[[], Any]) -> Event | None:
             if isinstance(job, ListJob):
                 self.has_begun.set()
                 deadline = time.monotonic() + SOON_S
                 while not until() and time.monotonic() < deadline:
                     time.sleep(0.002)
-            return real(sync, job, is_given_up)
+            return real(sync, job, *more)
 
         monkeypatch.setattr(FileSync, "perform", perform)
 

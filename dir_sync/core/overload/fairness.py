@@ -63,10 +63,10 @@ class FairQueue(Generic[T]):
         self._running = 0
         self._charges = 0
         self.at_once_max = at_once_max
-        self.count = 0
+        self._count = 0
 
     def __len__(self) -> int:
-        return self.count
+        return self._count
 
     def put(self, flow: Flow, item: T) -> None:
         group = self._groups.get(flow.group)
@@ -81,7 +81,7 @@ class FairQueue(Generic[T]):
             member.spent = max(member.spent, group.clock)
         member.items.append(item)
         group.waiting += 1
-        self.count += 1
+        self._count += 1
 
     def take(self, resting: Container[Hashable] = ()) -> tuple[Flow, T] | None:
         """The next item to serve, or None. Each call that returns an item is followed by one `charge`. Groups in
@@ -106,7 +106,7 @@ class FairQueue(Generic[T]):
         group.waiting -= 1
         group.running += 1
         self._running += 1
-        self.count -= 1
+        self._count -= 1
         return Flow(best, chosen), member.items.popleft()
 
     def charge(self, flow: Flow, cost: float) -> None:
@@ -120,7 +120,7 @@ class FairQueue(Generic[T]):
         if member is not None:
             member.spent += cost
         self._running -= 1
-        if not self.count and not self._running:
+        if not self._count and not self._running:
             self._clock = max(self._clock, group.spent)  # no other flow waited
         self._charges += 1
         if self._charges % _TIDY_EVERY == 0:
@@ -136,7 +136,7 @@ class FairQueue(Generic[T]):
         if gone:
             member.items = deque(item for item in member.items if not which(item))
             group.waiting -= len(gone)
-            self.count -= len(gone)
+            self._count -= len(gone)
         return gone
 
     def remove_all(self, which: Callable[[T], bool]) -> list[T]:
@@ -212,9 +212,7 @@ class Backlog:
 
     def served(self) -> dict[str, int]:
         """How many paths of each owner were taken since the last call."""
-        served = self._served
-        if served:
-            self._served = {}
+        served, self._served = self._served, {}
         return served
 
     def take(self, most: int, resting: Container[str] = ()) -> list[tuple[str, list[bytes]]]:
