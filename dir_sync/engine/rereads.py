@@ -50,7 +50,7 @@ class Rereads:
         self._board = board
         self._work = work
         self._walks: dict[str, Walk] = {}  # the one that was served last is the last one
-        self._out: tuple[str, int] | None = None  # asker and time (ms) of the job that is out
+        self._out: tuple[Walk, int] | None = None  # walk and time (ms) of the job that is out
         self.is_on = False
 
     def wake(self) -> None:
@@ -104,12 +104,12 @@ class Rereads:
             items = self._next_items(walk)
             if items:
                 self._walks[asker] = self._walks.pop(asker)
-                self._out = asker, now
+                self._out = walk, now
                 self._board.emit(VerifyJob(asker, tuple(items), limits.VERIFY_SLICE_BYTES))
                 return
 
     def _next_items(self, walk: Walk) -> list[Item]:
-        """The next entries to be read; what cannot be read now is found to be changing. None: the walk is over, or its
+        """The next entries to be read; what cannot be read now is found to be changing. []: the walk is over, or its
         asker has to take something first."""
         items: list[Item] = []
         while len(walk.checked) < limits.VERIFY_ENTRIES_MAX:
@@ -167,18 +167,15 @@ class Rereads:
     def on_verified(self, event: Verified) -> None:
         """A job came back."""
         assert self._out is not None
-        asker, since = self._out
+        walk, since = self._out
         self._out = None
-        walk = self._walks.get(asker)
-        if walk is None:
-            return
+        if self._walks.get(walk.asker) is not walk:
+            return  # its asker has ended it, or begun another one
         now = self._board.now.mono_ms
         walk.read += event.read
         walk.not_before_ms = now + (now - since) * (walk.share - 1)
         for checked in event.checked:
             path = checked.item.path
-            if walk.paths and path not in walk.paths:
-                return  # the asker has begun another walk meanwhile
             row = self._board.index.rows.get(path)
             is_known = row is not None and (row.fp, row.record.content) == (checked.item.fp, checked.item.content)
             if not is_known or self._work.is_at_work(path):

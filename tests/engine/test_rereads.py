@@ -67,6 +67,19 @@ def test_a_part_and_single_paths() -> None:
     assert walk.is_over
 
 
+def test_a_walk_that_is_begun_anew_gets_no_answer_of_the_one_before() -> None:
+    kit = made()
+    kit.it.begin(Walk("", b"a"))
+    kit.it.run(False)
+    assert items(kit) == [b"z", b"d/b", b"e/a"]
+    kit.it.end("")
+    kit.it.begin(walk := Walk(""))
+    answered(kit)
+    assert (walk.checked, walk.read, walk.after) == ([], 0, b"")
+    kit.it.run(False)
+    assert items(kit) == list(PATHS), "no entry is left out"
+
+
 def test_the_share_of_the_time_is_kept() -> None:
     kit = made()
     kit.it.begin(Walk("x", share=4))
