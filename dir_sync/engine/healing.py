@@ -112,7 +112,9 @@ class Healing:
             if not self._is_still_so(heal, row):
                 self._over(path, heal, row)
             elif row is not None:
-                active += self._step(path, heal, row)
+                was_active = heal.is_active
+                self._step(path, heal, row)
+                active += heal.is_active - was_active
 
     def _is_still_so(self, heal: _Heal, row: Row | None) -> bool:
         """True if the index says what it said when the file was read, and nobody has announced anything newer."""
@@ -139,12 +141,11 @@ class Healing:
             self._transfers.cancel(path)
         heal.fetch = None
 
-    def _step(self, path: bytes, heal: _Heal, row: Row) -> int:
-        """The next step with a file. Returns 1 if it becomes active with it."""
-        was_active = heal.is_active
+    def _step(self, path: bytes, heal: _Heal, row: Row) -> None:
+        """The next step with a file."""
         if heal.is_installing:
             if self._work.jobs.is_at(path):
-                return 0
+                return
             heal.is_installing = False  # it was not possible: the disk, or somebody came in between
         elif heal.fetch is not None:
             ready = self._work.arrivals.ready(path)
@@ -152,21 +153,20 @@ class Healing:
                 heal.fetch = None
                 self._work.arrivals.unready(path, keep_file=True)
                 self._install(heal, row, ApplyItem(*self._change(row), data=ready.data, staged=ready.staged))
-                return 0
+                return
             if self._work.arrivals.fetch(path) is heal.fetch:
-                return 0
+                return
             heal.fetch = None
         if self._work.is_at_work(path):
             heal.not_before_ms, heal.is_active = self._board.now.mono_ms + RETRY_MS, False
-            return -int(was_active)
-        if not was_active:
+            return
+        if not heal.is_active:
             heal.copies, heal.peers = self._copies(row), self._peers(row.record)
-        heal.is_active = self._try_next(path, heal, row)
+        heal.is_active = self._try_next(heal, row)
         if not heal.is_active:
             heal.not_before_ms = self._board.now.mono_ms + _WAIT_MS
-        return int(heal.is_active) - int(was_active)
 
-    def _try_next(self, path: bytes, heal: _Heal, row: Row) -> bool:
+    def _try_next(self, heal: _Heal, row: Row) -> bool:
         """False: there is no place left that may have the content."""
         record = row.record
         if heal.copies:

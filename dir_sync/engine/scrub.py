@@ -40,7 +40,6 @@ class Scrub:
         self.found = 0
         if period_s:
             self._remember()
-            rereads.wake()
 
     def _remember(self) -> None:
         """Continue where the last run was."""

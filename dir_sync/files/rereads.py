@@ -66,7 +66,7 @@ class Rereads:
             partly = None
         return Verified(job.asker, tuple(checked), read, 0 if partly is None else partly.offset)
 
-    def forget(self, asker: str) -> None:
+    def _forget(self, asker: str) -> None:
         self._partly.pop(asker, None)
 
     def _check(self, asker: str, item: Item, most: int) -> tuple[int, Checked | None]:
@@ -76,7 +76,7 @@ class Rereads:
                 return 0, self._check_other(item)
             return self._check_file(asker, item, most)
         except DiskError as error:
-            self.forget(asker)
+            self._forget(asker)
             if error.trouble in (Trouble.ABSENT, Trouble.WRONG_TYPE):
                 return 0, Checked(item, Outcome.CHANGED)
             return 0, Checked(item, Outcome.UNREADABLE, problem=str(error))
@@ -98,7 +98,7 @@ class Rereads:
         try:
             before = reader.stat()
             if fingerprint(before) != item.fp[:FINGERPRINT_BYTES]:
-                self.forget(asker)
+                self._forget(asker)
                 return 0, Checked(item, Outcome.CHANGED)
             if not partly.offset:
                 _read_the_medium(reader)
@@ -111,19 +111,15 @@ class Rereads:
             _leave_no_pages(reader)
             reader.close()
         if fingerprint(after) != item.fp[:FINGERPRINT_BYTES]:
-            self.forget(asker)
+            self._forget(asker)
             return took, Checked(item, Outcome.CHANGED)
-        if digest == item.content:
-            self.forget(asker)
-            problem = "each read gives something else"
-            is_steady = partly.first is None
-            return took, Checked(
-                item, Outcome.SAME if is_steady else Outcome.UNREADABLE, problem="" if is_steady else problem
-            )
+        if digest == item.content and partly.first is None:
+            self._forget(asker)
+            return took, Checked(item, Outcome.SAME)
         if partly.first is None:
             self._partly[asker] = _Partly(item, blake3(), first=digest)
             return took, None  # read it once more: a bit may have tipped over on its way
-        self.forget(asker)
+        self._forget(asker)
         return took, self._judge(item, digest, partly.first, after)
 
     def _judge(self, item: Item, digest: bytes, first: bytes, stat: Stat) -> Checked:
