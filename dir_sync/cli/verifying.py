@@ -1,13 +1,12 @@
-"""The command `verify`, and the option --scrub: everything is read again.
+"""The command `verify`: everything is read again.
 
-In:   the words after the command; the arguments of a node. Out: lines, or one JSON object, and an exit code.
+In:   the words after the command. Out: lines, or one JSON object, and an exit code.
 Rule: it changes nothing without --repair, and Ctrl-C leaves everything as it was: what is being healed is healed to its end.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 
 from dir_sync import config
@@ -15,6 +14,7 @@ from dir_sync.cli.dialogue import ask_running
 from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
+from dir_sync.reporting.live_line import on_stderr
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed
 from dir_sync.reporting.output import say
 
@@ -54,19 +54,21 @@ def verify(argv: list[str]) -> int:
     began = time.monotonic()
     answer = ask_running(given.folder, {"command": "verify", "do": "begin", "repair": given.repair})
     number = answer.get("number")
-    line = _Line(began)
     if not given.json:
         say(_whom(answer))
+    line = on_stderr()
     try:
         while not answer["over"]:
-            line.show(answer)
+            if line is not None:
+                line.put(_progress(answer, time.monotonic() - began))
             time.sleep(_LOOK_S)
             answer = ask_running(given.folder, {"command": "verify", "do": "look", "number": number})
     except KeyboardInterrupt:
-        line.clear()
         ask_running(given.folder, {"command": "verify", "do": "end", "number": number})
         raise
-    line.clear()
+    finally:
+        if line is not None:
+            line.take_away()
     ask_running(given.folder, {"command": "verify", "do": "end", "number": number})
     took_s = time.monotonic() - began
     is_clean = not answer["found"] and not any(peer["problem"] for peer in answer["peers"])
@@ -123,33 +125,10 @@ def _where(one: Answer) -> str:
     return str(one["path"]) + (at if one["at"] else "")
 
 
-class _Line:
-    """How far it is, in one line of the terminal; nothing elsewhere."""
-
-    def __init__(self, began: float) -> None:
-        self._began = began
-        self._is_on = sys.stderr is not None and sys.stderr.isatty()
-        self._long = 0
-
-    def show(self, answer: Answer) -> None:
-        if not self._is_on:
-            return
-        size, done = answer["size"], min(answer["bytes"], answer["size"])
-        words = f"{100 * done // max(size, 1)} % of {human_bytes(size)}"
-        took = time.monotonic() - self._began
-        if answer["again"]:
-            words = "looking again at what was found"
-        elif done and done < size:
-            words += f", {human_seconds(took * (size - done) / done)} left"
-        self._put(words)
-
-    def clear(self) -> None:
-        if self._is_on and self._long:
-            self._put("")
-            sys.stderr.write("\r")
-            sys.stderr.flush()
-
-    def _put(self, words: str) -> None:
-        sys.stderr.write("\r" + words + " " * max(0, self._long - len(words)))
-        sys.stderr.flush()
-        self._long = len(words)
+def _progress(answer: Answer, took_s: float) -> str:
+    """How far it is, in one line."""
+    if answer["again"]:
+        return "looking again at what was found"
+    size, done = answer["size"], min(answer["bytes"], answer["size"])
+    words = f"{100 * done // max(size, 1)} % of {human_bytes(size)}"
+    return f"{words}, {human_seconds(took_s * (size - done) / done)} left" if 0 < done < size else words

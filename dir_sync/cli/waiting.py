@@ -8,7 +8,6 @@ again and again.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from typing import Any
 
@@ -22,7 +21,7 @@ from dir_sync.core.status import Status
 from dir_sync.core.waiting import Patience, Wish, is_called, lagging, missing
 from dir_sync.network.control import Answer
 from dir_sync.reporting import log, shell
-from dir_sync.reporting.live_line import LiveLine, is_live
+from dir_sync.reporting.live_line import LiveLine, on_stderr
 from dir_sync.reporting.log import how_many, human_bytes, listed
 from dir_sync.reporting.output import say
 from dir_sync.reporting.progress_words import amount, progress_words
@@ -58,7 +57,7 @@ def wait(argv: list[str]) -> int:
     wish = Wish(given.copies, tuple(given.peers))
     begun_ms = _mono_ms()
     within_ms = None if given.timeout is None else given.timeout * 1000
-    line = LiveLine(2, _to_stderr) if is_live(sys.stderr) and not given.json else None
+    line = None if given.json else on_stderr()
     try:
         verdict, status = _until_over(given.folder, wish, Patience(wish, begun_ms, within_ms), line)
     finally:
@@ -166,14 +165,6 @@ def _object(verdict: Verdict, status: Status, wish: Wish, left: list[Left], took
         "away": [peer.name for peer in status.away],
         "left": [one._asdict() for one in left] + [{"path": "", "problem": line} for line in lacks],
     }
-
-
-def _to_stderr(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass  # the terminal is gone: the command goes on
 
 
 def _mono_ms() -> int:

@@ -2,16 +2,17 @@
 
 In:   text, and the stream. Out: on a terminal the line, cut to its width; nothing anywhere else.
 Rule: it is away before anything else is written there, and at the end. A stream that cannot be written is left alone.
-Used by: cli.waiting, cli.watch_view, reporting.narrator.
+Used by: cli.verifying, cli.waiting, cli.watch_view, reporting.narrator.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import TextIO
 
-__all__ = ["LiveLine", "is_live"]
+__all__ = ["LiveLine", "is_live", "on_stderr"]
 
 _BACK = "\r\x1b[K"  # to the beginning of the line, and erase it
 
@@ -53,3 +54,16 @@ class LiveLine:
         """As much of it as has room: a line that wraps could not be erased."""
         width = (columns(self._descriptor) or 80) - 1
         return self.text if len(self.text) <= width else self.text[: max(0, width - 1)] + "…"
+
+
+def on_stderr() -> LiveLine | None:
+    """A line there, for a command; None if it cannot be written again."""
+    return LiveLine(2, _to_stderr) if is_live(sys.stderr) else None
+
+
+def _to_stderr(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # the terminal is gone: the command goes on

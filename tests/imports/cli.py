@@ -23,8 +23,8 @@ CLI: dict[str, set[str]] = {
         *("history.client", "network.control", "ports", "reporting.output", "reporting.shell"),
     },
     "cli.verifying": {
-        *("cli.dialogue", "cli.parser", "config", "network.control", "reporting.log", "reporting.output"),
-        "reporting.shell",
+        *("cli.dialogue", "cli.parser", "config", "network.control", "reporting.live_line", "reporting.log"),
+        *("reporting.output", "reporting.shell"),
     },
     "cli.scrubbing": {"cli.parser", "config"},
     "cli.overview": set(),
