@@ -15,6 +15,7 @@ import time
 from collections.abc import Collection
 
 from dir_sync.doctor.network_checks import Broadcast
+from dir_sync.network.networks import broadcast
 from dir_sync.utils import Interface, interfaces, is_on_link
 
 __all__ = ["LISTEN_S", "probe"]
@@ -79,14 +80,7 @@ def probe(
 def _say(mark: bytes, network: Interface, port: int) -> dict[Interface, str]:
     """Send a broadcast as a node does. Returns why that failed; {}: it did not."""
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-            out.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            try:
-                out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, network.name.encode() + b"\0")
-            except OSError:
-                pass  # old kernels allow it only for root
-            out.bind((network.address, 0))
-            out.sendto(mark, (network.broadcast, port))
+        broadcast(mark, network, port)
     except OSError as error:
         return {network: error.strerror or str(error)}
     return {}

@@ -17,8 +17,7 @@ from typing import Protocol
 from dir_sync.core import limits
 from dir_sync.core.overload.rate import TokenBucket
 from dir_sync.core.peers.beacon import Beacon, Foreign, OpenPresence
-from dir_sync.network.networks import Networks
-from dir_sync.utils import Interface
+from dir_sync.network.networks import Networks, broadcast
 
 __all__ = ["Discovery", "Presence"]
 
@@ -187,7 +186,7 @@ class Discovery:
                 self._own_datagrams = frozenset(sent | last)
                 try:
                     for data in datagrams:
-                        self._send(data, network)
+                        broadcast(data, network, self._port)
                 except OSError as error:
                     # No route, no permission (a firewall), or gone meanwhile: continue with the other networks.
                     where = f"{network.name} ({network.broadcast})"
@@ -195,18 +194,6 @@ class Discovery:
                         (network.name, error.errno or 0),
                         f"cannot announce this node on {where}: {error.strerror}",
                     )
-
-    def _send(self, data: bytes, network: Interface) -> None:
-        # A socket for each: interfaces come and go, and 20 us every 3 s cost nothing.
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-            out.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            try:
-                # With two interfaces on one network, the routing table would use the same one for both.
-                out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, network.name.encode() + b"\0")
-            except OSError:
-                pass  # old kernels allow it only for root
-            out.bind((network.address, 0))
-            out.sendto(data, (network.broadcast, self._port))
 
 
 def _now_ms() -> int:
