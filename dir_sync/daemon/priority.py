@@ -7,7 +7,6 @@ Used by: jobs.
 from __future__ import annotations
 
 import os
-import platform
 
 __all__ = ["lower"]
 
@@ -20,7 +19,7 @@ _IDLE = 3 << 13  # ioprio_set(2): IOPRIO_CLASS_IDLE
 def lower() -> bool:
     """Lower the calling thread. False if only its share of the CPU could be lowered. (On Linux both belong to a thread.)"""
     os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-    number = _IOPRIO_SET.get(platform.machine())
+    number = _IOPRIO_SET.get(os.uname().machine)
     if number is None:
         return False
     import ctypes  # only nodes that read everything again need it here
