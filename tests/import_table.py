@@ -93,7 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "index.codec": set(),
     **ENGINE,
     "history.undo_plan": {"index"},
-    "network.control": {"readable"},
+    "network.control": {"folder.processes", "readable"},
     "folder.user_state": set(),
     "network.node_id": {"folder.user_state"},
     "folder.root": {"config", "folder.started", "folder.user_state"},

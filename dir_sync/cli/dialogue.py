@@ -16,7 +16,7 @@ from dir_sync.cli.parser import Parser, checked, command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import root
-from dir_sync.network.control import Answer, NoDaemon, ask
+from dir_sync.network.control import BEGINS_S, Answer, NoDaemon, ask
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many
 from dir_sync.utils import interfaces, parse_host_port
@@ -78,11 +78,11 @@ def refuse_if_paused(folder: str) -> None:
         raise ConfigError(f"the node is paused: {reason}; it will resume by itself")
 
 
-def answer_or_none(folder: str, question: Answer, named: str) -> Answer | None:
-    """What a node says that is not paused; None if none runs. `named`: the folder, as the user calls it. ConfigError if the
-    answer is an error."""
+def answer_or_none(folder: str, question: Answer, named: str, begins_s: float = BEGINS_S) -> Answer | None:
+    """What a node says that is not paused; None if none runs. `named`: the folder, as the user calls it. `begins_s`: how long
+    one that begins or ends just now is waited for. ConfigError if the answer is an error."""
     try:
-        answer = ask(folder, question)
+        answer = ask(folder, question, begins_s)
     except NoDaemon:
         return None
     except OSError as error:

@@ -172,7 +172,7 @@ def _by_node(folder: str, judge: Judge, ending: Ending) -> Shot | None:
     """Wait until the node that runs for the folder is in sync. None: none runs, or none any more."""
     while not ending.asked:
         try:
-            answer = answer_or_none(folder, {"command": "status"}, folder)
+            answer = answer_or_none(folder, {"command": "status"}, folder, begins_s=0.0)
         except ConfigError:  # it begins or ends just now
             if judge.is_late(_mono_ms()):
                 raise

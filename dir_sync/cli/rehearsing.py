@@ -79,7 +79,7 @@ def _node_of(folder: str, is_over: Callable[[], bool]) -> Callable[[Answer], Ans
     """Asks the node that runs for the folder; None: none runs. ConfigError if it does not answer."""
     while True:
         try:
-            answer = answer_or_none(folder, {"command": "status"}, folder)
+            answer = answer_or_none(folder, {"command": "status"}, folder, begins_s=0.0)
         except ConfigError:  # it begins or ends just now
             if is_over():
                 raise

@@ -17,7 +17,7 @@ from typing import Any
 from dir_sync.daemon.inbox import For, Post
 from dir_sync.daemon.news import COMMANDS, Asked
 from dir_sync.daemon.share import Share
-from dir_sync.network.control import Answer
+from dir_sync.network.control import ENDS, Answer
 
 __all__ = ["Waiting", "ask_engine"]
 
@@ -27,6 +27,8 @@ _CHANGE_WITHIN_S = 30.0  # the longest wait for a change: the control socket has
 
 def ask_engine(inbox: Post, question: Answer, is_ending: Callable[[], bool]) -> Answer:
     """Ask the engine's thread, and wait for its answer. Called on the control socket's thread."""
+    if is_ending():
+        return ENDS
     asked = Asked(question)
     # What was saved before is in the same queue: with `look`, the question comes after it.
     inbox.put(asked if question.get("look") else For(COMMANDS, asked))
@@ -38,7 +40,7 @@ def ask_engine(inbox: Post, question: Answer, is_ending: Callable[[], bool]) -> 
         asked = Asked(question | {"unlike": None})
         inbox.put(For(COMMANDS, asked))
     answer = _reply(asked, _ANSWER_WITHIN_S, is_ending)
-    return {"error": "the node is busy or ending and did not answer in time"} if answer is None else answer
+    return {"error": ENDS["error"]} if answer is None else answer
 
 
 def _reply(asked: Asked, within_s: float, is_ending: Callable[[], bool]) -> Answer | None:

@@ -3,7 +3,7 @@
 In:   a folder, or the id of a process and when that started. Out: a Process.
 Rule: no process gets a signal because a file names its id. A process shares a folder only if it has the folder's lock open while
 that is taken; and from then on it is a handle (pidfd), which never means another process.
-Used by: cli.
+Used by: cli, network.control.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dir_sync.core import limits
 from dir_sync.core.model import show
 from dir_sync.folder.started import started
 
-__all__ = ["Process", "holder_of", "owner_name", "process_of"]
+__all__ = ["Process", "holder_of", "is_locked", "owner_name", "process_of"]
 
 _OWN = os.fsdecode(limits.RESERVED_NAME)
 _LOCK = f"/{_OWN}/lock"
@@ -125,14 +125,34 @@ def holder_of(folder: str) -> Process | None:
             raise ConfigError(f"the node of {_shown(folder)} belongs to {owner}: run this as {owner}") from None
         raise ConfigError(f"{_shown(path)}: {error.strerror}") from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None
-    except BlockingIOError:
-        return _holder(folder, handle)
+        return _holder(folder, handle) if _is_taken(handle) else None
     except OSError as error:
         raise ConfigError(f"{_shown(path)}: {error.strerror}") from None
     finally:
         os.close(handle)
+
+
+def is_locked(folder: str) -> bool:
+    """True if a process has the lock of a folder, as far as that can be found out."""
+    try:
+        handle = os.open(folder + _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return _is_taken(handle)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _is_taken(handle: int) -> bool:
+    """For a moment, nobody else can take the lock: `state.lock` waits longer than that."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
 
 
 def _holder(folder: str, handle: int) -> Process:

@@ -28,6 +28,7 @@ AT_REST = "at rest"
 """Index note: the index lists everything in the history. 0 while a version may be displaced and not recorded."""
 
 _LOCK_POLL_S = 0.05
+_ASKED_S = 0.2  # whoever asks whether the lock is taken has it for a moment
 _BESIDE_BYTES = 64 * 1024  # the minimum size of SQLite's files beside a database
 
 
@@ -35,7 +36,7 @@ class Locked(ConfigError):
     """Another program has the lock of the folder."""
 
 
-def lock(root: bytes, wait_s: float = 0.0) -> int:
+def lock(root: bytes, wait_s: float = _ASKED_S) -> int:
     """A handle that locks the folder until it is closed. Locked if another program has the lock for longer than
     `wait_s` seconds; ConfigError if it cannot be made."""
     path = root + b"/" + limits.RESERVED_NAME

@@ -98,7 +98,7 @@ def _lock_unless_a_node_runs(folder: str) -> int | None:
     deadline_s = time.monotonic() + _STARTS_WITHIN_S
     while True:
         try:
-            ask(folder, {"command": "status"})
+            ask(folder, {"command": "status"}, begins_s=0.0)
             return None
         except NoDaemon:
             try:

@@ -4,7 +4,8 @@ In:   one connection, one line of JSON: {"command": ...}.
 Out:  one line of JSON: the answer, or {"error": words for the user}. Some commands are answered by a stream of such lines.
 Rule: the socket is in `.dir_sync`, only its owner may connect, and no client can delay the daemon. Some may wait for an
 answer at the same time, because a command may wait for a change. If the file system
-has no sockets (vfat, exFAT), it is in a folder of this user in /run or /tmp.
+has no sockets (vfat, exFAT), it is in a folder of this user in /run or /tmp. A daemon that begins, ends, or goes over to
+another key has the folder's lock a moment without an answer: who asks waits that long.
 """
 
 from __future__ import annotations
@@ -18,17 +19,20 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from dir_sync.readable import Readable
 
-__all__ = ["Answer", "ControlServer", "NoDaemon", "ask", "listen", "process_that_answers"]
+__all__ = ["BEGINS_S", "ENDS", "Answer", "ControlServer", "NoDaemon", "ask", "listen", "process_that_answers"]
 
 Answer = dict[str, Any]
 Streams = Mapping[str, Callable[[Answer, socket.socket], None]]
 """What serves the link of a question that is answered by a stream, by its command. It may raise OSError."""
+
+BEGINS_S = 5.0  # a daemon ends within two seconds, and the next one has to open the folder
+ENDS: Answer = {"error": "the node is busy or ending and did not answer in time", "ends": True}
+"""The answer to a question that was not looked at, because the daemon is ending. It may be asked again."""
 
 _NAME = "control"
 _LINE_BYTES_MAX = 16 * 1024 * 1024  # a question: a dry run's about one path has the records of all peers there
@@ -37,6 +41,7 @@ _END_WITHIN_S = 2.0
 _PATIENCE_S = 2.0  # for the question, once connected
 _ANSWER_WITHIN_S = 60.0
 _AT_ONCE_MAX = 32  # further ones wait until one of these has its answer
+_AGAIN_S = 0.05
 _NO_ROOM_S = 0.1  # a connection that cannot be accepted, for want of descriptors or memory, is tried again after this
 
 
@@ -147,16 +152,31 @@ def _question_in(line: bytes) -> Answer | None:
     return question if isinstance(question, dict) and isinstance(question.get("command"), str) else None
 
 
-def ask(folder: str, question: Answer) -> Answer:
-    """Ask the daemon that runs on a folder. Raises NoDaemon; OSError if it does not answer."""
-    with _asked(folder, question) as link:
-        return _answer_in(_read_line(link, _ANSWER_BYTES_MAX))
+def ask(folder: str, question: Answer, begins_s: float = BEGINS_S) -> Answer:
+    """Ask the daemon that runs on a folder. `begins_s`: how long one is waited for that has the folder's lock and does not
+    answer yet, or not any more. Raises NoDaemon; OSError if it does not answer."""
+    until_s = time.monotonic() + begins_s
+    has_ended = False
+    while True:
+        with _connected(folder, until_s) as link:
+            try:
+                link.sendall(_line(question))
+                answer = _answer_in(_read_line(link, _ANSWER_BYTES_MAX))
+            except (BrokenPipeError, ConnectionResetError):  # it has ended, and had not read all of the question
+                if has_ended:
+                    raise
+                has_ended = True
+                continue
+        if "ends" not in answer or time.monotonic() >= until_s:
+            return answer
+        time.sleep(_AGAIN_S)
 
 
 def listen(folder: str, question: Answer, tick_s: float | None = None) -> Iterator[Answer]:
     """Ask something that is answered by a stream: each answer when it comes, until the daemon ends. `tick_s`: after so long
     without an answer there is an empty one, so that the caller can end. Raises as `ask`."""
-    with _asked(folder, question) as link:
+    with _connected(folder, time.monotonic() + BEGINS_S) as link:
+        link.sendall(_line(question))
         link.settimeout(tick_s)
         rest = b""
         while True:
@@ -172,22 +192,36 @@ def listen(folder: str, question: Answer, tick_s: float | None = None) -> Iterat
                 yield _answer_in(line)
 
 
-@contextmanager
-def _asked(folder: str, question: Answer) -> Iterator[socket.socket]:
-    """A connection to the daemon that runs on a folder, with the question sent. Raises NoDaemon; OSError."""
+def _connected(folder: str, until_s: float) -> socket.socket:
+    """A connection to the daemon that runs on a folder. Until then (monotonic), one is waited for that has the folder's lock.
+    Raises NoDaemon; OSError."""
+    while True:
+        try:
+            return _connected_now(folder)
+        except NoDaemon:
+            from dir_sync.folder.processes import is_locked  # imported late: a node asks nobody
+
+            if time.monotonic() >= until_s or not is_locked(folder):
+                raise
+        time.sleep(_AGAIN_S)
+
+
+def _connected_now(folder: str) -> socket.socket:
     try:
         state = os.open(os.path.join(folder, ".dir_sync"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise NoDaemon from error
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            link.settimeout(_ANSWER_WITHIN_S)
-            try:
-                _connect(link, state)
-            except (FileNotFoundError, ConnectionRefusedError) as error:
-                raise NoDaemon from error
-            link.sendall(_line(question))
-            yield link
+        link.settimeout(_ANSWER_WITHIN_S)
+        _connect(link, state)
+        return link
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        link.close()
+        raise NoDaemon from error
+    except BaseException:
+        link.close()
+        raise
     finally:
         os.close(state)
 

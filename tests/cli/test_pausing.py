@@ -71,7 +71,7 @@ def test_a_node_that_starts_is_asked(
     lock = state.lock(os.fsencode(shared))
     asked: list[str] = []
 
-    def ask(folder: str, question: dict[str, Any]) -> dict[str, Any]:
+    def ask(folder: str, question: dict[str, Any], begins_s: float) -> dict[str, Any]:
         asked.append(question["command"])
         if len(asked) < 4:
             raise NoDaemon

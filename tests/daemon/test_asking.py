@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from typing import Any
+from unittest.mock import Mock
 
 from dir_sync.core.messages import Held
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.daemon.asking import Waiting, ask_engine
 from dir_sync.daemon.inbox import FolderPost, In, Inbox
 from dir_sync.daemon.news import Asked
+from dir_sync.network.control import ENDS
 from tests.daemon.standins import FOLDER, Folder
 
 BOB = "bb" * 8
@@ -113,9 +115,17 @@ def test_a_question_that_looks_comes_after_what_was_found_before() -> None:
         for _ in range(3):
             post.put([])
         question = {"command": "status", "look": True} if looks else {"command": "status"}
-        assert "error" in ask_engine(post, question, lambda: True)
+        ends_once_it_is_asked = Mock(side_effect=[False, True])
+        assert "error" in ask_engine(post, question, ends_once_it_is_asked)
         came = []
         while isinstance(news := inbox.get(0), In):
             came.append("question" if isinstance(news.news, Asked) else "events")
         assert sorted(came) == ["events"] * 3 + ["question"]
         assert (came[-1] == "question") == looks
+
+
+def test_a_node_that_is_ending_looks_at_no_question() -> None:
+    """Whoever asks may ask again, then: nothing was done. It goes over to another key, or ends."""
+    inbox = Inbox()
+    assert ask_engine(FolderPost(inbox, FOLDER), {"command": "members"}, lambda: True) == ENDS
+    assert inbox.get(0) is None

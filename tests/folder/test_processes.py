@@ -13,7 +13,7 @@ import pytest
 
 from dir_sync.config import ConfigError
 from dir_sync.folder import processes
-from dir_sync.folder.processes import Process, holder_of, process_of
+from dir_sync.folder.processes import Process, holder_of, is_locked, process_of
 from dir_sync.folder.started import started
 
 HOLD = (
@@ -43,6 +43,15 @@ def holding(folder: Path, written: str | None = None) -> Iterator[int]:
             yield process.pid
         finally:
             process.kill()
+
+
+def test_whether_the_lock_is_taken_is_told_without_a_trace(folder: Path) -> None:
+    assert not is_locked(str(folder))
+    assert not (folder / ".dir_sync" / "lock").exists()
+    with holding(folder):
+        assert is_locked(str(folder))
+    (folder / ".dir_sync" / "lock").write_text("")
+    assert not is_locked(str(folder))
 
 
 def test_nobody_has_a_folder_that_was_never_shared_or_whose_node_has_ended(folder: Path) -> None:

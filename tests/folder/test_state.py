@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 from pathlib import Path
@@ -43,6 +44,15 @@ def test_a_command_that_has_the_lock_for_a_moment_is_waited_for(root: bytes, mon
         state.lock(root)
     monkeypatch.setattr(state.time, "sleep", lambda seconds: os.close(of_command))
     os.close(state.lock(root, wait_s=60))
+
+
+def test_who_asks_whether_the_lock_is_taken_does_not_take_it_away(root: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two commands without a node: one looks who has the folder, just when the other one takes it."""
+    os.close(state.lock(root))
+    asks = os.open(root + b"/.dir_sync/lock", os.O_RDONLY)
+    fcntl.flock(asks, fcntl.LOCK_SH)
+    monkeypatch.setattr(state.time, "sleep", lambda seconds: os.close(asks))
+    os.close(state.lock(root))
 
 
 @pytest.mark.parametrize("what", ["missing", "empty"])

@@ -73,7 +73,7 @@ class Node:
         (self.folder / name.decode()).write_bytes(content)
         self.own.append(one._replace(name=name))
 
-    def answer(self, folder: str, question: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, folder: str, question: dict[str, Any], begins_s: float = 0.0) -> dict[str, Any]:
         self.asked.append(question)
         if question["command"] == "pending":
             return {"count": self.pending}

@@ -31,7 +31,7 @@ def locked(folder: str) -> Iterator[int]:
 def test_a_node_that_starts_is_waited_for(folder: str, locked: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Answer] = []
 
-    def ask(_: str, question: Answer) -> Answer:
+    def ask(_: str, question: Answer, begins_s: float) -> Answer:
         asked.append(question)
         if len(asked) < 4:
             raise NoDaemon

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import errno
+import os
+import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from dir_sync.folder import processes, state
 from dir_sync.network import control
-from dir_sync.network.control import Answer, ControlServer, NoDaemon, ask
+from dir_sync.network.control import ENDS, Answer, ControlServer, NoDaemon, ask
 from dir_sync.readable import Readable
 
 
@@ -28,7 +32,7 @@ class Node:
         self.folders = [tmp_path / name for name in ("one", "two")]
         self.servers = []
         for folder in self.folders:
-            (folder / ".dir_sync").mkdir(parents=True)
+            (folder / ".dir_sync").mkdir(parents=True, exist_ok=True)
             server = ControlServer(str(folder / ".dir_sync"), self.readable, self.answering(folder.name))
             server.start()
             self.servers.append(server)
@@ -120,6 +124,66 @@ def test_after_the_end_nobody_answers(node: Node) -> None:
     with pytest.raises(NoDaemon):
         ask(str(node.folders[0]), {"command": "status"})
     assert ask(str(node.folders[1]), {"command": "status"}) == {"name": "two"}
+
+
+@contextmanager
+def asking(folder: Path) -> Iterator[list[Answer]]:
+    """The folder's lock is taken, and somebody asks. In the end, the list has the answer."""
+    (folder / ".dir_sync").mkdir(exist_ok=True)
+    lock = state.lock(os.fsencode(folder))
+    answers: list[Answer] = []
+    thread = threading.Thread(target=lambda: answers.append(ask(str(folder), {"command": "members"}, 30)))
+    thread.start()
+    try:
+        yield answers
+    finally:
+        thread.join(30)
+        os.close(lock)
+
+
+def test_a_node_that_has_the_lock_and_does_not_answer_yet_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node goes over to another key: for a moment it has the lock, and no socket."""
+    has_looked = threading.Event()
+
+    def is_locked(folder: str) -> bool:
+        has_looked.set()
+        return processes_is_locked(folder)
+
+    processes_is_locked = processes.is_locked
+    monkeypatch.setattr(processes, "is_locked", is_locked)
+    one = tmp_path / "one"
+    one.mkdir()
+    with asking(one) as answers:
+        assert has_looked.wait(30)
+        node = Node(tmp_path)
+    node.end()
+    assert answers == [{"name": "one"}]
+    with pytest.raises(NoDaemon):
+        ask(str(one), {"command": "members"})
+
+
+def test_a_question_that_an_ending_node_has_not_read_is_asked_again(tmp_path: Path) -> None:
+    folder = tmp_path / "one" / ".dir_sync"
+    folder.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as old:
+        old.bind(str(folder / "control"))
+        old.listen()
+        with asking(tmp_path / "one") as answers:
+            assert select.select([old], [], [], 30)[0], "somebody has connected"
+            old.close()
+            node = Node(tmp_path)
+    node.end()
+    assert answers == [{"name": "one"}]
+
+
+def test_a_question_that_an_ending_node_has_not_looked_at_is_asked_again(node: Node) -> None:
+    said = [ENDS, ENDS, {"name": "new"}]
+    node.servers[0]._answer = lambda _: said.pop(0)
+    assert ask(str(node.folders[0]), {"command": "members"}) == {"name": "new"}
+    said = [ENDS]
+    assert ask(str(node.folders[0]), {"command": "members"}, 0.0) == ENDS, "it lasts too long"
 
 
 @pytest.mark.parametrize(
