@@ -163,12 +163,12 @@ def send_only(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> De
 def receive_only(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decision:
     """What is changed here stays here, until the mesh has a newer version. A content that was changed here survives a
     deletion elsewhere. A version of ours that a peer deleted without knowing it is not announced again: those who made it
-    do that."""
-    restored = [offer.record for offer in offers if offer.peer != THEIRS and is_own(offer.record)]
+    do that. No deletion is foreign to what is not an own change: it came from the mesh."""
+    restored = [offer.record for offer in offers if offer.peer.startswith(OURS) and is_own(offer.record)]
     if restored and (mine is None or restored[0].stamp > mine.stamp):
         return Take(restored[0], False)
     if mine is None or not is_own(mine):
-        decision = two_way(mine, offers, spent)
+        decision = two_way(mine, [offer._replace(foreign=False) for offer in offers], spent)
         return Nothing() if isinstance(decision, Answer) else decision
     theirs = _mesh_version(offers)
     if theirs is not None and is_own(theirs):

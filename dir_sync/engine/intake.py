@@ -13,6 +13,7 @@ from dir_sync.core.events import Drop, NewReplica, PeerUp
 from dir_sync.core.frozen import mutable
 from dir_sync.core.messages import Acknowledge, Decision, StateRequest
 from dir_sync.core.messages import Brake as BrakeNews
+from dir_sync.core.mode import is_own
 from dir_sync.core.model import (
     Kind,
     PeerError,
@@ -231,7 +232,7 @@ class Intake:
                 offer is not None and offer.record.stamp == stamp
             ):
                 return
-        if offer is not None:
+        if offer is not None and not is_own(offer.record):
             self._board.index.offers.put(Offer(NOBODY, offer.record, offer.foreign))
 
     def is_foreign(self, record: Record, row: Row | None, is_first_contact: bool) -> bool:

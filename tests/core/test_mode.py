@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from dir_sync.core.content import first_scan_record
 from dir_sync.core.messages.checks import checked_maker
 from dir_sync.core.mode import CHOICES, OURS, OWN, THEIRS, Mode, is_own, nothing, own_change, own_first_scan
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, unstamped
@@ -128,6 +129,26 @@ def test_what_cannot_be_announced_is_not_reasserted(mode: Mode) -> None:
     mine, gone = version(b"v1"), version(None, 30, ME)
     answers = type(decide(mine, [offer(gone)], (), mode)).__name__
     assert answers == ("Answer" if mode.announces else "Nothing")
+
+
+@pytest.mark.parametrize("mode", OWN_MODES)
+@pytest.mark.parametrize("others", [(False,), (True,), (True, False)])
+def test_what_came_from_the_mesh_goes_when_it_is_deleted_there(mode: Mode, others: tuple[bool, ...]) -> None:
+    """Also by a node that this one has never met before (`foreign`): what was found here by a first scan is another record.
+    A node that announces its changes brings it back, and so do those that still have it."""
+    mine = first_scan_record(b"x", Kind.FILE, 2, b"v1", 5, 0o644)
+    gone = version(None, 30, **dict(mine.vector))
+    offers = [Offer(f"{number}" * 16, gone, foreign) for number, foreign in enumerate(others)]
+    assert decide(mine, offers, (), mode) == Take(gone, False)
+
+
+@pytest.mark.parametrize("mode", OWN_MODES)
+def test_only_a_person_restores_what_stays_here(mode: Mode) -> None:
+    """What was being undone when a peer announced a newer version is kept as an offer of nobody, and is no wish."""
+    mine, wanted = own(None), version(b"v2", 30)
+    undone = nothing(mine)
+    found = decide(mine, [Offer("", undone, False), theirs(undone), offer(wanted)], (), mode)
+    assert found == Take(wanted, False)
 
 
 def test_a_restored_version_is_taken_where_it_stays_here() -> None:

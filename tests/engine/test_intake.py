@@ -11,9 +11,11 @@ from dir_sync.core.content import first_scan_record
 from dir_sync.core.events import Drop, NewReplica, PeerUp
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, StateRequest
+from dir_sync.core.mode import THEIRS, nothing, own_change
 from dir_sync.core.model import Kind, PeerError
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.peers.standing import NOTHING
+from dir_sync.core.reconcile import Offer
 from dir_sync.engine.constants import MEMBER, NOBODY
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.publisher import Publisher
@@ -175,6 +177,19 @@ def test_what_is_being_installed_when_its_peer_moves_on_must_still_be_known() ->
     kept = kit.index.offers.of_peer(b"a", NOBODY)
     assert kept is not None
     assert kept.record == first
+
+
+def test_what_a_mirror_was_undoing_when_a_peer_announced_something_is_no_offer_of_anybody() -> None:
+    """It is kept as what the mesh has, for as long as something else is here."""
+    kit = alone()
+    peer = met(kit)
+    mine = own_change(record(b"a", b"1"), 5, 1)
+    undone = nothing(mine)
+    kit.has(mine)
+    kit.index.offers.put(Offer(THEIRS, undone, False))
+    kit.work.attempts.record_attempt(b"a", undone.stamp)
+    kit.it.on_announced(peer, record(b"a", b"2"), 1)
+    assert [offer.peer for offer in kit.index.offers.of(b"a")] == [THEIRS, PEER]
 
 
 def test_a_deletion_that_was_made_in_ignorance_of_us_is_foreign() -> None:
