@@ -187,7 +187,8 @@ class Disk(Protocol):
 
     def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
         """Give prepared entries, which will be renamed into `folder`, what they would inherit there: the group of a
-        setgid folder, its default ACL. As far as permitted. Never fails."""
+        setgid folder, its default ACL. As far as this user may and the file system can. DiskError if something could
+        not be given, and may be later."""
 
     def make_plain(self, path: bytes) -> None:
         """Entries made in this folder of ours from now on inherit neither group nor ACL. Never fails."""

@@ -3,18 +3,19 @@
 In:   paths of files and folders; prepared entries in the staging folder that will be renamed elsewhere.
 Out:  these get the attributes that they would have if they had been made there. A rename alone does not set them.
 Attributes that are synchronized are read and set in `kept`.
-Rule: as far as this user may and this file system can: the file matters more than its group. Only `copy` reports errors,
-and only those that pass.
+Rule: as far as this user may and this file system can: the file matters more than its group. Errors that pass are reported,
+so that the same is done once more (`attempt`).
 Used by: kept, real.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
 import stat as st
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from dir_sync.disk.errors import MISSING, disk_error, is_passing
@@ -36,7 +37,7 @@ _USER_OBJ, _GROUP_OBJ, _MASK, _OTHER = 0x01, 0x04, 0x10, 0x20
 
 
 class Attributes:
-    """The verbs. None of them raises an exception, but `copy`."""
+    """The verbs. `copy` and `inherit` raise DiskError for what may be possible later, the others nothing."""
 
     def __init__(self, handles: Handles, unlocked: Unlocked) -> None:
         self._handles = handles
@@ -50,30 +51,24 @@ class Attributes:
         def copy(here: int, mine: bytes) -> None:
             self._handles.at(on, lambda there, theirs: self._copy(here, mine, there, theirs))
 
-        try:
+        with _reporting(on):
             self._handles.at(of, copy)
-        except OSError as error:
-            if error.errno not in MISSING:  # otherwise the verb that follows reports that
-                raise disk_error(error, on) from error
 
     def inherit(self, folder: bytes, on: Sequence[bytes]) -> None:
-        """Give prepared entries what they would inherit if they were made in `folder`. No other program uses them
-        yet."""
-        try:
+        """Give prepared entries what they would inherit if they were made in `folder`. No other program uses them yet.
+        DiskError if something could not be given, and may be later."""
+        inherited: _Inherited | None = None
+        with _reporting(folder), contextlib.suppress(PermissionError):  # the verb that follows reports what is denied
             handle = self._handles.hold(folder)
-        except (OSError, DiskError):
-            return  # the verb that follows reports the error
-        try:
-            inherited = _inherited_from(handle)
-        finally:
-            os.close(handle)
+            try:
+                inherited = _inherited_from(handle)
+            finally:
+                os.close(handle)
         if inherited is None:
             return
         for path in on:
-            try:
+            with _reporting(path):
                 self._handles.at(path, functools.partial(_give, inherited))
-            except (OSError, DiskError):
-                continue
 
     def make_plain(self, path: bytes) -> None:
         """Entries made in this folder of ours inherit nothing from it, whatever it inherited itself."""
@@ -111,6 +106,16 @@ class Attributes:
             self._unlocked.change_mode(there, theirs, found, new.st_mode)  # an ACL changes the mode
 
 
+@contextlib.contextmanager
+def _reporting(path: bytes) -> Iterator[None]:
+    """An OSError becomes a DiskError, unless something is missing: the verb that follows reports that."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in MISSING:
+            raise disk_error(error, path) from error
+
+
 def attempt(parent: int, call: Callable[[], object]) -> list[PermissionError]:
     """Change an attribute of an entry. What denies it, or nothing. OSError if it may be possible later. `parent`: a handle
     in that file system."""
@@ -136,43 +141,32 @@ class _Inherited(NamedTuple):
 
 
 def _inherited_from(folder: int) -> _Inherited | None:
-    """What a new entry inherits from a folder (any kind of handle); None: nothing, as in nearly all folders."""
-    try:
-        found = os.fstat(folder)
-        group = found.st_gid if found.st_mode & st.S_ISGID else -1
-    except OSError:
-        return None
-    try:
-        acl = os.getxattr(b"/proc/self/fd/%d" % folder, DEFAULT)
-    except OSError:
-        acl = b""
+    """What a new entry inherits from a folder (any kind of handle); None: nothing, as in nearly all folders. OSError, which
+    passes."""
+    found = os.fstat(folder)
+    group = found.st_gid if found.st_mode & st.S_ISGID else -1
+    acls: list[bytes] = []
+    attempt(folder, lambda: acls.append(os.getxattr(b"/proc/self/fd/%d" % folder, DEFAULT)))
+    acl = acls[0] if acls else b""
     return _Inherited(group, acl) if group >= 0 or acl else None
 
 
 def _give(inherited: _Inherited, parent: int, leaf: bytes) -> None:
-    """The rwx bits stay as they are."""
-    try:
-        found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
-    except OSError:
-        return
+    """The rwx bits stay as they are. OSError, which passes."""
+    found = os.stat(leaf, dir_fd=parent, follow_symlinks=False)
     group, acl = inherited
-    if group >= 0 and found.st_gid != group:
-        try:
-            os.chown(leaf, -1, group, dir_fd=parent, follow_symlinks=False)
-        except OSError:
-            pass  # we are not a member of that group
+    if group >= 0 and found.st_gid != group:  # it is denied to who is not a member of that group
+        attempt(parent, lambda: os.chown(leaf, -1, group, dir_fd=parent, follow_symlinks=False))
     if st.S_ISLNK(found.st_mode):
         return
     path = b"/proc/self/fd/%d/%b" % (parent, leaf)  # these calls take no handle of a folder
-    try:
-        if acl:
-            os.setxattr(path, ACCESS, with_mode(acl, found.st_mode), follow_symlinks=False)
-            if st.S_ISDIR(found.st_mode):
-                os.setxattr(path, DEFAULT, acl, follow_symlinks=False)
-        if group >= 0 and st.S_ISDIR(found.st_mode):
-            os.chmod(path, st.S_IMODE(found.st_mode) | st.S_ISGID)
-    except OSError:
-        pass
+    is_folder = st.S_ISDIR(found.st_mode)
+    if acl:
+        attempt(parent, lambda: os.setxattr(path, ACCESS, with_mode(acl, found.st_mode), follow_symlinks=False))
+        if is_folder:
+            attempt(parent, lambda: os.setxattr(path, DEFAULT, acl, follow_symlinks=False))
+    if group >= 0 and is_folder:
+        attempt(parent, lambda: os.chmod(path, st.S_IMODE(found.st_mode) | st.S_ISGID))
 
 
 def _make_plain(folder: int) -> None:

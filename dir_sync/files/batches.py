@@ -154,20 +154,16 @@ class Batches:
         folders: dict[bytes, None],
     ) -> None:
         """Give the new files of a batch their names; none of them replaces anything."""
-        ready = [number for number in new if number in staged and number not in results]
-        parents = [parent_of(items[number].path) for number in ready]
-        together: dict[bytes, list[bytes]] = {}
-        for number, parent in zip(ready, parents, strict=True):
-            together.setdefault(parent, []).append(staged[number][0])
-        for folder, names in together.items():
-            self._disk.inherit(folder, names)
-        if self._keeper.is_on:
-            self._give_attributes(items, ready, staged, results)
-            ready = [number for number in ready if number not in results]
-            parents = [parent_of(items[number].path) for number in ready]
+        parents = {n: parent_of(items[n].path) for n in new if n in staged and n not in results}
+        together: dict[bytes, list[int]] = {}
+        for number, parent in parents.items():
+            together.setdefault(parent, []).append(number)
+        for parent, numbers in together.items():
+            self._give_attributes(parent, {number: staged[number][0] for number in numbers}, items, results)
+        ready = [number for number in parents if number not in results]
         moved = self._disk.rename_many([(staged[number][0], items[number].path) for number in ready])
         rounded = self._disk.grain_ns
-        for number, parent, stat in zip(ready, parents, moved, strict=True):
+        for number, stat in zip(ready, moved, strict=True):
             path = items[number].path
             if isinstance(stat, DiskError):
                 results[number] = failed(items[number], stat)
@@ -178,19 +174,21 @@ class Batches:
             else:
                 fp = self._fingerprints.of_new(stat, made)
             results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False, False))
-            folders[parent] = None
+            folders[parents[number]] = None
 
     def _give_attributes(
-        self,
-        items: tuple[ApplyItem, ...],
-        ready: list[int],
-        staged: dict[int, tuple[bytes, Stat]],
-        results: dict[int, ApplyResult],
+        self, folder: bytes, names: dict[int, bytes], items: tuple[ApplyItem, ...], results: dict[int, ApplyResult]
     ) -> None:
-        """Prepared files get their attributes. Those for which that fails get no name."""
-        for number in ready:
+        """Prepared files of one folder get what they inherit there, and the attributes of their versions. Those for which
+        that fails get no name. `names`: of the prepared files, by number of their change."""
+        try:
+            self._disk.inherit(folder, list(names.values()))
+        except DiskError as error:
+            results.update({number: failed(items[number], error) for number in names})
+            return
+        for number, name in names.items() if self._keeper.is_on else ():
             try:
-                self._keeper.give(staged[number][0], items[number].target)
+                self._keeper.give(name, items[number].target)
             except DiskError as error:
                 results[number] = failed(items[number], error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat as st
 import struct
@@ -21,7 +22,7 @@ from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync
 from dir_sync.ports import Disk, DiskError, Trouble
-from tests.disk.worlds import T0, RealWorld
+from tests.disk.worlds import T0, RealWorld, refuse
 from tests.lan.lan import make_immutable
 from tests.pair import NoSignatures
 from tests.sim.memory_disk import MemoryDisk
@@ -161,6 +162,36 @@ def test_the_default_acl_of_a_folder(root: Path, disk: RealDisk, way: Callable[.
         path = root / "team" / name
         assert attribute(path, ACCESS) == as_for(0o664)
         assert st.S_IMODE(path.stat().st_mode) == 0o664
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ENOMEM])
+@pytest.mark.parametrize("call", ["getxattr", "setxattr"])
+def test_what_cannot_be_inherited_just_now_is_tried_again(
+    root: Path, disk: RealDisk, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    """Otherwise the team could not read the file, and nobody would know why."""
+    (root / "team").mkdir()
+    give_default_acl(root / "team")
+    (root / "new").write_bytes(b"")
+    (root / "new").chmod(0o664)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refuse(number))
+        with pytest.raises(DiskError):
+            disk.inherit(b"team", [b"new"])
+    disk.inherit(b"team", [b"gone", b"new"])
+    assert attribute(root / "new", ACCESS) == as_for(0o664)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_what_can_never_be_inherited_here_is_no_error(
+    root: Path, disk: RealDisk, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (root / "team").mkdir()
+    give_default_acl(root / "team")
+    (root / "new").write_bytes(b"")
+    monkeypatch.setattr(os, "setxattr", refuse(number))
+    disk.inherit(b"team", [b"new"])
+    assert attribute(root / "new", ACCESS) == b""
 
 
 @AS_ROOT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.core.preserve import ON_ENTRIES
 from dir_sync.files.hashing import Stopped
 from dir_sync.files.install import Installer
-from dir_sync.ports import Trouble
+from dir_sync.ports import DiskError, Trouble
 from tests.files.tools import apply, change, file_sync, kept
 from tests.sim.memory_disk import MemoryDisk
 
@@ -173,6 +174,31 @@ def test_a_new_file_without_its_attributes_gets_no_name(disk: MemoryDisk) -> Non
     bad = [item.path for item, result in zip(items, results, strict=True) if result.result is not Result.DONE]
     assert len(bad) == 1
     assert {path for path in disk.tree() if path.startswith(b"f")} == {item.path for item in items} - set(bad)
+    assert disk.list(STAGING) == []
+
+
+def test_new_files_that_cannot_inherit_from_their_folder_get_no_name(
+    disk: MemoryDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the other folders get theirs."""
+    sync = file_sync(disk)
+    for folder in (b"team", b"plain"):
+        disk.make_directory(folder, 0o755)
+    items = [
+        change(disk, b"%b/%d" % (folder, number), b"data") for number in range(3) for folder in (b"team", b"plain")
+    ]
+
+    def inherit(folder: bytes, on: Sequence[bytes]) -> None:
+        assert len(on) == 3
+        if folder == b"team":
+            raise DiskError(Trouble.LIMIT, folder)
+
+    monkeypatch.setattr(disk, "inherit", inherit)
+    results = apply(sync, *items)
+    for item, result in zip(items, results, strict=True):
+        is_there = item.path.startswith(b"plain")
+        assert result.result is (Result.DONE if is_there else Result.PROBLEM)
+        assert (disk.stat(item.path) is not None) is is_there
     assert disk.list(STAGING) == []
 
 
