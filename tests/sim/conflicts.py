@@ -62,7 +62,7 @@ class Conflicts:
             contents = {self._contents[path, stamp] for stamp in found} - {(Kind.ABSENT, b"")}
             for (other, stamp), content in self._contents.items():
                 if other == path and content in contents:
-                    more |= self._from[path, stamp] or ()
+                    more.update(self._from[path, stamp] or ())
         return found
 
     def heads(self, made: Sequence[Record]) -> list[Record]:

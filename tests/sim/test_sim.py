@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dir_sync.core.model import Kind, Record, Stamp, unstamped
 from tests.sim.__main__ import attempts, changes_of
+from tests.sim.conflicts import Conflicts
 from tests.sim.rot import CALM
 from tests.sim.sabotage import KINDS, LOOPS, PRONE, SABOTAGES, nothing_is_healed, seeds_for
 from tests.sim.world import Broken, run
@@ -58,6 +60,18 @@ def test_worlds_whose_nodes_merge_texts() -> None:
 def test_worlds_whose_nodes_keep_room() -> None:
     failed = [f"seed {seed}: {text[:300]}" for seed, text, _ in attempts(list(range(SEEDS // 5)), 2, "limits") if text]
     assert not failed, "\n".join(failed)
+
+
+def test_the_checker_of_conflicts_bears_a_version_of_which_it_does_not_know_what_it_was_made_from() -> None:
+    def made(ns: int, content: bytes) -> Record:
+        return unstamped(b"x", Kind.FILE, len(content), content, 5, 0o644)._replace(stamp=Stamp(ns, f"node {ns}"))
+
+    known = Conflicts()
+    lost, other, winner = made(1, b"lost"), made(2, b"same"), made(3, b"same")
+    known.made(lost, [])
+    known.made(other, [made(9, b"of an index that was lost")])
+    known.made(winner, [])
+    assert known.was_known(lost, winner) is False
 
 
 def test_one_seed_is_one_course_of_events() -> None:
