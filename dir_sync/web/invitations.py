@@ -15,15 +15,21 @@ import segno
 
 from dir_sync.network.control import Answer
 
-__all__ = ["Invitations", "picture"]
+__all__ = ["Invitation", "Invitations", "picture"]
 
 _SEEN_S = 600.0  # how long the end of an invitation is shown
 
 
-class _Open(NamedTuple):
+class Invitation(NamedTuple):
+    """One that a page has made."""
+
     code: str
     role: str
     until_s: float  # Unix time
+
+    def to_json(self, answer: Answer) -> Answer:
+        """What pages are told. `answer`: of the node, about this invitation."""
+        return self._asdict() | {name: answer[name] for name in ("joined", "over", "guesses")}
 
 
 class Invitations:
@@ -32,30 +38,23 @@ class Invitations:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._lock = threading.Lock()
         self._clock = clock
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, Invitation] = {}
 
     def begin(self, folder: str, code: str, role: str, lasts_s: int) -> None:
         with self._lock:
-            self._open[folder] = _Open(code, role, self._clock() + lasts_s)
+            self._open[folder] = Invitation(code, role, self._clock() + lasts_s)
 
     def forget(self, folder: str) -> None:
         with self._lock:
             self._open.pop(folder, None)
 
-    def code_of(self, folder: str) -> str | None:
+    def of(self, folder: str) -> Invitation | None:
         with self._lock:
             found = self._open.get(folder)
             if found is not None and self._clock() > found.until_s + _SEEN_S:
                 del self._open[folder]
                 return None
-            return None if found is None else found.code
-
-    def words(self, folder: str, answer: Answer) -> Answer:
-        """What pages are told. `answer`: of the node, about the invitation."""
-        with self._lock:
-            found = self._open[folder]
-        told = {name: answer[name] for name in ("joined", "over", "guesses")}
-        return {"code": found.code, "role": found.role, "until_s": found.until_s, **told}
+            return found
 
 
 def picture(text: str) -> list[str]:

@@ -104,14 +104,13 @@ class Nodes:
         return State(folder, answer, "", answer is not None, None if answer is None else self._invitation(folder))
 
     def _invitation(self, folder: SharedFolder) -> Answer | None:
-        code = self.invitations.code_of(folder.id)
-        if code is None:
+        found = self.invitations.of(folder.id)
+        if found is None:
             return None
         try:
-            answer = self.ask(folder, {"command": "invitation", "code": code})
+            return found.to_json(self.ask(folder, {"command": "invitation", "code": found.code}))
         except ConfigError:
             return None  # the node begins anew, or has left the mesh
-        return self.invitations.words(folder.id, answer)
 
 
 def _is_there(path: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dir_sync.network.control import Answer
-from dir_sync.web.invitations import Invitations, picture
+from dir_sync.web.invitations import Invitation, Invitations, picture
 from dir_sync.web.nodes import Nodes
 from tests.web.kit import Browser, StandIn
 
@@ -79,12 +79,12 @@ def test_a_code_is_forgotten_when_it_is_no_longer_valid() -> None:
     now_s = [100.0]
     invitations = Invitations(lambda: now_s[0])
     invitations.begin("f", "CODE", "rw", 60)
-    assert invitations.code_of("f") == "CODE"
+    assert invitations.of("f") == Invitation("CODE", "rw", 160.0)
     now_s[0] += 60 + 599
-    assert invitations.code_of("f") == "CODE", "what came of it is still shown"
+    assert invitations.of("f") is not None, "what came of it is still shown"
     now_s[0] += 2
-    assert invitations.code_of("f") is None
-    assert invitations.code_of("other") is None
+    assert invitations.of("f") is None
+    assert invitations.of("other") is None
 
 
 def test_a_picture_is_a_square() -> None:
@@ -127,3 +127,20 @@ def test_an_invitation_of_a_node_that_begins_anew_is_no_error(api: str, node: St
     (folder,) = nodes.folders()
     state = nodes.state(folder)
     assert (state.invitation, state.problem) == (None, "")
+
+
+def test_an_invitation_may_end_while_its_node_is_asked_about_it(node: StandIn, tmp_path: Path) -> None:
+    node.share(tmp_path / "a")
+    nodes = Nodes()
+    (folder,) = nodes.folders()
+    nodes.invitations.begin(folder.id, "K7QX-4MDP", "rw", 60)
+
+    def late(question: Answer) -> Answer:
+        nodes.invitations.forget(folder.id)
+        return {"over": "ended", "joined": "", "guesses": 3}
+
+    node.answers["invitation"] = late
+    state = nodes.state(folder)
+    assert state.invitation is not None
+    assert state.invitation["over"] == "ended"
+    assert nodes.state(folder).invitation is None

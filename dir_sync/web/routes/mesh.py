@@ -42,16 +42,16 @@ def _invite(asked: Asked) -> Answer:
 
 
 def _picture(asked: Asked) -> Answer:
-    code = asked.nodes.invitations.code_of(asked.shared.id)
-    if code is None:
+    found = asked.nodes.invitations.of(asked.shared.id)
+    if found is None:
         raise ConfigError("there is no invitation")
-    return {"code": code, "rows": picture(code)}
+    return {"code": found.code, "rows": picture(found.code)}
 
 
 def _uninvite(asked: Asked) -> Answer:
-    code = asked.nodes.invitations.code_of(asked.shared.id)
-    if code is not None:
-        asked.nodes.ask(asked.shared, {"command": "uninvite", "code": code})
+    found = asked.nodes.invitations.of(asked.shared.id)
+    if found is not None:
+        asked.nodes.ask(asked.shared, {"command": "uninvite", "code": found.code})
         asked.nodes.invitations.forget(asked.shared.id)
     return {}
 
