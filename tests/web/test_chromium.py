@@ -294,6 +294,34 @@ def test_a_hundred_thousand_files_stay_fluid(view: View, lab: Lab) -> None:
         assert page.locator(".virtual-row").count() < 100
 
 
+def test_a_list_that_is_read_again_shows_nothing_old(view: View) -> None:
+    page = view.page
+    page.evaluate(
+        """async () => {
+        const { virtualList } = await import('/static/js/virtual.js');
+        let readings = 0;
+        const load = async (offset, limit) => ({
+            count: 1000, rows: Array.from({ length: limit }, (_, at) => `reading ${readings}, row ${offset + at}`) });
+        const list = virtualList({ label: 'rows', load, row: (one) => one });
+        document.getElementById('main').replaceChildren(list.element);
+        await list.restart();
+        window.again = () => { readings += 1; return list.again(); };
+        }"""
+    )
+
+    def scroll(end: str) -> None:
+        page.evaluate(f"(() => {{ const it = document.querySelector('.virtual'); it.scrollTop = {end}; }})()")
+
+    scroll("it.scrollHeight")
+    view.sees("reading 0, row 999")
+    scroll("0")
+    view.sees("reading 0, row 1")
+    page.evaluate("window.again()")
+    view.sees("reading 1, row 1")
+    scroll("it.scrollHeight")
+    view.sees("reading 1, row 999")
+
+
 def test_old_versions_are_found(view: View) -> None:
     view.open("history", view.id_of("bob"))
     view.page.locator("#find").fill("NOTES")

@@ -77,11 +77,10 @@ export function virtualList({ label, load, row, onCount = null }) {
       element.scrollTop = 0;
       return fetchPage(0);
     },
-    // The same list, as it is now: what is shown stays until the answer is here.
+    // The same list, as it is now: the first page stays until the answer is here, and the others are asked for again.
     again() {
-      const old = pages;
       asked += 1;
-      pages = new Map(old);
+      pages = new Map([[0, pages.get(0)]]);
       return fetchPage(0);
     },
     close() {
