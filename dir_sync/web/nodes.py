@@ -13,7 +13,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
-from dir_sync.config import ConfigError
+from dir_sync.config import FOLDER_NAME, ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import root
 from dir_sync.network.control import Answer
@@ -46,11 +46,11 @@ class State(NamedTuple):
     invitation: Answer | None = None  # the one that a page has made, and what is known of it
 
     def to_json(self) -> Answer:
-        name = self.status["folder_name"] if self.status else os.path.basename(self.folder.path)
+        name = self.status["folder_name"] if self.status else FOLDER_NAME
         return {
             "id": self.folder.id,
             "path": self.folder.shown,
-            "name": name if self.status else show(os.fsencode(name)),
+            "name": show(os.fsencode(os.path.basename(self.folder.path))) if name == FOLDER_NAME else name,
             "running": self.is_running,
             "problem": self.problem,
             "status": self.status,

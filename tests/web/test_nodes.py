@@ -39,6 +39,8 @@ def test_states(node: StandIn, tmp_path: Path) -> None:
     state = nodes.state(one)
     assert (state.status, state.problem, state.is_running) == (STATUS, "", True)
     assert state.to_json()["name"] == "notes"
+    node.answers["status"] = STATUS | {"folder_name": "default"}
+    assert nodes.state(one).to_json()["name"] == "a", "the name of the folder itself says more"
     node.answers["status"] = {"error": "the node is busy"}
     assert nodes.state(one).problem == "the node is busy"
     assert nodes.state(one).is_running

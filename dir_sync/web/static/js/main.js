@@ -34,7 +34,7 @@ function open() {
     place.append(h("p", { class: "empty" }, t("overview.none")));
     current.view = {};
   } else {
-    current.view = page.open({ place, params, folder, main });
+    current.view = page.open({ place, params, folder });
     current.view.show?.(live.state);
   }
   frame();
@@ -55,7 +55,7 @@ function frame() {
     current.page.ofFolder && folders.length > 1
       ? h("label", { id: "folder-label" }, h("span", { class: "hidden" }, t("folder")),
         h("select", { id: "folder", onchange: choose }, folders.map((one) =>
-          h("option", { value: one.id, selected: one.id === chosen }, one.name === "default" ? one.path.split("/").pop() : one.name))))
+          h("option", { value: one.id, selected: one.id === chosen }, one.name))))
       : null,
     live.isConnected ? null : h("span", { class: "badge bad", id: "offline" }, t("offline")),
     h("label", { id: "language-label" }, h("span", { class: "hidden" }, t("language")),

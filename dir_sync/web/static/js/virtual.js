@@ -1,7 +1,6 @@
 // A list of any length: only the rows in sight are in the document, and pages of rows are asked for when they come into sight.
 
 import { h, show } from "./dom.js";
-import { t } from "./i18n.js";
 
 const PAGE = 200;
 const AROUND = 8; // rows above and below that are kept ready
@@ -86,10 +85,5 @@ export function virtualList({ label, load, row, onCount = null }) {
     close() {
       watcher.disconnect();
     },
-    empty: () => count === 0,
   };
-}
-
-export function counted(answer) {
-  return t("rows", { n: answer.count });
 }

@@ -23,10 +23,10 @@ function isMoving({ status }) {
   return status.transfers.length || status.uploads.length || status.receiving || status.sending;
 }
 
-function part({ id, name, path, status }) {
+function part({ id, name, status }) {
   if (!isMoving({ status })) return null;
   return h("section", { class: "card", id: `part-${id}`, "aria-labelledby": `part-h-${id}` },
-    h("h2", { id: `part-h-${id}` }, link("overview", {}, name === "default" ? path.split("/").pop() : name)),
+    h("h2", { id: `part-h-${id}` }, link("overview", {}, name)),
     status.receiving ? whole(`in-${id}`, t("transfers.receiving"), status.receiving) : null,
     status.sending ? whole(`out-${id}`, t("transfers.sending"), status.sending) : null,
     status.transfers.map((one) => bar(`in-${id}-${one.path}-${one.peer}`, `↓ ${one.path}`, t("transfers.from", { who: one.peer }), one.here, one)),
