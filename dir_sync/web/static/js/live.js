@@ -2,7 +2,7 @@
 
 const HOUR_S = 3600;
 
-export const live = { state: null, points: [], events: 0, isConnected: false };
+export const live = { state: null, points: [], isConnected: false };
 
 const listeners = new Set();
 
@@ -27,7 +27,7 @@ export function connect() {
   const on = (name, take) => {
     source.addEventListener(name, (event) => {
       const value = JSON.parse(event.data);
-      take(value);
+      take?.(value);
       tell(name, value);
     });
   };
@@ -41,7 +41,5 @@ export function connect() {
     live.points.push(point);
     while (live.points.length && live.points[0][0] < point[0] - HOUR_S) live.points.shift();
   });
-  on("activity", ({ count }) => {
-    live.events = count;
-  });
+  on("activity");
 }

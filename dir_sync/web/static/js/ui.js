@@ -75,6 +75,11 @@ export function badge(text, kind) {
   return h("span", { class: `badge ${kind}` }, text);
 }
 
+// `pairs`: the key of a text, and what it says of this; null: left out.
+export function facts(pairs) {
+  return h("dl", { class: "facts" }, pairs.filter(Boolean).map(([key, value]) => [h("dt", {}, t(key)), h("dd", {}, value)]));
+}
+
 export function empty(text) {
   return h("p", { class: "empty" }, text);
 }

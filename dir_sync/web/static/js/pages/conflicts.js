@@ -4,7 +4,7 @@ import { get, post } from "../api.js";
 import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
-import { button, empty, fillPage, link, say } from "../ui.js";
+import { button, empty, facts, fillPage, link, say } from "../ui.js";
 import { lines } from "./file.js";
 
 export function conflicts({ place, folder }) {
@@ -29,9 +29,8 @@ export function conflicts({ place, folder }) {
     draw();
   };
 
-  function side(title, facts, action) {
-    return h("div", { class: "side" }, h("h3", {}, title), h("dl", { class: "facts" },
-      facts.map(([key, value]) => [h("dt", {}, t(key)), h("dd", {}, value)])), action);
+  function side(title, pairs, action) {
+    return h("div", { class: "side" }, h("h3", {}, title), facts(pairs), action);
   }
 
   function conflict(one) {

@@ -29,7 +29,7 @@ export function held({ place, folder }) {
       show(place,
         h("p", { class: "soft" }, t("held.words")),
         rows.length ? h("section", { class: "card", "aria-labelledby": "held-title" },
-          h("h2", { id: "held-title" }, t("held.count", { n: rows.reduce((sum, one) => sum + one.files, 0) })),
+          h("h2", { id: "held-title" }, t("held.count", { n: heldCount(status) })),
           h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "held-title" }, h("table", {},
             h("thead", {}, h("tr", {}, ["what", "who", "example"].map((key) => h("th", { scope: "col" }, t(`held.${key}`))))),
             h("tbody", {}, rows.map(row)))),
@@ -46,4 +46,3 @@ export function held({ place, folder }) {
 export function heldCount(status) {
   return status ? status.held.reduce((sum, one) => sum + one.files, 0) : 0;
 }
-

@@ -6,7 +6,8 @@ import { ago, bytes, moment, number, rate } from "../format.js";
 import { mesh } from "../graph.js";
 import { t } from "../i18n.js";
 import { live } from "../live.js";
-import { badge, button, empty, link, say } from "../ui.js";
+import { badge, button, empty, facts, link, say } from "../ui.js";
+import { heldCount } from "./held.js";
 
 const PAUSES = [["pause.hour", 3600], ["pause.day", 86400], ["pause.open", null]];
 
@@ -29,7 +30,7 @@ const HEADLINES = {
 };
 const SAFETIES = { safe: "good", lacking: "", unseen: "", held: "bad" };
 
-export function headline(folder) {
+function headline(folder) {
   if (!folder.running) return ["stopped", "idle"];
   return HEADLINES[folder.status?.headline] ?? ["silent", "bad"];
 }
@@ -37,14 +38,13 @@ export function headline(folder) {
 function card(folder) {
   const { id, status } = folder;
   const [word, kind] = headline(folder);
-  const name = status?.folder_name ?? folder.name;
   return h("section", { class: "card", id: `folder-${id}`, "aria-labelledby": `name-${id}` },
     h("div", { class: "row" },
-      h("h2", { id: `name-${id}` }, name === "default" ? folder.path.split("/").pop() : name),
+      h("h2", { id: `name-${id}` }, folder.name),
       badge(t(`headline.${word}`), kind)),
     h("p", { class: "path" }, folder.path),
     folder.problem ? h("p", { class: "note" }, folder.problem) : null,
-    status ? facts(status) : null,
+    status ? figures(status) : null,
     status?.peers.length ? peers(id, status.peers) : null,
     status ? away(status) : null,
     status?.pause ? h("p", { class: "note" }, status.pause.until_s
@@ -54,13 +54,13 @@ function card(folder) {
     status ? controls(id, status) : null);
 }
 
-function facts(status) {
-  const fact = (key, value) => [h("dt", {}, t(key)), h("dd", {}, value)];
-  return h("dl", { class: "facts" },
-    fact("fact.files", `${number(status.files)} (${bytes(status.bytes)})`),
-    status.wanted ? fact("fact.wanted", number(status.wanted)) : null,
-    fact("fact.mesh", status.mesh ? t("mesh.closed", { key: status.mesh.key }) : t("mesh.open")),
-    status.mode === "two-way" ? null : fact("fact.mode", status.mode));
+function figures(status) {
+  return facts([
+    ["fact.files", `${number(status.files)} (${bytes(status.bytes)})`],
+    status.wanted ? ["fact.wanted", number(status.wanted)] : null,
+    ["fact.mesh", status.mesh ? t("mesh.closed", { key: status.mesh.key }) : t("mesh.open")],
+    status.mode === "two-way" ? null : ["fact.mode", status.mode],
+  ]);
 }
 
 function peers(id, list) {
@@ -94,7 +94,7 @@ function standing(peer) {
 }
 
 function waiting(id, status) {
-  const held = status.held.reduce((sum, one) => sum + one.files, 0);
+  const held = heldCount(status);
   return held ? h("p", { class: "note bad" }, link("held", { folder: id }, t("held.some", { n: held }))) : null;
 }
 

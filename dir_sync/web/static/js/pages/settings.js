@@ -5,7 +5,7 @@ import { h, show } from "../dom.js";
 import { moment } from "../format.js";
 import { t } from "../i18n.js";
 import { live } from "../live.js";
-import { button, fillPage, say } from "../ui.js";
+import { button, facts, fillPage, say } from "../ui.js";
 
 const TYPING_MS = 500;
 
@@ -53,13 +53,16 @@ export function settings({ place }) {
 
   function node(one) {
     const status = one.status;
-    const fact = (key, value) => [h("dt", {}, t(key)), h("dd", {}, value)];
-    return h("section", { class: "card", id: `node-${one.id}` }, h("h2", {}, one.path), status ? h("dl", { class: "facts" },
-      fact("settings.name", status.name), fact("settings.folder", status.folder_name), fact("fact.mode", status.mode),
-      fact("settings.ports", t("settings.ports.words", { tcp: String(status.port), udp: String(status.broadcast_port) })),
-      fact("settings.version", status.version || "–"), fact("settings.since", status.started_s ? moment(status.started_s * 1000) : "–"),
-      fact("settings.process", String(status.process)),
-      status.schedule ? fact("settings.schedule", status.schedule.rules.join("; ")) : null) : h("p", {}, one.problem || t("headline.stopped")));
+    return h("section", { class: "card", id: `node-${one.id}` }, h("h2", {}, one.path), status ? facts([
+      ["settings.name", status.name],
+      ["settings.folder", status.folder_name],
+      ["fact.mode", status.mode],
+      ["settings.ports", t("settings.ports.words", { tcp: String(status.port), udp: String(status.broadcast_port) })],
+      ["settings.version", status.version || "–"],
+      ["settings.since", status.started_s ? moment(status.started_s * 1000) : "–"],
+      ["settings.process", String(status.process)],
+      status.schedule ? ["settings.schedule", status.schedule.rules.join("; ")] : null,
+    ]) : h("p", {}, one.problem || t("headline.stopped")));
   }
 
   function draw() {
