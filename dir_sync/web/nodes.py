@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
+from dir_sync.cli.dialogue import answer_or_none, ask_node
 from dir_sync.config import FOLDER_NAME, ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import root
@@ -88,8 +88,7 @@ class Nodes:
 
     def ask(self, folder: SharedFolder, question: Answer) -> Answer:
         """The answer of a folder's node. ConfigError if there is none, or if it is an error."""
-        refuse_if_paused(folder.path)
-        answer = answer_or_none(folder.path, question, folder.path)
+        answer = ask_node(folder.path, question)
         if answer is None:
             raise ConfigError(f"no node is running for {folder.shown}; to start one: {shell.pasteable(folder.path)}")
         return answer

@@ -27,6 +27,7 @@ __all__ = ["PAGE_MAX", "Asked", "Handler", "get", "key_of", "path_of", "post", "
 
 PAGE_MAX = 1_000  # rows of one answer
 _BODY_BYTES_MAX = 2_000_000
+_FIND_CHARS_MAX = 200
 
 
 class Asked(NamedTuple):
@@ -41,6 +42,20 @@ class Asked(NamedTuple):
     def shared(self) -> SharedFolder:
         assert self.folder is not None, "the address of this route names a folder"
         return self.folder
+
+    def ask(self, command: str, **more: Any) -> Answer:
+        """The answer of the folder's node. ConfigError if there is none, or if it is an error."""
+        return self.nodes.ask(self.shared, {"command": command, **more})
+
+    @property
+    def path(self) -> bytes:
+        """That the query names. ConfigError if it is no path in a shared folder."""
+        return path_of(self.query.get("path", ""))
+
+    @property
+    def find(self) -> str:
+        """What a person looks for; "": everything."""
+        return self.query.get("find", "").strip()[:_FIND_CHARS_MAX]
 
     def text(self, name: str) -> str:
         """A text of the body; ConfigError if it is not there."""

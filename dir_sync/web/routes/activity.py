@@ -17,7 +17,7 @@ __all__ = ["routes"]
 def routes(activity: Activity) -> list[Route]:
     def rows(asked: Asked) -> Answer:
         offset, most = asked.page()
-        found = activity.rows(asked.query.get("find", "").strip()[:200])
+        found = activity.rows(asked.find)
         return {"count": len(found), "offset": offset, "rows": found[offset : offset + most]}
 
     return [get("/api/activity", rows)]

@@ -19,9 +19,9 @@ _LASTS_S = (10, 24 * 3_600)
 
 
 def _mesh(asked: Asked) -> Answer:
-    mesh = asked.nodes.ask(asked.shared, {"command": "mesh"})
+    mesh = asked.ask("mesh")
     if mesh["closed"]:
-        mesh["members"] = asked.nodes.ask(asked.shared, {"command": "members"})["members"]
+        mesh["members"] = _members(asked)
     return mesh
 
 
@@ -29,14 +29,14 @@ def _close(asked: Asked) -> Answer:
     """An open mesh becomes a closed one; the node begins anew."""
     if asked.body.get("consent") is not True:
         raise ConfigError("closing the mesh needs your consent", USAGE)
-    return asked.nodes.ask(asked.shared, {"command": "close"})
+    return asked.ask("close")
 
 
 def _invite(asked: Asked) -> Answer:
     role, lasts_s = asked.text("role"), asked.body.get("lasts_s", 600)
     if role not in ("rw", "ro") or type(lasts_s) is not int or not _LASTS_S[0] <= lasts_s <= _LASTS_S[1]:
         raise ConfigError("an invitation is for 'rw' or 'ro', and lasts from 10 seconds to a day", USAGE)
-    answer = asked.nodes.ask(asked.shared, {"command": "invite", "role": role, "lasts_s": lasts_s})
+    answer = asked.ask("invite", role=role, lasts_s=lasts_s)
     asked.nodes.invitations.begin(asked.shared.id, answer["code"], role, lasts_s)
     return {"code": answer["code"]}
 
@@ -51,13 +51,13 @@ def _picture(asked: Asked) -> Answer:
 def _uninvite(asked: Asked) -> Answer:
     found = asked.nodes.invitations.of(asked.shared.id)
     if found is not None:
-        asked.nodes.ask(asked.shared, {"command": "uninvite", "code": found.code})
+        asked.ask("uninvite", code=found.code)
         asked.nodes.invitations.forget(asked.shared.id)
     return {}
 
 
 def _members(asked: Asked) -> list[Answer]:
-    members: list[Answer] = asked.nodes.ask(asked.shared, {"command": "members"})["members"]
+    members: list[Answer] = asked.ask("members")["members"]
     return members
 
 
@@ -85,7 +85,7 @@ def _remove(asked: Asked) -> Answer:
     me = {one["identity"] for one in everybody if one["me"]}
     if not lost or set(lost) & set(stay) or set(lost) | set(stay) != known or not me <= set(stay):
         raise ConfigError("the members have changed meanwhile: look at them again")
-    return asked.nodes.ask(asked.shared, {"command": "remove", "lost": lost, "stay": stay})
+    return asked.ask("remove", lost=lost, stay=stay)
 
 
 ROUTES = [

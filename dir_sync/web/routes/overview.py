@@ -16,17 +16,13 @@ __all__ = ["ROUTES"]
 def _pause(asked: Asked) -> Answer:
     for_s = asked.body.get("for_s")
     if for_s is None:
-        return asked.nodes.ask(asked.shared, {"command": "pause"})
+        return asked.ask("pause")
     if type(for_s) is not int or not 0 < for_s <= pauses.FOR_S_MAX:
         raise ConfigError("a pause lasts from a second to a year", USAGE)
-    return asked.nodes.ask(asked.shared, {"command": "pause", "for_s": for_s})
-
-
-def _resume(asked: Asked) -> Answer:
-    return asked.nodes.ask(asked.shared, {"command": "resume"})
+    return asked.ask("pause", for_s=for_s)
 
 
 ROUTES = [
     post("/api/folders/{folder}/pause", _pause),
-    post("/api/folders/{folder}/resume", _resume),
+    post("/api/folders/{folder}/resume", lambda asked: asked.ask("resume")),
 ]
