@@ -38,13 +38,12 @@ def conflicts(argv: list[str]) -> int:
         raise ConfigError("--to writes one version: conflicts DIR show ID --to FILE", config.USAGE)
     if given.what is not None and not given.ids:
         raise ConfigError(f"{given.what} which conflict? Give its ID, or 'all'", config.USAGE)
+    from dir_sync.history.choice import by_id
     from dir_sync.history.client import open_history
 
     with open_history(config.checked_folder(given.folder)) as client:
         entries = client.entries(conflicts=True)
-        known: dict[str, list[Entry]] = {}
-        for entry in entries:
-            known.setdefault(entry.id, []).append(entry)
+        known = by_id(entries)
         ids = list(known) if given.ids == ["all"] else list(dict.fromkeys(given.ids))
         if unknown := [one for one in ids if one not in known]:
             listing = shell.command("conflicts", given.folder)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dir_sync.core.jobs import Version
 from dir_sync.core.model import parent_of
 
-__all__ = ["Entry", "below", "newest_per_path", "parents_of", "there_at"]
+__all__ = ["Entry", "below", "by_id", "newest_per_path", "parents_of", "there_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,14 @@ class Entry:
     by: str  # the node whose change displaced it
     on: str = "here"  # the node whose history has it
     holder: str = ""  # the id of that node; "": this one
+
+
+def by_id(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """The entries of each id, in the order of the first ones."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.id, []).append(entry)
+    return found
 
 
 def newest_per_path(entries: Iterable[Entry]) -> dict[bytes, Entry]:

@@ -26,7 +26,6 @@ WEB: dict[str, set[str]] = {
             "disk",
             "history.choice",
             "history.client",
-            "history.codec",
             "history.words",
             "network.control",
         ),

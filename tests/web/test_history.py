@@ -12,8 +12,10 @@ from blake3 import blake3
 
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind
+from dir_sync.disk.files import File
 from dir_sync.history.codec import id_of, packed
 from dir_sync.network.control import Answer
+from dir_sync.ports import DiskError, Trouble
 from dir_sync.web.replies import key_of
 from tests.web.kit import Browser, StandIn
 
@@ -188,14 +190,6 @@ def test_a_version_of_another_machine_is_recalled(shared: Shared) -> None:
         )
 
 
-def test_a_typed_name_is_found(shared: Shared) -> None:
-    with open(os.fsencode(shared.path) + b"/caf\xe9", "wb"):
-        pass
-    assert shared.page.post(f"{shared.api}/meant", {"text": "caf\\xe9"})["key"] == key_of(b"caf\xe9")
-    for text in ("", "../x", "/etc/passwd", ".dir_sync/index.db"):
-        shared.page.refused(f"{shared.api}/meant", {"text": text})
-
-
 def test_conflicts_have_both_sides(shared: Shared) -> None:
     (shared.path / "a").write_bytes(b"winner")
     lost, other = shared.keep(b"a", b"loser", 70, Cause.CONFLICT), shared.keep(b"b", b"gone", 80, Cause.CONFLICT)
@@ -270,6 +264,22 @@ def test_only_images_are_shown_and_svg_is_text(shared: Shared, name: str) -> Non
     answer = shared.page.client.get(f"{shared.api}/image", params=query)
     assert (answer.status_code, answer.headers["Content-Type"], answer.content) == (200, kind, data)
     safe(answer)
+
+
+@pytest.mark.parametrize("verb", ["read", "stat"])
+def test_a_file_that_cannot_be_read_is_closed(shared: Shared, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    def fail(self: File, *_: object) -> bytes:
+        raise DiskError(Trouble.IO, b"a")
+
+    (shared.path / "a").write_bytes(b"x")
+    id_ = shared.keep(b"a", b"before")
+    monkeypatch.setattr(File, verb, fail)
+    for route in ("image", "text", "diff"):
+        for version in ("now", id_):
+            query = {"path": key_of(b"a"), "version": version, "from": version}
+            assert "cannot be read" in shared.page.refused(f"{shared.api}/{route}", **query)
+    open_now = {os.path.realpath(f"/proc/self/fd/{handle}") for handle in os.listdir("/proc/self/fd")}
+    assert not {one for one in open_now if one.startswith(f"{shared.path}/") and not one.endswith("/.dir_sync")}
 
 
 def test_previews_of_texts(shared: Shared) -> None:

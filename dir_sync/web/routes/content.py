@@ -22,8 +22,8 @@ from dir_sync.history.client import open_history
 from dir_sync.history.words import full
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError, Reader
-from dir_sync.web.replies import Asked, get, path_of
-from dir_sync.web.routes.history import entry_of, stat_of
+from dir_sync.web.replies import Asked, get
+from dir_sync.web.routes.history import entry_of
 
 __all__ = ["IMAGES", "NOW", "ROUTES", "image_type"]
 
@@ -63,41 +63,58 @@ class _Content(NamedTuple):
         try:
             return self.reader.read(offset, length)
         except DiskError as error:
-            raise ConfigError(f"{show(self.path)} cannot be read: {error}") from None
+            raise _unreadable(self.path, error) from None
 
     def close(self) -> None:
         if self.reader is not None:
             self.reader.close()
 
 
-def _opened(asked: Asked, path: bytes, version: str) -> _Content:
-    """ConfigError if there is no such version here."""
-    folder = asked.shared.path
-    if version != NOW:
-        with open_history(folder) as client:
-            entry = entry_of(client, path, version)
-            if entry.version.kind == Kind.SYMLINK:
-                return _Content(path, len(entry.version.content), None, entry.version.content)
-            reader = client.open(entry)
-            return _Content(path, reader.stat().size, reader)
-    stat = stat_of(folder, path)
-    if stat is None:
-        raise ConfigError(f"{show(path)} is not there now")
+def _opened(asked: Asked, version: str) -> _Content | None:
+    """None: there is nothing now. ConfigError if there is no such version here."""
+    path = asked.path
+    if version == NOW:
+        return _opened_now(asked.shared.path, path)
+    with open_history(asked.shared.path) as client:
+        entry = entry_of(client, path, version)
+        if entry.version.kind == Kind.SYMLINK:
+            return _Content(path, len(entry.version.content), None, entry.version.content)
+        return _content_of(path, client.open(entry))
+
+
+def _opened_now(folder: str, path: bytes) -> _Content | None:
     disk = RealDisk(folder)
     try:
+        stat = disk.stat(path)
+        if stat is None:
+            return None
         if stat.kind == Kind.SYMLINK:
             target = disk.read_link(path)
             return _Content(path, len(target), None, target)
-        now = disk.open(path)
-        return _Content(path, now.stat().size, now)
+        return _content_of(path, disk.open(path))
     except DiskError as error:
-        raise ConfigError(f"{show(path)} cannot be read: {error}") from None
+        raise _unreadable(path, error) from None
     finally:
         disk.close()
 
 
+def _content_of(path: bytes, reader: Reader) -> _Content:
+    try:
+        return _Content(path, reader.stat().size, reader)
+    except DiskError as error:
+        reader.close()
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: bytes, error: DiskError) -> ConfigError:
+    return ConfigError(f"{show(path)} cannot be read: {error}")
+
+
 def _of_query(asked: Asked) -> _Content:
-    return _opened(asked, path_of(asked.query.get("path", "")), asked.query.get("version", NOW))
+    found = _opened(asked, asked.query.get("version", NOW))
+    if found is None:
+        raise ConfigError(f"{show(asked.path)} is not there now")
+    return found
 
 
 def image_type(start: bytes) -> str:
@@ -107,6 +124,12 @@ def image_type(start: bytes) -> str:
     if start[4:12] in (b"ftypavif", b"ftypavis"):
         return "image/avif"
     return next((kind for magic, kind in IMAGES.items() if start.startswith(magic)), "")
+
+
+def _image_type(content: _Content) -> str:
+    """ "": it is no image, or too large to be shown."""
+    is_small = content.reader is not None and content.size <= _IMAGE_BYTES_MAX
+    return image_type(content.read(0, 32)) if is_small else ""
 
 
 def _download(asked: Asked) -> Response:
@@ -122,10 +145,13 @@ def _download(asked: Asked) -> Response:
 
 def _image(asked: Asked) -> Response:
     content = _of_query(asked)
-    kind = image_type(content.read(0, 32)) if content.reader is not None else ""
-    if not kind or content.size > _IMAGE_BYTES_MAX:
+    try:
+        kind = _image_type(content)
+        if not kind:
+            raise ConfigError("this is no image that can be shown")
+    except ConfigError:
         content.close()
-        raise ConfigError("this is no image that can be shown")
+        raise
     return StreamingResponse(_pieces(content), media_type=kind, headers=_SANDBOX | {"Content-Disposition": "inline"})
 
 
@@ -142,7 +168,7 @@ def _pieces(content: _Content) -> Iterator[bytes]:
 def _text(asked: Asked) -> Answer:
     content = _of_query(asked)
     try:
-        if content.reader is not None and image_type(content.read(0, 32)) and content.size <= _IMAGE_BYTES_MAX:
+        if _image_type(content):
             return {"kind": "image", "size": content.size}
         data = content.read(0, _TEXT_BYTES_MAX)
     finally:
@@ -163,30 +189,30 @@ def _decoded(data: bytes, is_whole: bool) -> str | None:
 
 
 def _diff(asked: Asked) -> Answer:
-    path = path_of(asked.query.get("path", ""))
-    sides = []
-    for name in ("from", "to"):
-        version = asked.query.get(name, NOW)
-        if version == NOW and stat_of(asked.shared.path, path) is None:
-            sides.append("")
-            continue
-        content = _opened(asked, path, version)
-        try:
-            if content.size > _DIFF_BYTES_MAX:
-                raise ConfigError(f"{full(path)} is too large to be compared here: download both versions")
-            data = content.read(0, _DIFF_BYTES_MAX)
-        finally:
-            content.close()
-        if not is_text(data):
-            raise ConfigError(f"{full(path)}: at least one of the two is no text, so no lines can be compared")
-        sides.append(data.decode("utf-8"))
-    before, after = (side.split("\n") for side in sides)
+    path = asked.path
+    before, after = (_side(asked, asked.query.get(name, NOW)).split("\n") for name in ("from", "to"))
     if max(len(before), len(after)) > _DIFF_LINES_MAX:
         raise ConfigError(f"{full(path)} has too many lines to be compared here: download both versions", USAGE)
     lines = list(difflib.unified_diff(before, after, lineterm="", n=3))[2:]
     added = sum(line.startswith("+") for line in lines)
     removed = sum(line.startswith("-") for line in lines)
     return {"path": full(path), "lines": lines, "added": added, "removed": removed}
+
+
+def _side(asked: Asked, version: str) -> str:
+    """The text of one of the two versions; "" for what is not there now."""
+    content = _opened(asked, version)
+    if content is None:
+        return ""
+    try:
+        if content.size > _DIFF_BYTES_MAX:
+            raise ConfigError(f"{full(content.path)} is too large to be compared here: download both versions")
+        data = content.read(0, _DIFF_BYTES_MAX)
+    finally:
+        content.close()
+    if not is_text(data):
+        raise ConfigError(f"{full(content.path)}: at least one of the two is no text, so no lines can be compared")
+    return data.decode("utf-8")
 
 
 ROUTES = [

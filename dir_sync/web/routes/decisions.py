@@ -6,7 +6,7 @@ In:   choices. Out: what there is to be decided, and what came of a decision.
 from __future__ import annotations
 
 from dir_sync.config import USAGE, ConfigError
-from dir_sync.history.choice import Entry
+from dir_sync.history.choice import by_id
 from dir_sync.history.client import open_history
 from dir_sync.network.control import Answer
 from dir_sync.web.replies import Asked, get, post
@@ -20,22 +20,14 @@ _SHOWN_MAX = 2_000
 def _conflicts(asked: Asked) -> Answer:
     """Each with the version that lost, and what is there now."""
     with open_history(asked.shared.path) as client:
-        found = _by_id(client.entries(conflicts=True))
-    rows = []
-    for entries in list(found.values())[:_SHOWN_MAX]:
-        first = entries[0]
-        now = stat_of(asked.shared.path, first.version.path)
-        there = None if now is None else {"size": now.size, "mtime_ms": now.mtime // 10**6}
-        rows.append({**version_row(first), "now": there})
+        found = by_id(client.entries(conflicts=True))
+        rows = []
+        for entries in list(found.values())[:_SHOWN_MAX]:
+            first = entries[0]
+            now = stat_of(client, first.version.path)
+            there = None if now is None else {"size": now.size, "mtime_ms": now.mtime // 10**6}
+            rows.append({**version_row(first), "now": there})
     return {"count": len(found), "rows": rows}
-
-
-def _by_id(entries: list[Entry]) -> dict[str, list[Entry]]:
-    """The histories that have each loser; the one here comes first."""
-    found: dict[str, list[Entry]] = {}
-    for entry in sorted(entries, key=lambda one: bool(one.holder)):
-        found.setdefault(entry.id, []).append(entry)
-    return dict(sorted(found.items(), key=lambda one: -one[1][0].version.time_ns))
 
 
 def _settle(asked: Asked) -> Answer:
@@ -43,7 +35,7 @@ def _settle(asked: Asked) -> Answer:
     if choice not in ("keep", "restore"):
         raise ConfigError("a conflict is settled by 'keep' or 'restore'", USAGE)
     with open_history(asked.shared.path) as client:
-        known = _by_id(client.entries(conflicts=True))
+        known = by_id(client.entries(conflicts=True))
         if any(one not in known for one in ids):
             raise ConfigError("that conflict is not there any more")
         if choice == "restore":
@@ -57,7 +49,7 @@ def _settle(asked: Asked) -> Answer:
 
 
 def _decide(word: str, asked: Asked) -> Answer:
-    answer = asked.nodes.ask(asked.shared, {"command": word})
+    answer = asked.ask(word)
     elsewhere = answer.get("elsewhere", 0)
     if elsewhere and not answer["files"]:
         raise ConfigError(

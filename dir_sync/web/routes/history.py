@@ -15,19 +15,18 @@ from typing import Any, TypeVar
 
 from dir_sync.cli.why import story_of
 from dir_sync.cli.why_words import render
-from dir_sync.config import USAGE, ConfigError
+from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import Kind, Stat, show, show_text
 from dir_sync.disk import RealDisk
-from dir_sync.history.choice import Entry
+from dir_sync.history.choice import Entry, parents_of
 from dir_sync.history.client import HistoryClient, open_history
-from dir_sync.history.codec import bytes_of
 from dir_sync.history.words import full
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError
 from dir_sync.web.replies import Asked, get, key_of, path_of, post
 
-__all__ = ["ROUTES", "Lists", "version_row"]
+__all__ = ["ROUTES", "Lists", "entry_of", "stat_of", "version_row"]
 
 T = TypeVar("T")
 
@@ -74,14 +73,14 @@ def _page(
 
 def _files(asked: Asked) -> Answer:
     at = path_of(asked.query.get("dir", ""), whole=True)
-    text = asked.query.get("find", "").strip()[:200]
+    text = asked.find
     folder = asked.shared.path
 
     def make() -> list[tuple[bytes, Stat]]:
         return _found(folder, at, text) if text else _listed(folder, at)
 
     answer = _page(asked, "files", (key_of(at), text), make, _file_row)
-    above = [b"/".join(at.split(b"/")[:depth]) for depth in range(1, len(at.split(b"/")) + 1)] if at else []
+    above = [*reversed(parents_of(at)), at] if at else []
     return answer | {"above": [{"key": key_of(one), "name": full(one.rpartition(b"/")[2])} for one in above]}
 
 
@@ -144,19 +143,15 @@ def _file_row(one: tuple[bytes, Stat]) -> Answer:
 
 
 def _history(asked: Asked) -> Answer:
-    at = path_of(asked.query.get("path", ""), whole=True)
-    text = asked.query.get("find", "").strip()[:200]
+    text = asked.find
 
     def make() -> list[Entry]:
         with open_history(asked.shared.path) as client:
             wanted = text.casefold()
-            entries = client.entries(at)
-            start = at + b"/"
-            if at:
-                entries = [one for one in entries if one.version.path == at or one.version.path.startswith(start)]
+            entries = client.entries()
             return [one for one in entries if wanted in full(one.version.path).casefold()] if text else entries
 
-    return _page(asked, "history", (key_of(at), text), make, version_row)
+    return _page(asked, "history", (text,), make, version_row)
 
 
 def version_row(entry: Entry) -> Answer:
@@ -177,10 +172,10 @@ def version_row(entry: Entry) -> Answer:
 
 
 def _timeline(asked: Asked) -> Answer:
-    path = path_of(asked.query.get("path", ""))
+    path = asked.path
     with open_history(asked.shared.path) as client:
         entries = [one for one in client.entries(path) if one.version.path == path]
-    now = stat_of(asked.shared.path, path)
+        now = stat_of(client, path)
     return {
         "path": full(path),
         "key": key_of(path),
@@ -191,22 +186,19 @@ def _timeline(asked: Asked) -> Answer:
 
 def _why(asked: Asked) -> Answer:
     """The story of a path, in the words of the command `why`."""
-    path = path_of(asked.query.get("path", ""))
+    path = asked.path
     with open_history(asked.shared.path) as client:
         _, told = story_of(client, os.fsdecode(path))
     told["folder"] = asked.shared.shown
     return {"lines": render(told, asked.shared.path, os.fsdecode(path)), "waits": len(told["waits"])}
 
 
-def stat_of(folder: str, path: bytes) -> Stat | None:
+def stat_of(client: HistoryClient, path: bytes) -> Stat | None:
     """What is at a path now; None: nothing. ConfigError if that cannot be known."""
-    disk = RealDisk(folder)
     try:
-        return disk.stat(path)
+        return client.stat(path)
     except DiskError as error:
         raise ConfigError(f"{show(path)} cannot be read: {error}") from None
-    finally:
-        disk.close()
 
 
 def _restore(asked: Asked) -> Answer:
@@ -220,22 +212,11 @@ def _restore(asked: Asked) -> Answer:
 
 
 def entry_of(client: HistoryClient, path: bytes, id_: str) -> Entry:
-    """The version of a path that has that id; one that is kept here, if there is. ConfigError if it is gone."""
-    found = [one for one in client.entries(path) if one.version.path == path and one.id == id_]
-    found.sort(key=lambda one: bool(one.holder))
-    if not found:
-        raise ConfigError(client.none_of(show(path)))
-    return found[0]
-
-
-def _meant(asked: Asked) -> Answer:
-    """The file that somebody has typed, by its name or in the printed form."""
-    text = asked.text("text").strip()
-    if not text:
-        raise ConfigError("which file?", USAGE)
-    with open_history(asked.shared.path) as client:
-        path, _ = client.find(text)
-    return {"key": key_of(path), "path": full(path), "name": show(bytes_of(os.path.basename(text)))}
+    """The version of a path that has that id. ConfigError if it is gone."""
+    for one in client.entries(path):
+        if one.version.path == path and one.id == id_:
+            return one
+    raise ConfigError(client.none_of(show(path)))
 
 
 ROUTES = [
@@ -244,5 +225,4 @@ ROUTES = [
     get("/api/folders/{folder}/timeline", _timeline),
     get("/api/folders/{folder}/why", _why),
     post("/api/folders/{folder}/restore", _restore),
-    post("/api/folders/{folder}/meant", _meant),
 ]
