@@ -11,7 +11,7 @@ import os
 from dir_sync.cli.ignoring import effect_of, place, rules_in
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core import limits
-from dir_sync.core.ignore import NAME, Rules
+from dir_sync.core.ignore import NAME
 from dir_sync.core.model import show, show_text
 from dir_sync.core.names import LOCAL_RULES
 from dir_sync.network.control import Answer
@@ -25,8 +25,6 @@ _FILES = {"shared": NAME, "local": LOCAL_RULES}
 
 
 def _file(asked: Asked, which: str) -> bytes:
-    if which not in _FILES:
-        raise ConfigError("which rules? 'shared' or 'local'", USAGE)
     return os.fsencode(asked.shared.path) + b"/" + _FILES[which]
 
 
@@ -41,18 +39,21 @@ def _rules(asked: Asked) -> Answer:
     }
 
 
-def _after(asked: Asked) -> tuple[Rules, Rules]:
-    """The rules now, and with the text of the page."""
+def _given(asked: Asked) -> tuple[str, bytes]:
+    """Which file it is that the page would change, and its text. ConfigError if it may not be that."""
     which, text = asked.text("which"), asked.text("text").encode("utf-8", "surrogateescape")
-    _file(asked, which)
+    if which not in _FILES:
+        raise ConfigError("which rules? 'shared' or 'local'", USAGE)
     if len(text) > limits.RULES_BYTES_MAX:
         raise ConfigError(f"the rules are larger than {limits.RULES_BYTES_MAX} bytes", USAGE)
-    rules = rules_in(os.fsencode(asked.shared.path), True)
-    return rules, rules.changed(b"", text or None) if which == "shared" else rules.with_local(text)
+    return which, text
 
 
 def _check(asked: Asked) -> Answer:
-    found = effect_of(os.fsencode(asked.shared.path), *_after(asked))
+    which, text = _given(asked)
+    folder = os.fsencode(asked.shared.path)
+    rules = rules_in(folder, True)
+    found = effect_of(folder, rules, rules.changed(b"", text or None) if which == "shared" else rules.with_local(text))
     return {
         "problems": [show_text(problem) for problem in found.problems],
         "ignored": len(found.ignored),
@@ -66,10 +67,9 @@ def _check(asked: Asked) -> Answer:
 
 
 def _save(asked: Asked) -> Answer:
-    _after(asked)
-    file = _file(asked, asked.text("which"))
+    which, _ = _given(asked)
     beside = os.fsencode(asked.shared.path) + b"/" + LOCAL_RULES + b".new"  # .dir_sync is not shared
-    replace_text(file, asked.text("was"), asked.text("text"), beside)
+    replace_text(_file(asked, which), asked.text("was"), asked.text("text"), beside)
     return {}
 
 
