@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from dir_sync.core.status import Headline, Status
+from dir_sync.core.status import Headline, Safety, Status
 
 __all__ = ["CONTENT_TYPE", "metrics"]
 
@@ -90,7 +90,7 @@ def _folder(found: dict[str, list[tuple[Labels, float]]], path: str, status: Sta
     for one in Headline:
         add("headline", status.headline is one, state=one.value)
     add("in_sync", status.in_sync)
-    add("safe_to_switch_off", bool(status.to_json()["safe_to_switch_off"]))
+    add("safe_to_switch_off", status.safety is Safety.SAFE)
     add("files", status.files)
     add("bytes", status.bytes)
     add("wanted_paths", status.wanted)
