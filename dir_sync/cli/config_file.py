@@ -66,11 +66,14 @@ def settings() -> dict[str, argparse.Action]:
 
 
 def read_file(
-    path: str, given: Mapping[str, object] | None = None, make: Callable[[str], None] | None = None
+    path: str,
+    given: Mapping[str, object] | None = None,
+    make: Callable[[str], None] | None = None,
+    data: bytes | None = None,
 ) -> tuple[Config, ...]:
     """`given`: options of the command line, which count more than those of the file. `make`: makes a folder that `create` names
-    and that does not exist; None: such a folder is no error, and is left out."""
-    file = _File(os.path.abspath(os.path.expanduser(path)))
+    and that does not exist; None: such a folder is no error, and is left out. `data`: in place of what the file holds."""
+    file = _File(os.path.abspath(os.path.expanduser(path)), data)
     known = settings()
     top = {key: value for key, value in file.tables.items() if key != _FOLDERS}
     folders = file.tables.get(_FOLDERS, {})
@@ -105,19 +108,16 @@ def read_file(
 class _File:
     """A file that could be read, and where things stand in it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, data: bytes | None = None) -> None:
         self._path = path
+        content = self._read() if data is None else data
+        if len(content) > _BYTES_MAX:
+            raise ConfigError(f"{self._shown} is too large for a configuration file", config.USAGE)
         try:
-            with open(path, "rb") as file:
-                data = file.read(_BYTES_MAX + 1)
-            if len(data) > _BYTES_MAX:
-                raise ConfigError(f"{self._shown} is too large for a configuration file", config.USAGE)
-            self._text = data.decode("utf-8")
+            self._text = content.decode("utf-8")
             self.tables: dict[str, Any] = tomllib.loads(self._text)
-        except OSError as error:
-            raise ConfigError(f"{self._shown}: {error.strerror}", config.USAGE) from None
         except UnicodeDecodeError as error:
-            line = data[: error.start].count(b"\n") + 1
+            line = content[: error.start].count(b"\n") + 1
             raise ConfigError(f"{self._shown}:{line}: this is not UTF-8", config.USAGE) from None
         except tomllib.TOMLDecodeError as error:
             found = re.search(r"^(.*) \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
@@ -126,6 +126,13 @@ class _File:
             raise ConfigError(f"{self._shown}:{number}: this is no TOML: {what}", config.USAGE) from None
         except (ValueError, RecursionError):  # a number with too many digits; brackets in brackets
             raise ConfigError(f"{self._shown}: this is no TOML", config.USAGE) from None
+
+    def _read(self) -> bytes:
+        try:
+            with open(self._path, "rb") as file:
+                return file.read(_BYTES_MAX + 1)
+        except OSError as error:
+            raise ConfigError(f"{self._shown}: {error.strerror}", config.USAGE) from None
 
     @property
     def _shown(self) -> str:

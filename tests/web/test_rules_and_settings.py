@@ -67,7 +67,7 @@ def test_the_configuration_file(folder: Path, page: Browser, tmp_path: Path) -> 
     assert "[folders.notes]" in told["example"]
     text = f'name = "anna"\n[folders.notes]\ndir = "{folder}"\n'
     assert page.post("/api/settings/check", {"text": text}) == {"folders": ["notes"]}
-    assert not file.exists()
+    assert not file.parent.exists(), "a look makes nothing"
     wrong = page.refused("/api/settings/check", {"text": 'nam = "anna"\n'})
     assert wrong.startswith(f"{file}:1: nam: there is no such key") or "there is no folder" in wrong
     assert "config.toml:" in wrong

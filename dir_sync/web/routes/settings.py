@@ -20,8 +20,12 @@ from dir_sync.web.saving import read_text, replace_text
 __all__ = ["ROUTES"]
 
 
+def _file() -> str:
+    return os.path.abspath(default_file())
+
+
 def _settings(asked: Asked) -> Answer:
-    file = os.path.abspath(default_file())
+    file = _file()
     return {
         "file": show(os.fsencode(file)),
         "exists": os.path.exists(file),
@@ -37,30 +41,18 @@ def _check(asked: Asked) -> Answer:
 
 def _checked(text: str) -> list[str]:
     """The names of the folders in a configuration file with that text. ConfigError with the line that is wrong."""
-    file = os.path.abspath(default_file())
-    trial = f"{file}.{os.getpid()}.check"  # beside it, because relative paths begin there
-    try:
-        os.makedirs(os.path.dirname(file), 0o700, exist_ok=True)
-        with open(trial, "w", encoding="utf-8", errors="surrogateescape") as out:
-            out.write(text)
-        return [one.folder_name for one in read_file(trial)]
-    except OSError as error:
-        raise ConfigError(f"{show(os.fsencode(file))} cannot be written: {error.strerror}") from None
-    except ConfigError as error:
-        words = str(error).replace(show(os.fsencode(trial)), show(os.fsencode(file)))
-        raise ConfigError(words, error.exit_code) from None
-    finally:
-        try:
-            os.unlink(trial)
-        except OSError:
-            pass
+    return [one.folder_name for one in read_file(_file(), data=text.encode("utf-8", "surrogateescape"))]
 
 
 def _save(asked: Asked) -> Answer:
     """Write the file if it is right, and let the node read it, if one runs with it."""
     text = asked.text("text")
     folders = _checked(text)
-    file = os.path.abspath(default_file())
+    file = _file()
+    try:
+        os.makedirs(os.path.dirname(file), 0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{show(os.fsencode(file))} cannot be written: {error.strerror}") from None
     replace_text(os.fsencode(file), asked.text("was"), text, os.fsencode(f"{file}.{os.getpid()}.new"))
     is_running = running(file) is not None
     return {"folders": [one.folder_name for one in read_again(file)] if is_running else folders, "reloaded": is_running}
