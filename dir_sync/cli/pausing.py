@@ -17,7 +17,7 @@ from dir_sync.cli.parser import add_json, checked, command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.pausing import NO_END, judge
-from dir_sync.folder import pauses
+from dir_sync.folder import pauses, root
 from dir_sync.history.source import index_unless_a_node_runs
 from dir_sync.index import Index
 from dir_sync.network.control import Answer
@@ -82,7 +82,7 @@ def _done(text: str, question: Answer) -> tuple[Answer, bool]:
     answer = ask_node(folder, question)
     if answer is not None:
         return answer, True
-    if not os.path.exists(os.path.join(folder, ".dir_sync", "index.db")):
+    if not root.has_index(folder):
         raise ConfigError(f"{show(os.fsencode(folder))} was never shared from here")
     with index_unless_a_node_runs(folder) as index:
         if index is not None:

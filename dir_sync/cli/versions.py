@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 
 from dir_sync.core.jobs import Cause
 from dir_sync.core.model import Kind, show_text
-from dir_sync.history.words import full, local
+from dir_sync.history.words import KINDS, full, local
 from dir_sync.network.control import Answer
 
 if TYPE_CHECKING:
     from dir_sync.history.choice import Entry
     from dir_sync.history.client import HistoryClient
 
-__all__ = ["KINDS", "lost_json", "version_json", "which"]
-
-KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link", Kind.OTHER: "other"}
+__all__ = ["lost_json", "version_json", "which"]
 
 _DISPLACED = {
     Cause.REPLACED: "replaced",

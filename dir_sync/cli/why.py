@@ -19,8 +19,10 @@ from dir_sync.cli.why_words import render
 from dir_sync.config import ConfigError
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, fingerprint, show, show_text
 from dir_sync.core.waits import Wait, Waiting, to_json
+from dir_sync.folder import root
 from dir_sync.history.choice import Entry
 from dir_sync.history.client import HistoryClient, open_history
+from dir_sync.history.words import KINDS
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError
 from dir_sync.reporting import shell
@@ -34,7 +36,6 @@ _TYPES: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISCHR, "a device"),
 )
-_KINDS = {Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link", Kind.OTHER: "other"}
 _HERE = frozenset(
     (Wait.LOOK, Wait.LOOKING, Wait.OPEN, Wait.SCANNING, Wait.APPLYING)
 )  # explain another look of the disk
@@ -73,7 +74,7 @@ def _split(text: str) -> tuple[str, str]:
         full = os.path.abspath(one)
         above = os.path.dirname(full)
         while above != os.path.dirname(above):
-            if os.path.exists(os.path.join(above, ".dir_sync", "index.db")):
+            if root.has_index(above):
                 return above, os.path.relpath(full, above)
             above = os.path.dirname(above)
     name = show(os.fsencode(text))
@@ -114,14 +115,15 @@ def _add_what_is_here(client: HistoryClient, path: bytes, told: Answer) -> None:
         told["waits"].append(to_json(Waiting(Wait.TROUBLE, text=str(error))))
     told["disk"] = None
     if found is not None:
-        told["disk"] = {"kind": _KINDS[found.kind], "size": found.size, "modified_ns": found.mtime}
+        told["disk"] = {"kind": KINDS[found.kind], "size": found.size, "modified_ns": found.mtime}
     waits = {one["wait"] for one in told["waits"]}
     is_folder = found is not None and found.kind is Kind.DIRECTORY
-    rule = rules_above(os.fsencode(client.folder), path).rule_for(path, is_folder)
-    if rule is not None and not told.get("node_runs"):
-        text = f"{place(rule)}: {show_text(rule.text)}"
-        told["waits"].append(to_json(Waiting(Wait.IGNORED, text=text)))
-        waits.add(Wait.IGNORED.value)
+    if not told.get("node_runs"):  # otherwise it has said that
+        rule = rules_above(os.fsencode(client.folder), path).rule_for(path, is_folder)
+        if rule is not None:
+            text = f"{place(rule)}: {show_text(rule.text)}"
+            told["waits"].append(to_json(Waiting(Wait.IGNORED, text=text)))
+            waits.add(Wait.IGNORED.value)
     is_left_out = bool(waits & {Wait.IGNORED.value, Wait.NEVER_SHARED.value, Wait.INVALID_NAME.value})
     if found is not None and found.kind is Kind.OTHER:
         told["waits"] = [one for one in told["waits"] if one["wait"] != Wait.NEVER_SHARED.value]
@@ -148,7 +150,7 @@ def _version(entry: Entry) -> dict[str, object]:
         "id": entry.id,
         "until_ns": version.time_ns,
         "why": version.why.value,
-        "kind": "link" if version.kind is Kind.SYMLINK else "file",
+        "kind": KINDS[version.kind],
         "size": version.size,
         "by": show_text(entry.by),
         "on": show_text(entry.on),

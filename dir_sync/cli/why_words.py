@@ -7,11 +7,11 @@ Rule: names and paths are escaped already.
 from __future__ import annotations
 
 import textwrap
-import time
 from typing import Any
 
 from dir_sync.config import ConfigError
 from dir_sync.core.waits import SENTENCES, Waiting, from_json
+from dir_sync.history.words import local
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed
 from dir_sync.reporting.shell import command
@@ -93,7 +93,9 @@ def _here(told: Answer) -> str:
     here, disk = told["here"], told["disk"]
     if here is None:
         return "nothing, and it is not known here" if disk is None else f"{_what(disk)}; no node has noted it yet"
-    who = f"by {here['by']}, {_at(here['made_ns'])}" if here["by"] != "first contact" else "found at the first contact"
+    who = (
+        f"by {here['by']}, {local(here['made_ns'])}" if here["by"] != "first contact" else "found at the first contact"
+    )
     if here["kind"] == "nothing":
         return f"nothing: deleted {who}" if disk is None else f"{_what(disk)}; the index knows it as deleted {who}"
     if disk is None:
@@ -130,12 +132,12 @@ def _machines(told: Answer) -> list[str]:
 def _other(one: dict[str, Any]) -> str:
     which = {"newer": "a newer version", "older": "an older version"}.get(one["is"], "the same")
     if one["kind"] == "nothing":
-        return f"it deleted ({one['by']}, {_at(one['made_ns'])})"
-    return f"{which}: {_what(one)}, by {one['by']}, {_at(one['made_ns'])}"
+        return f"it deleted ({one['by']}, {local(one['made_ns'])})"
+    return f"{which}: {_what(one)}, by {one['by']}, {local(one['made_ns'])}"
 
 
 def _changes(changes: list[dict[str, Any]]) -> list[str]:
-    lines = [f"{_at(one['at_ns'])}  {one['by']} {_change(one)}" for one in reversed(changes[-_CHANGES_MAX:])]
+    lines = [f"{local(one['at_ns'])}  {one['by']} {_change(one)}" for one in reversed(changes[-_CHANGES_MAX:])]
     if len(changes) > _CHANGES_MAX:
         lines.append(f"and {len(changes) - _CHANGES_MAX:,} earlier ones (--json has them)")
     return lines
@@ -161,7 +163,7 @@ def _old(versions: list[dict[str, Any]], folder: str, path: str) -> list[str]:
     for one in versions[:_VERSIONS_MAX]:
         size = "link" if one["kind"] == "link" else human_bytes(one["size"])
         lines.append(
-            f"{one['id']}  until {_at(one['until_ns'])}, {size}, {one['why']} by {one['by']}, kept {_on(one['on'])}"
+            f"{one['id']}  until {local(one['until_ns'])}, {size}, {one['why']} by {one['by']}, kept {_on(one['on'])}"
         )
     if len(versions) > _VERSIONS_MAX:
         lines += [
@@ -175,10 +177,3 @@ def _old(versions: list[dict[str, Any]], folder: str, path: str) -> list[str]:
 
 def _on(where: str) -> str:
     return where if where == "here" else f"on {where}"
-
-
-def _at(time_ns: int) -> str:
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9))
-    except (OverflowError, ValueError, OSError):
-        return "at an unknown time"

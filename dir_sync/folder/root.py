@@ -17,6 +17,7 @@ from dir_sync.folder import user_state
 from dir_sync.folder.started import started
 
 __all__ = [
+    "has_index",
     "known_as",
     "paused",
     "pauser",
@@ -63,18 +64,19 @@ def reason_against(folder: str) -> str:
     name = show(os.fsencode(folder))
     above = os.path.dirname(folder)
     while True:
-        if _is_shared(above):
+        if has_index(above):
             return f"{name} is inside {show(os.fsencode(above))}, which is shared itself (it has a .dir_sync)"
         if above == os.path.dirname(above):
             break
         above = os.path.dirname(above)
     for other in _known():
-        if other.startswith(folder.rstrip("/") + "/") and _is_shared(other):
+        if other.startswith(folder.rstrip("/") + "/") and has_index(other):
             return f"{show(os.fsencode(other))} inside it is shared itself (it has a .dir_sync)"
     return ""
 
 
-def _is_shared(folder: str) -> bool:
+def has_index(folder: str) -> bool:
+    """True if a folder was shared: what stands in it outlives its nodes."""
     return os.path.exists(os.path.join(folder, ".dir_sync", "index.db"))
 
 

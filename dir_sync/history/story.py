@@ -16,13 +16,13 @@ from dir_sync.core.reconcile import Offer, Take, decide
 from dir_sync.core.waits import Wait, Waiting, to_json
 from dir_sync.folder import pauses
 from dir_sync.history.codec import Names
+from dir_sync.history.words import KINDS
 from dir_sync.index import Index
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import moment
 
-__all__ = ["KINDS", "names_of", "story", "without_node"]
+__all__ = ["names_of", "story", "without_node"]
 
-KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link", Kind.OTHER: "other"}
 _CHANGES_MAX = 200
 _BRAKED = "braked "  # prefix of index notes: links whose changes are held
 

@@ -17,8 +17,20 @@ from dir_sync.history.codec import bytes_of
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes
 
-__all__ = ["NAMED_MAX", "describe_undo", "full", "local", "moment", "size_words", "summary", "table", "undo_json"]
+__all__ = [
+    "KINDS",
+    "NAMED_MAX",
+    "describe_undo",
+    "full",
+    "local",
+    "moment",
+    "size_words",
+    "summary",
+    "table",
+    "undo_json",
+]
 
+KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link", Kind.OTHER: "other"}
 NAMED_MAX = 20  # paths that are named one by one; the others are counted
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -155,7 +167,7 @@ def undo_json(answer: Answer, dry_run: bool) -> Answer:
         {
             "path": full(bytes_of(one["path"])),
             "action": "leave" if one["lost"] else "delete" if one["kind"] == Kind.ABSENT else "restore",
-            "kind": _KINDS[Kind(one["kind"])],
+            "kind": KINDS[Kind(one["kind"])],
             "size": one["size"],
             "problem": "the version is not kept any more" if one["lost"] else "",
         }
@@ -163,6 +175,3 @@ def undo_json(answer: Answer, dry_run: bool) -> Answer:
     ]
     left = [{"path": full(bytes_of(one["path"])), "by": show(bytes_of(one["by"]))} for one in answer["left"]]
     return {"dry_run": dry_run, "since_s": answer["since_ns"] // 10**9, "changes": changes, "left": left}
-
-
-_KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}

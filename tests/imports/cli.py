@@ -19,8 +19,8 @@ CLI: dict[str, set[str]] = {
         *("reporting.output",),
     },
     "cli.why": {
-        *("cli.dialogue", "cli.ignoring", "cli.parser", "cli.why_words", "config", "history.choice"),
-        *("history.client", "network.control", "ports", "reporting.output", "reporting.shell"),
+        *("cli.dialogue", "cli.ignoring", "cli.parser", "cli.why_words", "config", "folder.root", "history.choice"),
+        *("history.client", "history.words", "network.control", "ports", "reporting.output", "reporting.shell"),
     },
     "cli.verifying": {
         *("cli.dialogue", "cli.parser", "config", "network.control", "reporting.live_line", "reporting.log"),
@@ -28,7 +28,7 @@ CLI: dict[str, set[str]] = {
     },
     "cli.scrubbing": {"cli.parser", "config"},
     "cli.overview": set(),
-    "cli.why_words": {"config", "network.control", "reporting.log", "reporting.shell"},
+    "cli.why_words": {"config", "history.words", "network.control", "reporting.log", "reporting.shell"},
     "cli.hook_options": {"cli.parser", "config"},
     "cli.watching": {
         *("cli.dialogue", "cli.hook_options", "cli.parser", "config", "network.control", "reporting.event_words"),
@@ -118,8 +118,8 @@ CLI: dict[str, set[str]] = {
         *("reporting.log", "reporting.output", "reporting.shell"),
     },
     "cli.pausing": {
-        *("cli.dialogue", "cli.parser", "config", "folder.pauses", "history.source", "index", "network.control"),
-        *("reporting.log", "reporting.output", "reporting.shell"),
+        *("cli.dialogue", "cli.parser", "config", "folder.pauses", "folder.root", "history.source", "index"),
+        *("network.control", "reporting.log", "reporting.output", "reporting.shell"),
     },
     "cli.watch_view": {
         *("cli.dialogue", "cli.headlines", "cli.status_words", "config", "network.control", "reporting.live_line"),
