@@ -155,9 +155,10 @@ def _of_folder(asked: Asked, node: _Node) -> Iterator[Check]:
         yield fail("node", node.trouble, shell.command(asked.typed))
     if waits or reason:
         return
-    yield from judge_state_folder(folder_facts.state_folder(folder), asked.typed)
+    can = folder_facts.abilities(folder)
+    yield from judge_state_folder(folder_facts.state_folder(folder, can.modes is not False), asked.typed)
     yield from judge_room(folder_facts.room(folder, node.keeps_free), asked.typed)
-    yield from judge_abilities(folder_facts.abilities(folder))
+    yield from judge_abilities(can)
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------
@@ -174,8 +175,11 @@ def _of_machine(asked: Asked, node: _Node) -> Iterator[Check]:
     folder, trouble = machine_facts.user_state_trouble()
     yield judge_user_state(show(os.fsencode(_short(folder))), trouble)
     yield judge_open_files(machine_facts.open_files(node.process))
-    folders = machine_facts.count_folders(asked.folder) if asked.folder else 0
-    unwatched = 0 if node.status is None else node.status.unwatched
+    folders = unwatched = 0
+    if node.status is not None:
+        unwatched = node.status.unwatched
+    elif asked.folder:
+        folders = machine_facts.count_folders(asked.folder)
     yield from judge_inotify(machine_facts.inotify(folders, node.status is not None, unwatched))
 
 

@@ -21,7 +21,7 @@ from dir_sync.disk import RealDisk
 from dir_sync.doctor.folder_checks import Abilities, Room, StateFolder
 from dir_sync.ports import DiskError
 
-__all__ = ["abilities", "file_system", "room", "state_folder"]
+__all__ = ["abilities", "room", "state_folder"]
 
 _PREFIX = "doctor-"
 _HOLE_BYTES = 4 * 2**20
@@ -36,7 +36,7 @@ _NAMES: tuple[tuple[str, bytes], ...] = (
 )
 
 
-def file_system(folder: str) -> str:
+def _file_system(folder: str) -> str:
     """The kind of file system (ext4, vfat, ...) by the mount table; "file system" if it is not known."""
     try:
         device = os.stat(folder).st_dev
@@ -52,7 +52,7 @@ def file_system(folder: str) -> str:
 
 
 def abilities(folder: str) -> Abilities:
-    kind = file_system(folder)
+    kind = _file_system(folder)
     ours = os.path.join(folder, os.fsdecode(RESERVED_NAME))
     is_shared = os.path.isdir(ours) and not os.path.islink(ours)
     try:
@@ -155,7 +155,8 @@ def room(folder: str, keeps_free: Keep) -> Room:
     return Room(found.f_bavail * found.f_frsize, size, found.f_favail, found.f_files, keeps_free.of(size))
 
 
-def state_folder(folder: str) -> StateFolder:
+def state_folder(folder: str, has_modes: bool) -> StateFolder:
+    """`has_modes`: the file system keeps modes. Raises OSError."""
     path = os.path.join(folder, os.fsdecode(RESERVED_NAME))
     try:
         found = os.lstat(path)
@@ -174,6 +175,6 @@ def state_folder(folder: str) -> StateFolder:
         is_folder=is_folder,
         is_ours=found.st_uid == os.geteuid(),
         mode=stat.S_IMODE(found.st_mode),
-        has_modes=file_system(folder) not in ("vfat", "exfat", "msdos", "ntfs3", "fuseblk"),
+        has_modes=has_modes,
         damaged=damaged,
     )

@@ -35,7 +35,7 @@ class Inotify(NamedTuple):
     watches_used: int  # by this user's programs, as far as they can be seen
     instances_max: int
     instances_used: int
-    folders: int  # in the shared folder; 0: none is examined
+    folders: int  # in the shared folder; 0: none is examined, or its node has watches already
     is_watched: bool  # a node runs, and its watches are among those that are used
     unwatched: int = 0  # folders that the node could not watch
     needs_instance: bool = False  # no node runs that has one already
@@ -58,7 +58,7 @@ class Rsync(NamedTuple):
 
 
 def judge_inotify(found: Inotify) -> list[Check]:
-    more = max(524_288, 2 * (found.watches_used + found.folders))
+    more = max(524_288, 2 * (found.watches_used + found.folders + found.unwatched))
     raise_it = (
         f"echo fs.inotify.max_user_watches={more} | sudo tee /etc/sysctl.d/60-dir_sync.conf",
         "sudo sysctl --system",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from dir_sync.cli import main
 from dir_sync.cli.doctor import lines_of
 from dir_sync.doctor import broadcasts, examination
+from dir_sync.doctor.folder_checks import Abilities
 from dir_sync.doctor.verdict import Check, Verdict, fail, good
+from tests.cli.test_status import ANSWER
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +119,28 @@ def test_a_folder_whose_disk_is_not_mounted_is_a_finding(
     out = " ".join(capsys.readouterr().out.split())
     assert "FAIL the node waits for the folder:" in out
     assert "network:" in out, "the rest is examined all the same"
+
+
+def test_a_disk_without_modes_is_found_by_trying_and_no_command_is_said_that_cannot_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".dir_sync").mkdir()
+    (tmp_path / ".dir_sync").chmod(0o755)
+    monkeypatch.setattr(examination.folder_facts, "abilities", lambda folder: Abilities("cifs", modes=False))
+    assert main(["doctor", str(tmp_path), *free_ports()]) == 0
+    out = capsys.readouterr().out
+    assert "cifs: modes (the x of programs) are not kept" in out
+    assert "chmod 700" not in out
+
+
+def test_the_folders_of_a_node_that_runs_are_not_counted_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"status": ANSWER | {"process": os.getpid(), "unwatched": 300_000}, "doctor": {}}
+    monkeypatch.setattr(examination, "ask", lambda folder, question: answers[question["command"]])
+    monkeypatch.setattr(examination.machine_facts, "count_folders", lambda folder: pytest.fail("it was counted"))
+    main(["doctor", str(tmp_path), *free_ports()])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "300,000 folders cannot be watched" in out
+    limit = int(out.split("max_user_watches=")[1].split()[0])
+    assert limit >= 600_000

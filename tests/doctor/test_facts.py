@@ -189,18 +189,18 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_state_folder(tmp_path: Path) -> None:
-    assert not folder_facts.state_folder(str(tmp_path)).exists
+    assert not folder_facts.state_folder(str(tmp_path), has_modes=True).exists
     ours = tmp_path / ".dir_sync"
     ours.mkdir(0o750)
     ours.chmod(0o750)
     (ours / "index.db.damaged-17").touch()
-    found = folder_facts.state_folder(str(tmp_path))
+    found = folder_facts.state_folder(str(tmp_path), has_modes=True)
     assert (found.exists, found.is_folder, found.is_ours, found.mode) == (True, True, True, 0o750)
     assert found.damaged == ("index.db.damaged-17",)
     (ours / "index.db.damaged-17").unlink()
     ours.rmdir()
     ours.symlink_to("/")
-    assert not folder_facts.state_folder(str(tmp_path)).is_folder
+    assert not folder_facts.state_folder(str(tmp_path), has_modes=True).is_folder
 
 
 def test_room(tmp_path: Path) -> None:
