@@ -173,7 +173,7 @@ def _incoming(engine: Engine, path: bytes) -> Iterator[Waiting]:
     """Why a version that others have is not here."""
     board, work = engine.board, engine.work
     row, offers = board.index.rows.get(path), board.index.offers.of(path)
-    decision = decide(None if row is None else row.record, offers, (), engine.mode_rules.mode_at(path, row))
+    decision = engine.mode_rules.decision_at(path, row)
     if isinstance(decision, Refuse) and not (row is not None and is_own(row.record)):
         yield Waiting(Wait.SEND_ONLY)
     wanted = decision.record if isinstance(decision, Take) else None

@@ -22,14 +22,13 @@ from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.values import holder_of
 from dir_sync.engine.work import WorkTable
-from dir_sync.index import Index
+from dir_sync.index import BRAKED, Index
 
 __all__ = ["PeerLosses"]
 
 _HEARSAY = (
     "hearsay "  # prefix of an index note, before the id of a link: how many tombstones of unknown paths it brought.
 )
-_BRAKED = "braked "  # prefix of index notes, before a maker's id: which of its changes are held ...
 
 
 class PeerLosses:
@@ -96,7 +95,7 @@ class PeerLosses:
 
     def brake_again(self) -> None:
         """Hold again what was held when the program ended."""
-        kinds = {link: kind for link, kind in self._board.index.notes.below(_BRAKED).items() if kind}
+        kinds = {link: kind for link, kind in self._board.index.notes.below(BRAKED).items() if kind}
         held: dict[str, dict[bytes, tuple[str, int]]] = {link: {} for link in kinds}
         after: bytes | None = None
         while held and (paths := self._board.index.offers.paths(after, PLAN_MAX)):
@@ -131,7 +130,7 @@ class PeerLosses:
                 for path in paths:
                     self._work.arrivals.unready(path)
                 kind = "rewrites" if self._brakes.peers.is_rewriting(link) else "removals"
-                self._board.index.notes.put(_BRAKED + link, kind)
+                self._board.index.notes.put(BRAKED + link, kind)
                 if not self._board.index.notes.get(BRAKED_AT + link):
                     self._board.index.notes.put(BRAKED_AT + link, self._board.now.wall_ns)
                 self._board.tell(notes.PeerHeld(paths[0], self._board.name_of(link), len(paths), files))
@@ -190,7 +189,7 @@ class PeerLosses:
         return {OURS if offer.peer.startswith(OURS) else offer.peer for offer in offers if _is_by(offer, maker)}
 
     def no_longer_braked(self, link: str) -> None:
-        self._board.index.notes.put(_BRAKED + link, "")
+        self._board.index.notes.put(BRAKED + link, "")
         self._board.index.notes.put(BRAKED_AT + link, "")
 
     def on_brake_news(self, peer: Contact, held: tuple[Held, ...]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dir_sync.core.mode import OWN, OWN_LARGE, THEIRS, is_own
+from dir_sync.core.mode import OWN, THEIRS, is_own, is_own_large
 from dir_sync.core.model import Kind, Record, beats, same_body, show, show_text
 from dir_sync.core.pausing import judge
 from dir_sync.core.reconcile import Offer, Take, decide
@@ -17,14 +17,13 @@ from dir_sync.core.waits import Wait, Waiting, to_json
 from dir_sync.folder import pauses
 from dir_sync.history.codec import Names
 from dir_sync.history.words import KINDS
-from dir_sync.index import Index
+from dir_sync.index import BRAKED, Index
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import moment
 
 __all__ = ["names_of", "story", "without_node"]
 
 _CHANGES_MAX = 200
-_BRAKED = "braked "  # prefix of index notes: links whose changes are held
 
 
 def names_of(index: Index) -> Names:
@@ -35,11 +34,12 @@ def story(index: Index, path: bytes) -> Answer:
     """What the index knows of a path."""
     row, offers, call = index.rows.get(path), index.offers.of(path), names_of(index)
     mine = None if row is None else row.record
-    versions = sum(1 for version in index.versions.oldest_first(path) if version.path == path)
     changes = _changes(index, path, mine, call)
     return {
         "path": show(path),
-        "known": bool(row is not None or offers or versions or changes),
+        "known": row is not None
+        or bool(offers or changes)
+        or next(index.versions.oldest_first(path), None) is not None,
         "here": None if mine is None else _version(mine, call) | {"announced": not is_own(mine)},
         "fingerprint": "" if row is None else row.fp.hex(),
         "changes": changes,
@@ -59,16 +59,12 @@ def without_node(index: Index, path: bytes, now_s: float) -> Answer:
     row, offers = index.rows.get(path), index.offers.of(path)
     mine = None if row is None else row.record
     if mine is not None and is_own(mine):
-        large = mine.stamp.maker == OWN_LARGE
-        waits.append(Waiting(Wait.OWN_LARGE if large else Wait.OWN_CHANGE, text="of an earlier run", outgoing=True))
-    braked = {link for link, kind in index.notes.below(_BRAKED).items() if kind}
+        wait = Wait.OWN_LARGE if is_own_large(mine) else Wait.OWN_CHANGE
+        waits.append(Waiting(wait, text="of an earlier run", outgoing=True))
+    braked = {link for link, kind in index.notes.below(BRAKED).items() if kind}
     if mine is not None and mine.kind is Kind.FILE and isinstance(decide(mine, offers), Take):
         call = names_of(index)
-        waits += [
-            Waiting(Wait.HELD, peer=call(one.record.stamp.maker))
-            for one in offers
-            if one.peer.removeprefix(_BRAKED) in braked
-        ]
+        waits += [Waiting(Wait.HELD, peer=call(one.record.stamp.maker)) for one in offers if one.peer in braked]
     return told | {"waits": [to_json(one) for one in dict.fromkeys(waits)], "away": away(index, ())}
 
 

@@ -25,8 +25,9 @@ from dir_sync.index.rows import DECODED_MAX, Rows
 from dir_sync.index.tree import Tree
 from dir_sync.index.versions import Versions
 
-__all__ = ["JOURNAL_SINCE", "KEEPS", "Index"]
+__all__ = ["BRAKED", "JOURNAL_SINCE", "KEEPS", "Index"]
 
+BRAKED = "braked "  # prefix of index notes, before the id of a link: which of its changes are held; "": none
 JOURNAL_SINCE = "journal since"  # index note: since when (wall clock, ns) the journal contains every change
 KEEPS = "keeps"  # index note: the parts of attributes that this node keeps, as words
 
