@@ -21,6 +21,7 @@ from dir_sync.core.status import Status
 from dir_sync.core.waits import Wait, Waiting, to_json
 from dir_sync.engine import Engine
 from dir_sync.history.story import away, story
+from dir_sync.index import Row
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import moment
 
@@ -49,11 +50,14 @@ def story_of(
     """All of the story but what peers have to be asked for. `unwatched`: folders that are not watched, and why.
     `addresses`: of the connected replicas."""
     index = engine.board.index
+    connected = [
+        replica for replica in sorted(addresses) if replica in engine.board.peers
+    ]  # a link may still be closing
     waits = [*folder_waits(status), *waits_at(engine, path), *_not_watched(path, unwatched)]
     return story(index, path) | {
         "waits": [to_json(one) for one in waits],
-        "peers": [_standing(engine, path, replica, addresses[replica]) for replica in sorted(addresses)],
-        "away": away(index, tuple(addresses)),
+        "peers": [_standing(engine, path, replica, addresses[replica]) for replica in connected],
+        "away": away(index, connected),
         "node_runs": True,
     }
 
@@ -162,7 +166,7 @@ def _outgoing(engine: Engine, path: bytes) -> Iterator[Waiting]:
     if path in board.announcements.fresh:
         yield Waiting(Wait.ANNOUNCE, outgoing=True)
     for replica in sorted(board.peers):
-        if board.peers[replica].has_asked and engine.publisher.subscribers[replica].sent < row.seq:
+        if board.peers[replica].has_asked and not _is_told(engine, row, replica):
             yield Waiting(Wait.BACKLOG, peer=board.name_of(replica), outgoing=True)
     for upload, sent in engine.uploader.progress():
         if upload.path == path:
@@ -299,6 +303,11 @@ def _regions(engine: Engine, path: bytes, wanted: Record | None) -> Iterator[Wai
         yield Waiting(Wait.DELTA, peer=board.name_of(retry.delta.peer))
 
 
+def _is_told(engine: Engine, row: Row, replica: str) -> bool:
+    """True if that connected peer was sent this row."""
+    return engine.publisher.subscribers[replica].sent >= row.seq
+
+
 # --- which peers have it ---------------------------------------------------------------------------------------------
 
 
@@ -316,7 +325,7 @@ def _standing(engine: Engine, path: bytes, replica: str, address: str) -> dict[s
         has = "nothing here"
     elif is_own(mine):
         has = "stays here"
-    elif not board.peers[replica].has_asked or engine.publisher.subscribers[replica].sent < row.seq:
+    elif not board.peers[replica].has_asked or not _is_told(engine, row, replica):
         has = "not told"
     else:
         standing = board.peers[replica].standing

@@ -7,6 +7,7 @@ Used by: daemon.stories, source.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from dir_sync.core.mode import OWN, THEIRS, is_own, is_own_large
@@ -68,7 +69,7 @@ def without_node(index: Index, path: bytes, now_s: float) -> Answer:
     return told | {"waits": [to_json(one) for one in dict.fromkeys(waits)], "away": away(index, ())}
 
 
-def away(index: Index, connected: tuple[str, ...]) -> list[str]:
+def away(index: Index, connected: Collection[str]) -> list[str]:
     """The names of known replicas that are not connected."""
     call = names_of(index)
     return sorted(show_text(call(replica)) for replica in index.peers.replicas() if replica not in connected)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from dir_sync.core.events import PeerDown
 from dir_sync.core.ignore import Rules
 from dir_sync.core.messages import Held, Lacks
 from dir_sync.core.mode import OWN_LARGE
@@ -152,6 +153,16 @@ def test_what_is_known_of_a_peer() -> None:
     bench.wait(1_000)
     told = with_offer()
     assert has(told, b"f")["has"] == "newer"
+
+
+def test_a_peer_whose_link_is_only_closing_is_not_connected() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.found(b"f", b"data")
+    bench.feed(PeerDown(PEER, "protocol-error"))
+    told = story_of(bench.engine, b"f", STATUS, {}, {PEER: "10.0.0.2"})
+    assert told["peers"] == []
+    assert len(told["away"]) == 1
 
 
 def test_a_peer_that_was_told_is_asked_until_it_says_that_it_lacks_nothing() -> None:

@@ -74,7 +74,7 @@ DAEMON: dict[str, set[str]] = {
         *("daemon.share", "daemon.stories", "engine", "history.answers", "history.undo_plan", "index"),
         *("network.control", "reporting.log"),
     },
-    "daemon.stories": {"engine", "history.story", "network.control", "reporting.log"},
+    "daemon.stories": {"engine", "history.story", "index", "network.control", "reporting.log"},
     "daemon.status": {"", "config", "daemon.gauge", "daemon.peers", "daemon.share"},
     "daemon.breaches": {"node", "reporting.log"},
     "daemon.folder": {
