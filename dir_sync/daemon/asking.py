@@ -29,18 +29,23 @@ def ask_engine(inbox: Post, question: Answer, is_ending: Callable[[], bool]) -> 
     """Ask the engine's thread, and wait for its answer. Called on the control socket's thread."""
     if is_ending():
         return ENDS
+    within_s = _seconds(question.get("within_s"))
+    if "unlike" in question and within_s:
+        asked = _put(inbox, question)
+        if (answer := _reply(asked, within_s, is_ending)) is not None:
+            return answer
+        asked.is_over = True  # nothing has changed
+    if "unlike" in question:
+        question = question | {"unlike": None}
+    answer = _reply(_put(inbox, question), _ANSWER_WITHIN_S, is_ending)
+    return {"error": ENDS["error"]} if answer is None else answer
+
+
+def _put(inbox: Post, question: Answer) -> Asked:
     asked = Asked(question)
     # What was saved before is in the same queue: with `look`, the question comes after it.
     inbox.put(asked if question.get("look") else For(COMMANDS, asked))
-    within_s = _seconds(question.get("within_s"))
-    if "unlike" in question and (answer := _reply(asked, within_s, is_ending)) is not None:
-        return answer
-    if "unlike" in question:  # nothing has changed
-        asked.is_over = True
-        asked = Asked(question | {"unlike": None})
-        inbox.put(For(COMMANDS, asked))
-    answer = _reply(asked, _ANSWER_WITHIN_S, is_ending)
-    return {"error": ENDS["error"]} if answer is None else answer
+    return asked
 
 
 def _reply(asked: Asked, within_s: float, is_ending: Callable[[], bool]) -> Answer | None:

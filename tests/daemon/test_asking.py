@@ -7,6 +7,8 @@ import time
 from typing import Any
 from unittest.mock import Mock
 
+import pytest
+
 from dir_sync.core.messages import Held
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.daemon.asking import Waiting, ask_engine
@@ -129,3 +131,35 @@ def test_a_node_that_is_ending_looks_at_no_question() -> None:
     inbox = Inbox()
     assert ask_engine(FolderPost(inbox, FOLDER), {"command": "members"}, lambda: True) == ENDS
     assert inbox.get(0) is None
+
+
+@pytest.mark.parametrize("more", [{}, {"unlike": 0}, {"unlike": 0, "within_s": 0.05}])
+def test_the_answer_of_a_question_that_looks_is_one_after_what_was_found_before(more: dict[str, Any]) -> None:
+    """Also if the question may wait for a change, and does not: else `wait` would not count what has just been saved."""
+    bench, inbox = Bench(), Inbox()
+    post = FolderPost(inbox, FOLDER)
+    for _ in range(3):
+        post.put([])
+    seen: list[int] = []  # how many of them had been handled at each answer
+
+    def serve() -> None:
+        handled = 0
+        has_come = threading.Event()
+        while not has_come.wait(0.02 if handled else 0.2):  # longer than the question may wait for a change
+            news = inbox.get(30.0)
+            assert isinstance(news, In)
+            if not isinstance(news.news, Asked):
+                handled += 1
+            elif news.news.question["command"] == "end":
+                has_come.set()
+            elif not news.news.is_over:
+                seen.append(handled)
+                bench.waiting.take(news.news)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    answer = ask_engine(post, {"command": "status", "look": True} | more, lambda: False)
+    post.put(Asked({"command": "end"}))
+    thread.join(30)
+    assert "error" not in answer
+    assert seen == [3]
