@@ -206,14 +206,15 @@ def _connected(folder: str, until_s: float) -> socket.socket:
         time.sleep(_AGAIN_S)
 
 
-def _connected_now(folder: str) -> socket.socket:
+def _connected_now(folder: str, within_s: float = _ANSWER_WITHIN_S) -> socket.socket:
+    """`within_s`: how long whoever listens may take for each step. Raises NoDaemon; OSError."""
     try:
         state = os.open(os.path.join(folder, ".dir_sync"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise NoDaemon from error
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        link.settimeout(_ANSWER_WITHIN_S)
+        link.settimeout(within_s)
         _connect(link, state)
         return link
     except (FileNotFoundError, ConnectionRefusedError) as error:
@@ -239,19 +240,11 @@ def _answer_in(line: bytes) -> Answer:
 def process_that_answers(folder: str) -> int | None:
     """The id of the process that listens on the control socket of a folder, by the kernel's word; None: nobody does."""
     try:
-        state = os.open(os.path.join(folder, ".dir_sync"), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            link.settimeout(_PATIENCE_S)
-            _connect(link, state)
+        with _connected_now(folder, _PATIENCE_S) as link:
             process: int = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
             return process
-    except OSError:
+    except (NoDaemon, OSError):
         return None
-    finally:
-        os.close(state)
 
 
 def _connect(link: socket.socket, state: int) -> None:
