@@ -68,8 +68,9 @@ def events(argv: list[str]) -> int:
         if given.json:
             say(json.dumps(answer))
         elif (event := from_json(answer)) is not None:
-            for line in words.of(event, float(answer.get("time", 0))):
-                say(line)
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(answer.get("time", 0))))
+            for line in words.of(event):
+                say(f"{when} {line}")
         finish()
     return config.OK
 

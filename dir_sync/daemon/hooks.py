@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dir_sync.core import notes
 from dir_sync.core.live_notes import Event, Missed
-from dir_sync.core.note_json import kind_of, to_json
+from dir_sync.core.note_json import kind_of
 from dir_sync.core.verify_notes import Rotten
 from dir_sync.daemon.stream import Entry, Stream
 from dir_sync.reporting.event_words import EventWords
@@ -99,12 +99,9 @@ class Hooks:
 
     def _do(self, entry: Entry, is_over: Callable[[], bool]) -> None:
         if self._notifier is not None and type(entry.event) in _NOTIFIED:
-            when = time.time() - time.monotonic() + entry.mono_s
-            lines = [line[20:] for line in self._words.of(entry.event, when)]  # without the time
-            self._notifier.gather(type(entry.event), lines)
+            self._notifier.gather(type(entry.event), self._words.of(entry.event))
         if self._command and (not self._kinds or kind_of(type(entry.event)) in self._kinds):
-            answer = to_json(entry.event) | {"id": entry.number, "dir": self._folder, "folder": self._name}
-            answer["time"] = round(time.time() - time.monotonic() + entry.mono_s, 3)
+            answer = entry.to_json() | {"dir": self._folder, "folder": self._name}
             problem = _ended(self._command, COMMAND_S, is_over, _environment(answer), json.dumps(answer) + "\n")
             if problem and problem != self._failed:
                 self._log.warning(

@@ -9,7 +9,6 @@ Used by: effects, hooks, sharing.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import socket
@@ -21,7 +20,7 @@ from typing import NamedTuple
 
 from dir_sync.core.live_notes import Begun, Ended, Event, Missed
 from dir_sync.core.notes import ReceivedMany, SentMany
-from dir_sync.network.control import Answer
+from dir_sync.network.control import Answer, line_of
 
 __all__ = ["Reader", "Stream"]
 
@@ -43,6 +42,13 @@ class Entry(NamedTuple):
     mono_s: float
     event: Event
     more: int = 0  # files that it does not name
+
+    def to_json(self) -> Answer:
+        """The object, with its id, and when it happened in Unix time."""
+        from dir_sync.core.note_json import to_json  # imported late: most nodes have no reader
+
+        when = round(time.time() - time.monotonic() + self.mono_s, 3)
+        return to_json(self.event) | {"id": self.number, "time": when}
 
 
 class Reader:
@@ -184,11 +190,11 @@ class Stream:
         after them. Raises OSError."""
         last, since = question.get("last"), question.get("since")
         if not (_is_number(last) and _is_number(since)):
-            link.sendall(_line({"error": "the question cannot be read"}))
+            link.sendall(line_of({"error": "the question cannot be read"}))
             return
         reader = self.open()
         if reader is None:
-            link.sendall(_line({"error": "the node is ending, or too many programs listen to it"}))
+            link.sendall(line_of({"error": "the node is ending, or too many programs listen to it"}))
             return
         try:
             _write(link, reader, self._lines(reader, last, since, question.get("wait") is not False))
@@ -231,20 +237,12 @@ def _shorter(entry: Entry, most: int) -> Entry:
 
 
 def _line_of(entry: Entry) -> bytes:
-    from dir_sync.core.note_json import to_json  # imported late: most nodes have no reader
-
     entry = _shorter(entry, _FILES_MAX)
-    when = round(time.time() - time.monotonic() + entry.mono_s, 3)
-    answer = to_json(entry.event) | {"id": entry.number, "time": when}
-    return _line(answer | {"more": entry.more} if entry.more else answer)
+    return line_of(entry.to_json() | ({"more": entry.more} if entry.more else {}))
 
 
 def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
-
-
-def _line(answer: Answer) -> bytes:
-    return json.dumps(answer).encode("ascii") + b"\n"
 
 
 def _write(link: socket.socket, reader: Reader, lines: Iterator[bytes | None]) -> None:

@@ -24,7 +24,17 @@ from typing import Any
 
 from dir_sync.readable import Readable
 
-__all__ = ["BEGINS_S", "ENDS", "Answer", "ControlServer", "NoDaemon", "ask", "listen", "process_that_answers"]
+__all__ = [
+    "BEGINS_S",
+    "ENDS",
+    "Answer",
+    "ControlServer",
+    "NoDaemon",
+    "ask",
+    "line_of",
+    "listen",
+    "process_that_answers",
+]
 
 Answer = dict[str, Any]
 Streams = Mapping[str, Callable[[Answer, socket.socket], None]]
@@ -125,9 +135,9 @@ class ControlServer:
                 question = _question_in(_read_line(link, _LINE_BYTES_MAX))
                 serve = None if question is None else self._streams.get(question["command"])
                 if question is None:
-                    link.sendall(_line({"error": "the question cannot be read"}))
+                    link.sendall(line_of({"error": "the question cannot be read"}))
                 elif serve is None:
-                    link.sendall(_line(self._answer(question)))
+                    link.sendall(line_of(self._answer(question)))
                 else:
                     stream = partial(serve, question, link)
                     self._streaming.add(threading.current_thread())
@@ -160,7 +170,7 @@ def ask(folder: str, question: Answer, begins_s: float = BEGINS_S) -> Answer:
     while True:
         with _connected(folder, until_s) as link:
             try:
-                link.sendall(_line(question))
+                link.sendall(line_of(question))
                 answer = _answer_in(_read_line(link, _ANSWER_BYTES_MAX))
             except (BrokenPipeError, ConnectionResetError):  # it has ended, and had not read all of the question
                 if has_ended:
@@ -176,7 +186,7 @@ def listen(folder: str, question: Answer, tick_s: float | None = None) -> Iterat
     """Ask something that is answered by a stream: each answer when it comes, until the daemon ends. `tick_s`: after so long
     without an answer there is an empty one, so that the caller can end. Raises as `ask`."""
     with _connected(folder, time.monotonic() + BEGINS_S) as link:
-        link.sendall(_line(question))
+        link.sendall(line_of(question))
         link.settimeout(tick_s)
         rest = b""
         while True:
@@ -288,7 +298,8 @@ def _path(folder: int, name: str) -> str:
     return f"/proc/self/fd/{folder}/{name}"
 
 
-def _line(words: Answer) -> bytes:
+def line_of(words: Answer) -> bytes:
+    """An answer, or a question, as it travels."""
     return json.dumps(words).encode("ascii") + b"\n"
 
 

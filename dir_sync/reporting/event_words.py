@@ -1,12 +1,10 @@
-"""Events as lines for people: the sentences of the log, with the time before each.
+"""Events as lines for people: the sentences of the log.
 
-In:   events, each with its time. Out: lines. A new kind of live note needs its sentence here: mypy says where.
+In:   events. Out: lines. A new kind of live note needs its sentence here: mypy says where.
 Used by: cli.watching, daemon.hooks, web.activity.
 """
 
 from __future__ import annotations
-
-import time
 
 from dir_sync.core import live_notes, notes
 from dir_sync.core.live_notes import Event
@@ -26,12 +24,11 @@ class EventWords:
         self._folder = folder
         self._lines: list[str] = []
 
-    def of(self, event: Event, time_s: float) -> list[str]:
+    def of(self, event: Event) -> list[str]:
         """Its lines; none for what another event says again."""
         self._lines = []
         self._say(event)
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_s))
-        return [f"{when} {_printable(line)}" for line in self._lines]
+        return [_printable(line) for line in self._lines]
 
     # --- as a place for lines ------------------------------------------------------------------------------------------
 

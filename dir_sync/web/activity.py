@@ -21,7 +21,6 @@ _KEPT_MAX = 10_000
 _FIRST_LAST = 500  # events of the past with which a stream begins
 _TICK_S = 0.5
 _END_WITHIN_S = 5.0
-_TIME_CHARS = len("2026-11-28 09:30:00 ")
 _BAD = frozenset(
     {
         *("conflict", "loss_held", "peer_held", "still_held", "loss_held_there", "held_there", "no_room", "rotten"),
@@ -109,7 +108,7 @@ def rows_of(folder: SharedFolder, answer: Answer, words: EventWords) -> list[Ans
     time_s = float(answer.get("time", 0))
     kind = str(answer["event"])
     known = {key: answer[key] for key in _KEYS if key in answer}
-    lines = words.of(event, time_s)
+    lines = words.of(event)
     if len(lines) != 1:  # of many files; the words of one event do not fit
         known, kind = {}, ""
     return [
@@ -119,7 +118,7 @@ def rows_of(folder: SharedFolder, answer: Answer, words: EventWords) -> list[Ans
                 "folder": folder.id,
                 "time_s": time_s,
                 "event": kind,
-                "text": line[_TIME_CHARS:],
+                "text": line,
                 "bad": answer["event"] in _BAD,
             },
         }

@@ -143,7 +143,7 @@ def test_a_wrong_command_line(tmp_path: Path, capsys: Printed, words: list[str],
 def test_each_kind_has_words_that_a_terminal_can_show(kind: type[Event]) -> None:
     words = EventWords("/shared")
     for event in samples(kind):
-        lines = words.of(event, 0.0)
+        lines = words.of(event)
         assert all(line.isprintable() for line in lines)
         if not kind.__name__.startswith(("Fetched", "Begun", "ReceivedMany", "SentMany", "PeerAhead")):
             assert lines
