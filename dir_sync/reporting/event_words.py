@@ -11,7 +11,7 @@ from dir_sync.core.live_notes import Event
 from dir_sync.core.model import show
 from dir_sync.core.pausing import NO_END
 from dir_sync.reporting.log import Once, how_many, moment
-from dir_sync.reporting.sentences import Sentences
+from dir_sync.reporting.sentences import Common, Sentences, Wrong
 
 __all__ = ["EventWords"]
 
@@ -50,25 +50,9 @@ class EventWords:
             case notes.SentMany(peer, files, _):
                 for path, size in files:
                     sentences.common(notes.Sent(path, peer, size))
-            case (
-                notes.NewHere()
-                | notes.ChangedHere()
-                | notes.RenamedHere()
-                | notes.DeletedHere()
-                | notes.Received()
-                | notes.Restored()
-                | notes.Copied()
-                | notes.Renamed()
-                | notes.Sent()
-                | notes.Removed()
-                | notes.MetaChanged()
-                | notes.AttributesChanged()
-                | notes.Kept()
-                | notes.Spared()
-                | notes.Reverted()
-            ):
+            case _ if isinstance(event, Common):
                 sentences.common(event)
-            case notes.Skipped() | notes.Blocked() | notes.Unreadable() | notes.CannotWrite() | notes.Unfit():
+            case _ if isinstance(event, Wrong):
                 sentences.wrong(event)
             case live_notes.Begun():
                 pass

@@ -70,19 +70,9 @@ class Narrator:
                 _remember(self._empty, note.path, (note, now_s))  # a copy begins with an empty file
             case notes.ChangedHere() | notes.RenamedHere() | notes.DeletedHere():
                 self._count(self._as_one(note, now_s), now_s)
-            case (
-                notes.NewHere()
-                | notes.Restored()
-                | notes.Sent()
-                | notes.Removed()
-                | notes.MetaChanged()
-                | notes.AttributesChanged()
-                | notes.Kept()
-                | notes.Spared()
-                | notes.Reverted()
-            ):
+            case _ if isinstance(note, Common):
                 self._count(note, now_s)
-            case notes.Skipped() | notes.Blocked() | notes.Unreadable() | notes.CannotWrite() | notes.Unfit():
+            case _ if isinstance(note, Wrong):
                 self._complain(note, now_s)
             case _:
                 self._sentences.single(note)
