@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from dir_sync import config
-from dir_sync.cli.parser import Parser, checked, command_parser
+from dir_sync.cli.parser import Parser, checked
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import root
@@ -32,12 +32,12 @@ __all__ = [
     "ask_node",
     "ask_running",
     "ask_until",
-    "command_parser",
     "consent",
     "duration",
     "has_terminal",
     "is_agreed",
     "line_of_person",
+    "no_answer",
     "no_node",
     "peer_of",
     "refuse_if_paused",
@@ -86,9 +86,7 @@ def answer_or_none(folder: str, question: Answer, named: str, begins_s: float = 
     except NoDaemon:
         return None
     except OSError as error:
-        raise ConfigError(
-            f"the node for {show(os.fsencode(named))} does not answer: {error.strerror or error}"
-        ) from None
+        raise no_answer(named, error) from None
     if "error" in answer:
         raise ConfigError(str(answer["error"]), config.USAGE if answer.get("exit_code") == config.USAGE else 1)
     return answer
@@ -113,6 +111,11 @@ def no_node(text: str, folder: str) -> ConfigError:
         if reason
         else f"no node is running for {name}; to start one: {shell.command(text)}"
     )
+
+
+def no_answer(text: str, error: OSError) -> ConfigError:
+    """The error if one runs, and says nothing that can be read. `text`: as for `no_node`."""
+    return ConfigError(f"the node for {show(os.fsencode(text))} does not answer: {error.strerror or error}")
 
 
 def answer_of(folder: str, question: Answer) -> Answer:
@@ -161,15 +164,18 @@ def consent(plan: Callable[[], str], yes: bool) -> None:
     text = plan()
     if text:
         sys.stderr.write(f"{text}\n")
-        if line_of_person("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        if not _says_yes("Go on?"):
             raise ConfigError("nothing was changed")
 
 
 def is_agreed(text: str, what: str = "Go on?") -> bool:
     if not has_terminal():
         raise ConfigError(f"{text} This needs your consent: run it in a terminal, or with --yes")
-    answer = line_of_person(f"{text} {what} [y/N] " if what else f"{text} [y/N] ")
-    return answer.strip().lower() in ("y", "yes")
+    return _says_yes(f"{text} {what}" if what else text)
+
+
+def _says_yes(question: str) -> bool:
+    return line_of_person(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def has_terminal() -> bool:

@@ -23,7 +23,6 @@ from dir_sync.cli.dialogue import (
     answer_of,
     ask_node,
     ask_until,
-    command_parser,
     duration,
     has_terminal,
     is_agreed,
@@ -31,7 +30,7 @@ from dir_sync.cli.dialogue import (
     peer_of,
     time_words,
 )
-from dir_sync.cli.parser import add_json, checked
+from dir_sync.cli.parser import add_json, checked, command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.network.control import Answer, NoDaemon, ask

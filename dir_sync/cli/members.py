@@ -6,7 +6,6 @@ Rule: before anyone may lose something, the command asks a person; a script pass
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from dir_sync.cli.dialogue import (
     is_agreed,
 )
 from dir_sync.cli.parser import add_json, command_parser
+from dir_sync.cli.results import columns, tell
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.network.control import Answer
@@ -48,21 +48,15 @@ def members(argv: list[str]) -> int:
     add_json(parser)
     given = parser.parse_args(argv)
     answer = _members(config.checked_folder(given.folder))
-    if given.json:
-        say(json.dumps(answer))
-        return config.OK
-    say(
-        f"closed mesh {answer['fingerprint']}, generation {answer['generation']}, {how_many(answer['count'], 'member')}"
-    )
     rows = [("NAME", "ROLE", "SINCE", "LET IN BY", "LAST SEEN HERE", "IDENTITY")]
     for one in answer["members"]:
         seen = "this machine" if one["me"] else "connected" if one["on"] else _moment(one["seen_s"])
         rows.append(
             (one["name"], _ROLES[one["role"]], _day(one["since_s"]), one["by"] or "-", seen, one["identity"][:8])
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    count = how_many(answer["count"], "member")
+    top = f"closed mesh {answer['fingerprint']}, generation {answer['generation']}, {count}"
+    tell(given.json, answer, [top, *columns(rows)])
     return config.OK
 
 
@@ -135,25 +129,25 @@ def remove(argv: list[str]) -> int:
         have, waiting = 1, [one["name"] for one in stay if not one["me"]]
     else:
         have, waiting = _spread(folder, answer, stay)
-    if given.json:
-        fields = {
-            "key": answer["fingerprint"],
-            "generation": answer["generation"],
-            "removed": [one["name"] for one in lost],
-            "left_out": [one["name"] for one in more],
-            "stay": [one["name"] for one in stay],
-            "waiting": waiting,
-        }
-        say(json.dumps(fields))
-        return config.OK
+    fields = {
+        "key": answer["fingerprint"],
+        "generation": answer["generation"],
+        "removed": [one["name"] for one in lost],
+        "left_out": [one["name"] for one in more],
+        "stay": [one["name"] for one in stay],
+        "waiting": waiting,
+    }
     has = "1 member has it" if have == 1 else f"{have:,} members have it"
     late = (
         f"; {listed(waiting)} {'gets it when it is' if len(waiting) == 1 else 'get it when they are'} back"
         if waiting
         else ""
     )
-    say(f"The key is {answer['fingerprint']} now, generation {answer['generation']}. {has}{late}.")
-    say(f"What {listed([one['name'] for one in lost])} already had, {'it has' if len(lost) == 1 else 'they have'}.")
+    lines = [
+        f"The key is {answer['fingerprint']} now, generation {answer['generation']}. {has}{late}.",
+        f"What {listed([one['name'] for one in lost])} already had, {'it has' if len(lost) == 1 else 'they have'}.",
+    ]
+    tell(given.json, fields, lines)
     return config.OK
 
 

@@ -8,12 +8,12 @@ It imports cryptography, so nothing else of the command line imports it.
 
 from __future__ import annotations
 
-import json
 import os
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_node, has_terminal, is_agreed
 from dir_sync.cli.parser import add_json, command_parser
+from dir_sync.cli.results import tell
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import SECRET_BYTES, MeshKey
 from dir_sync.core.model import show
@@ -42,13 +42,12 @@ def new_key(argv: list[str]) -> int:
     made = MeshKey.made_of(os.urandom(SECRET_BYTES))
     path = os.path.expanduser(given.file)
     files.create_file(path, made.text.encode("ascii") + b"\n")
-    if given.json:
-        say(json.dumps({"file": show(os.fsencode(path)), "key": made.fingerprint, "generation": made.generation}))
-        return config.OK
-    say(
-        f"{show(os.fsencode(path))}: the key of a new closed mesh, {made.fingerprint}. Whoever has this file is a member.\n"
-        f"To close a folder, start each of its nodes with it: {shell.command('DIR', '--key-file', path)}"
-    )
+    lines = [
+        f"{show(os.fsencode(path))}: the key of a new closed mesh, {made.fingerprint}. Whoever has this file is a member.",
+        f"To close a folder, start each of its nodes with it: {shell.command('DIR', '--key-file', path)}",
+    ]
+    answer = {"file": show(os.fsencode(path)), "key": made.fingerprint, "generation": made.generation}
+    tell(given.json, answer, lines)
     return config.OK
 
 
@@ -71,11 +70,8 @@ def key(argv: list[str]) -> int:
     if kept is None:
         raise ConfigError(_no_key(folder))
     mine = kept.key
-    if given.json:
-        fields = {"text": mine.text, "key": mine.fingerprint, "generation": mine.generation, "role": mine.role.value}
-        say(json.dumps(fields))
-    else:
-        say(mine.text)
+    fields = {"text": mine.text, "key": mine.fingerprint, "generation": mine.generation, "role": mine.role.value}
+    tell(given.json, fields, [mine.text])
     return config.OK
 
 
@@ -109,10 +105,9 @@ def leave(argv: list[str]) -> int:
         return config.ENVIRONMENT
     if ask_node(folder, {"command": "leave"}) is None:
         _forget(folder)
-    if given.json:
-        say(json.dumps({"folder": show(os.fsencode(folder)), "left": marker or ""}))
-    else:
-        say(f"{show(os.fsencode(folder))} is open {'now' if runs else 'from its next start on'}")
+    name = show(os.fsencode(folder))
+    line = f"{name} is open {'now' if runs else 'from its next start on'}"
+    tell(given.json, {"folder": name, "left": marker or ""}, [line])
     return config.OK
 
 

@@ -7,13 +7,13 @@ again and again.
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_running
 from dir_sync.cli.parser import add_json, checked, command_parser, count
+from dir_sync.cli.results import tell
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.shot import Left, Verdict
@@ -23,7 +23,6 @@ from dir_sync.network.control import Answer
 from dir_sync.reporting import log, shell
 from dir_sync.reporting.live_line import LiveLine, on_stderr
 from dir_sync.reporting.log import how_many, human_bytes, listed
-from dir_sync.reporting.output import say
 from dir_sync.reporting.progress_words import amount, progress_words
 
 __all__ = ["wait"]
@@ -64,10 +63,8 @@ def wait(argv: list[str]) -> int:
         if line is not None:
             line.take_away()
     left = [] if verdict is Verdict.EQUAL else missing(status, wish)
-    if given.json:
-        say(json.dumps(_object(verdict, status, wish, left, _mono_ms() - begun_ms)))
-    else:
-        say("\n".join(_words(verdict, status, wish, left, given.folder)))
+    answer = _object(verdict, status, wish, left, _mono_ms() - begun_ms)
+    tell(given.json, answer, _words(verdict, status, wish, left, given.folder))
     return _CODES[verdict]
 
 

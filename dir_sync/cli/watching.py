@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator, Iterator
 
 from dir_sync import config
-from dir_sync.cli.dialogue import no_node, refuse_if_paused
+from dir_sync.cli.dialogue import no_answer, no_node, refuse_if_paused
 from dir_sync.cli.hook_options import kinds_of
 from dir_sync.cli.parser import add_json, checked, command_parser, count
 from dir_sync.config import ConfigError
@@ -83,9 +83,7 @@ def _heard(text: str, folder: str, question: Answer) -> Iterator[Answer]:
     except NoDaemon:
         raise no_node(text, folder) from None
     except OSError as error:
-        raise ConfigError(
-            f"the node for {show(os.fsencode(text))} does not answer: {error.strerror or error}"
-        ) from None
+        raise no_answer(text, error) from None
 
 
 def _followed(folder: str, question: Answer) -> Generator[Answer, None, None]:

@@ -49,7 +49,15 @@ CLI: dict[str, set[str]] = {
         *("security.inviting", "security.joining", "security.listing", "security.process", "security.store"),
     },
     "cli.members": {
-        *("cli.dialogue", "cli.parser", "config", "network.control", "reporting.log", "reporting.output"),
+        *(
+            "cli.dialogue",
+            "cli.parser",
+            "cli.results",
+            "config",
+            "network.control",
+            "reporting.log",
+            "reporting.output",
+        ),
         *("security.alone", "security.founding", "security.keeper", "security.listing", "security.process"),
     },
     "cli.parser": {"cli.exits", "config", "reporting.output", "reporting.shell"},
@@ -104,7 +112,7 @@ CLI: dict[str, set[str]] = {
     },
     "cli.merging": {"cli.parser", "config", "reporting.shell"},
     "cli.mesh": {
-        *("cli.dialogue", "cli.parser", "config", "folder.state", "reporting.output", "reporting.shell"),
+        *("cli.dialogue", "cli.parser", "cli.results", "config", "folder.state", "reporting.output", "reporting.shell"),
         *("security.files", "security.process", "security.store"),
     },
     "cli.plan_words": {"reporting.log"},
@@ -127,8 +135,8 @@ CLI: dict[str, set[str]] = {
     },
     "cli.headlines": {"cli.results", "reporting.log", "reporting.progress_words"},
     "cli.waiting": {
-        *("cli.dialogue", "cli.parser", "cli.status_words", "config", "network.control", "reporting.live_line"),
-        *("reporting.log", "reporting.output", "reporting.progress_words", "reporting.shell"),
+        *("cli.dialogue", "cli.parser", "cli.results", "cli.status_words", "config", "network.control"),
+        *("reporting.live_line", "reporting.log", "reporting.progress_words", "reporting.shell"),
     },
     "cli.status_words": {"cli.headlines", "config", "network.control", "reporting.log", "reporting.shell"},
     "cli.conflict_tools": {"config", "history.choice", "history.client", "history.words", "reporting.log"},
