@@ -56,6 +56,8 @@ def events(argv: list[str]) -> int:
     if given.follow and given.no_wait:
         raise ConfigError("--follow and --no-wait exclude each other", config.USAGE)
     text = config.existing(given.folder)
+    if not given.follow:
+        refuse_if_paused(text)  # before anything else: its folder may be gone
     folder = config.checked_folder(text)
     words = EventWords(given.folder)
     last = given.last if given.last is not None or given.since is not None else _LAST
@@ -77,7 +79,6 @@ def events(argv: list[str]) -> int:
 
 def _heard(text: str, folder: str, question: Answer) -> Iterator[Answer]:
     """The answers of the node that runs, until it ends. ConfigError if there is none. `text`: as the user calls it."""
-    refuse_if_paused(folder)
     try:
         yield from listen(folder, question)
     except NoDaemon:

@@ -18,6 +18,7 @@ from dir_sync.core.live_notes import Event
 from dir_sync.core.note_json import kind_of
 from dir_sync.core.notes import Conflict, Received, ReceivedMany
 from dir_sync.daemon.stream import Stream
+from dir_sync.folder import root
 from dir_sync.network.control import ControlServer
 from dir_sync.readable import Readable
 from dir_sync.reporting.event_words import EventWords
@@ -137,6 +138,14 @@ def test_no_node(tmp_path: Path, capsys: Printed) -> None:
 def test_a_wrong_command_line(tmp_path: Path, capsys: Printed, words: list[str], said: str) -> None:
     assert cli.main(["events", str(tmp_path), *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_node_that_waits_for_its_folder_is_told_of(
+    tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(root, "paused", lambda text: "its disk is gone" if text == str(tmp_path / "gone") else "")
+    assert cli.main(["events", str(tmp_path / "gone")]) == 1
+    assert "the node is paused: its disk is gone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", get_args(Event), ids=kind_of)
