@@ -40,6 +40,7 @@ OWNER_NUMBER_END = 2**32 - 1  # above the largest number of a user: this one mea
 HISTORY_ANSWER_MAX = 10_000  # versions in the answer to one HISTORY_REQUEST
 NAME_CHARS_MAX = 64  # names of nodes and folders, ids
 TEXT_CHARS_MAX = 400  # reasons shown to people
+SHOWN_PATH_CHARS_MAX = 32_768  # longer than any escaped path: one that is printed whole can be typed again
 FOLDERS_MAX = 64  # folders in one hello
 MEMBERS_MAX = 1024  # of a closed mesh; a member may add others, and each costs every member some memory
 REMOVED_MAX = 1024  # of whom a key knows that they were removed

@@ -11,12 +11,11 @@ from __future__ import annotations
 import re
 from typing import Any, get_args
 
+from dir_sync.core import limits
 from dir_sync.core.live_notes import Event
 from dir_sync.core.model import from_shown, show
 
 __all__ = ["KINDS", "from_json", "kind_of", "to_json"]
-
-_PATH_CHARS_MAX = 32_768  # longer than any escaped path
 
 
 def kind_of(kind: type[Event]) -> str:
@@ -38,9 +37,9 @@ def to_json(event: Event) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     match value:
         case bytes():
-            return show(value, _PATH_CHARS_MAX)
+            return show(value, limits.SHOWN_PATH_CHARS_MAX)
         case ((bytes(), int()), *_):
-            return [{"path": show(path, _PATH_CHARS_MAX), "size": size} for path, size in value]
+            return [{"path": show(path, limits.SHOWN_PATH_CHARS_MAX), "size": size} for path, size in value]
         case tuple():
             return list(value)
         case str():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dir_sync.core import limits
 from dir_sync.core.model import Kind, parent_of, show
 from dir_sync.core.reconcile import Take
 from dir_sync.daemon.peers import ConnectedPeers
@@ -20,7 +21,6 @@ __all__ = ["held_changes"]
 _LOOKED_AT_MAX = 5_000  # paths
 _FOLDERS_MAX = 100
 _EXAMPLES_MAX = 5  # of a folder
-_PATH_CHARS_MAX = 32_768
 
 DELETED, REWRITTEN, VANISHED, UNKNOWN = "deleted", "rewritten", "vanished", "unknown"
 
@@ -71,7 +71,7 @@ def _group(at: str, by: str, here: bool, kind: str, files: int, amounts: Iterabl
         counts[folder] = counts.get(folder, 0) + count
         shown = examples.setdefault(folder, [])
         if len(shown) < _EXAMPLES_MAX:
-            shown.append(show(path, _PATH_CHARS_MAX))
+            shown.append(show(path, limits.SHOWN_PATH_CHARS_MAX))
     most = sorted(counts, key=lambda folder: (-counts[folder], folder))
     return {
         "at": at,
@@ -80,7 +80,7 @@ def _group(at: str, by: str, here: bool, kind: str, files: int, amounts: Iterabl
         "kind": kind,
         "files": files,
         "folders": [
-            {"folder": show(folder, _PATH_CHARS_MAX), "files": counts[folder], "examples": examples[folder]}
+            {"folder": show(folder, limits.SHOWN_PATH_CHARS_MAX), "files": counts[folder], "examples": examples[folder]}
             for folder in most[:_FOLDERS_MAX]
         ],
         "more_folders": max(0, len(most) - _FOLDERS_MAX),

@@ -10,6 +10,7 @@ import re
 import time
 
 from dir_sync.config import USAGE, ConfigError
+from dir_sync.core import limits
 from dir_sync.core.model import Kind, show
 from dir_sync.core.names import HISTORY
 from dir_sync.history.choice import Entry
@@ -35,7 +36,6 @@ NAMED_MAX = 20  # paths that are named one by one; the others are counted
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
-_PATH_CHARS_MAX = 32_768  # longer than any escaped path: a printed path can be typed again
 
 
 def moment(text: str, now_ns: int) -> int:
@@ -66,7 +66,7 @@ def local(time_ns: int) -> str:
 
 def full(path: bytes) -> str:
     """A whole path, escaped."""
-    return show(path, _PATH_CHARS_MAX)
+    return show(path, limits.SHOWN_PATH_CHARS_MAX)
 
 
 def table(entries: list[Entry]) -> list[str]:
