@@ -35,6 +35,7 @@ from dir_sync.reporting.progress_words import progress_words
 __all__ = ["screen", "watch"]
 
 _CHANGE_WITHIN_S = 1.0
+_AT_MOST_EACH_S = 0.1  # a folder in which everything changes all the time
 _AGAIN_S = 1.0  # until a node that has ended is asked again
 _WIDE = 110  # columns: from here on, the table of peers has all of its columns
 _NARROW = 60  # columns: below this, the table of peers has fewer of them
@@ -46,22 +47,27 @@ _BAR = 20
 def watch(folder: str) -> int:
     """Until Ctrl-C. ConfigError if no node runs at the beginning."""
     answer = _ask(folder, 0)  # the first error is an error
-    if not is_live(sys.stdout):
-        return _plainly(folder, answer)
-    console = Console(highlight=False, markup=False, emoji=False)
     try:
-        with Live(console=console, screen=True, auto_refresh=False) as live:
-
-            def show(status: Status, why: str) -> None:
-                live.update(screen(status, folder, console.width, console.height, time.time(), why), refresh=True)
-
-            _follow(folder, answer, show)
+        if is_live(sys.stdout):
+            _on_screen(folder, answer)
+        else:
+            _plainly(folder, answer)
     except KeyboardInterrupt:
         pass
     return config.OK
 
 
-def _plainly(folder: str, answer: Answer) -> int:
+def _on_screen(folder: str, answer: Answer) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+
+        def show(status: Status, why: str) -> None:
+            live.update(screen(status, folder, console.width, console.height, time.time(), why), refresh=True)
+
+        _follow(folder, answer, show)
+
+
+def _plainly(folder: str, answer: Answer) -> None:
     """For a pipe or a file: a line when the headline is another one."""
     last = ""
 
@@ -74,11 +80,7 @@ def _plainly(folder: str, answer: Answer) -> int:
             say(f"{stamp}  {why or headline(status, time.time())}")
             sys.stdout.flush()
 
-    try:
-        _follow(folder, answer, show)
-    except KeyboardInterrupt:
-        pass
-    return config.OK
+    _follow(folder, answer, show)
 
 
 def _follow(folder: str, answer: Answer, show: Callable[[Status, str], None]) -> None:
@@ -87,6 +89,7 @@ def _follow(folder: str, answer: Answer, show: Callable[[Status, str], None]) ->
     show(status, "")
     number = answer["number"]
     while True:
+        time.sleep(_AT_MOST_EACH_S)
         try:
             answer = _ask(folder, number)
             status, number = status_in(answer), answer["number"]

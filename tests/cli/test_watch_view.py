@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import Any
 
 import pytest
@@ -94,12 +95,32 @@ def test_without_a_terminal_it_is_a_line_for_each_headline(
 
     monkeypatch.setattr(watch_view, "ask_running", answer)
     monkeypatch.setattr(watch_view, "_AGAIN_S", 0.0)
+    monkeypatch.setattr(watch_view, "_AT_MOST_EACH_S", 0.0)
     assert main(["status", "x", "--watch"]) == config.OK
     assert [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()] == [
         "UP TO DATE with bob: 3 files (2.00 kB)",
         "no node is running",
         "ALONE: no other machine is connected",
     ]
+
+
+def test_a_node_in_which_everything_changes_all_the_time_is_not_kept_busy_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def answer(folder: str, question: Answer) -> Answer:
+        asked.append(question["unlike"])
+        if len(asked) > 5:
+            raise KeyboardInterrupt
+        return ANSWER | {"number": len(asked)}
+
+    slept: list[float] = []
+    monkeypatch.setattr(watch_view, "ask_running", answer)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    assert main(["status", "x", "--watch"]) == config.OK
+    assert asked == [0, 1, 2, 3, 4, 5]
+    assert sum(slept) >= 5 * 0.05
 
 
 def test_it_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
