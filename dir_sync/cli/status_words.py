@@ -6,6 +6,7 @@ In: the answer of a running node, or the Status in it. Out: that Status, or Conf
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from dir_sync.cli.headlines import COLOURS, headline, pause_words, peer_table, safe_line
 from dir_sync.config import ConfigError
@@ -71,20 +72,17 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
         if one.held:
             how = "waits for your decision"
         lines.append(f"  {one.path} {how}: {one.problem}")
-    if len(status.troubled) > _TOLD_MAX:
-        lines.append(f"  and {len(status.troubled) - _TOLD_MAX:,} more")
+    lines += _more(status.troubled)
     lines += [
         f"  {path} is larger than the --max-file-size of this machine: it is not sent, and not replaced here"
         for path in status.too_large[:_TOLD_MAX]
     ]
-    if len(status.too_large) > _TOLD_MAX:
-        lines.append(f"  and {len(status.too_large) - _TOLD_MAX:,} more that are too large")
+    lines += _more(status.too_large, " that are too large")
     lines += [
         f"  {path} changes all the time: it is sent once nobody writes into it for a moment"
         for path in status.restless[:_TOLD_MAX]
     ]
-    if len(status.restless) > _TOLD_MAX:
-        lines.append(f"  and {len(status.restless) - _TOLD_MAX:,} more that change all the time")
+    lines += _more(status.restless, " that change all the time")
     if status.unwatched_first is not None:
         first = status.unwatched_first
         which = f" ({first.path}: {first.problem})" if status.unwatched == 1 else f" ({first.path}, ...)"
@@ -94,8 +92,7 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
             f"{how_many(len(status.rotten), 'file')} went bad on the disk, and no connected machine has what was there:"
         )
         lines += [f"  {path}" for path in status.rotten[:_TOLD_MAX]]
-        if len(status.rotten) > _TOLD_MAX:
-            lines.append(f"  and {len(status.rotten) - _TOLD_MAX:,} more")
+        lines += _more(status.rotten)
     if status.healed:
         lines.append(
             f"{how_many(status.healed, 'file')} that went bad on the disk {'was' if status.healed == 1 else 'were'} healed"
@@ -110,6 +107,12 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
     lines.append(_last_line(status))
     return lines
+
+
+def _more(all_of_them: Sequence[object], words: str = "") -> list[str]:
+    """The line for those that are not named."""
+    rest = len(all_of_them) - _TOLD_MAX
+    return [f"  and {rest:,} more{words}"] if rest > 0 else []
 
 
 def _speed(per_s: int) -> str:
