@@ -163,7 +163,7 @@ class Chores:
         for words, meter in both:
             progress = meter.progress(now_ms)
             if progress is not None and progress.seconds >= _PROGRESS_AFTER_S:
-                self._narrator.whole(words, progress)
+                self._narrator.whole(words, progress, mono)
                 self._next_whole = mono + self._narrator.whole_every_s
 
     def _tell_progress(self, mono: float) -> None:

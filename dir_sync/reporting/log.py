@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Hashable, MutableMapping, Sequence
 from contextlib import nullcontext
-from typing import TextIO
+from typing import Any, TextIO
 
 from dir_sync.config import LOG_KEEP, LOG_MAX_SIZE, ConfigError
 from dir_sync.core.model import show
@@ -35,6 +35,7 @@ __all__ = [
     "listed",
     "logger",
     "moment",
+    "passing",
     "reopen",
     "setup",
     "wants_colour",
@@ -197,6 +198,14 @@ def labelled(label: str) -> logging.Logger | logging.LoggerAdapter[logging.Logge
     return _Labelled(label) if label else logger
 
 
+_PASSING = "is_passing"  # an attribute of records
+
+
+def passing(label: str) -> logging.LoggerAdapter[Any]:
+    """As `labelled`, for lines that count for the moment only: stderr gets them, and the log file does not."""
+    return logging.LoggerAdapter(labelled(label), {_PASSING: True})
+
+
 class _Lines(logging.Handler):
     """Writes whole lines to a descriptor or, if there is none (a captured stderr), to a stream."""
 
@@ -225,6 +234,8 @@ class _Lines(logging.Handler):
         return self._file is not None
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self.is_file and hasattr(record, _PASSING):
+            return
         try:
             colour = _COLOURS.get(record.levelno, "") if self._colour else ""
             for line in self.format(record).split("\n"):

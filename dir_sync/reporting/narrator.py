@@ -15,7 +15,7 @@ from dir_sync.core.frozen import mutable
 from dir_sync.core.notes import Note
 from dir_sync.core.progress import Progress
 from dir_sync.reporting.live_line import is_live
-from dir_sync.reporting.log import Once, is_verbose
+from dir_sync.reporting.log import Once, is_verbose, passing
 from dir_sync.reporting.progress_words import progress_words
 from dir_sync.reporting.sentences import Common, Sentences, Wrong, details
 
@@ -47,7 +47,9 @@ class Narrator:
         """`folder`: the shared one, for commands that people can paste. `once`: lines that were said, and are not said again.
         `label`: what each line begins with, where there are several folders."""
         self.whole_every_s = _ON_TERMINAL_S if is_live(sys.stderr) else _ELSEWHERE_S  # between lines about the whole
+        self._whole_due_s: dict[str, float] = {}  # when the log file gets the next one
         self._sentences = Sentences(folder, once or Once(), label)
+        self._passing = Sentences(folder, Once(), log=passing(label))
         self._crowds: dict[tuple[type[Common], str], _Crowd] = {}  # by kind and peer
         # path -> how its content arrived, until it is installed
         self._came: dict[bytes, notes.Fetched | notes.FetchedDelta] = {}
@@ -154,9 +156,13 @@ class Narrator:
         since += [since_s for _, since_s in self._empty.values()]
         return min([*since, *(since_s for since_s, _ in self._wrong.values())], default=None)
 
-    def whole(self, words: str, progress: Progress) -> None:
-        """Log how far all that comes here, or goes out, has come."""
-        self._sentences.whole(words, progress_words(progress))
+    def whole(self, words: str, progress: Progress, now_s: float) -> None:
+        """Log how far all that comes here, or goes out, has come. What is said more often on a terminal is not for the log
+        file."""
+        is_due = now_s >= self._whole_due_s.get(words, now_s)
+        if is_due:
+            self._whole_due_s[words] = now_s + _ELSEWHERE_S
+        (self._sentences if is_due else self._passing).whole(words, progress_words(progress))
 
     def progress(
         self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False

@@ -35,7 +35,7 @@ class Bench:
             commit_due_s=lambda: self.commit_due_s, is_commit_due=self._is_commit_due, commit=self._commit
         )
         narrator: Any = SimpleNamespace(
-            whole=lambda words, progress: self.wholes.append(words),
+            whole=lambda words, progress, mono: self.wholes.append(words),
             whole_every_s=60.0,
             breathe=lambda mono: None,
             progress=lambda path, *more, **sending: self.progress.append(path),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -14,8 +15,12 @@ from dir_sync.core.events import PeerDown, Received, Touched, Urgency
 from dir_sync.core.jobs import Applied
 from dir_sync.core.messages import Change, ModificationUpdate
 from dir_sync.core.model import Kind, Stamp
+from dir_sync.core.progress import Progress
+from dir_sync.reporting import log, narrator
 from dir_sync.reporting.narrator import Narrator
 from tests.pair import Pair
+
+Printed = pytest.CaptureFixture[str]
 
 
 def line(caplog: pytest.LogCaptureFixture, note: notes.Note) -> str:
@@ -219,6 +224,29 @@ def test_progress_in_both_directions(caplog: pytest.LogCaptureFixture) -> None:
         "sending big{} to b{0}b: 40 % of 100 MB at 10.0 MB/s, 6.0 s left",
         "receiving big{} from b{0}b: 40 % of 100 MB at 5.00 MB/s, 12 s left",
     ]
+
+
+@pytest.mark.parametrize(("is_terminal", "label"), [(True, ""), (True, "notes"), (False, "")])
+def test_the_log_file_gets_the_progress_of_the_whole_once_a_minute(
+    tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch, is_terminal: bool, label: str
+) -> None:
+    """Also while a terminal gets it once a second."""
+    monkeypatch.setattr(narrator, "is_live", lambda stream: is_terminal)
+    log.setup(0, str(tmp_path / "log"))
+    try:
+        told = Narrator(label=label)
+        now = 0
+        while now <= 120:
+            told.whole("coming here", Progress(9, 3, 90, 30, 0, 0, 5, now, None), 1_000.0 + now)
+            told.whole("going out", Progress(9, 3, 90, 30, 0, 0, 5, now, None), 1_000.0 + now)
+            now += int(told.whole_every_s)
+    finally:
+        log.close()
+    in_file, on_stderr = (tmp_path / "log").read_text().splitlines(), capsys.readouterr().err.splitlines()
+    for words in ("coming here", "going out"):
+        said = f"  {f'[{label}] ' if label else ''}{words}: 3 of 9 files, 30 B of 90 B (33 %), 5 B/s"
+        assert sum(line.endswith(said) for line in in_file) == 3
+        assert sum(line.endswith(said) for line in on_stderr) == (121 if is_terminal else 3)
 
 
 def test_a_change_is_told_with_its_maker_and_not_with_who_passed_it_on() -> None:
