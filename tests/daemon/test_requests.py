@@ -6,6 +6,7 @@ import logging
 import queue
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -204,7 +205,8 @@ def test_an_approval_says_what_it_is_about(bench: Bench) -> None:
 
 def test_whoever_asks_waits_until_the_node_ends() -> None:
     inbox = Inbox()
-    answer = ask_engine(inbox, {"command": "status"}, lambda: True)
+    ends_once_it_is_asked = Mock(side_effect=[False, True])
+    answer = ask_engine(inbox, {"command": "status"}, ends_once_it_is_asked)
     assert "did not answer in time" in answer["error"]
     asked = inbox.get(0)
     assert isinstance(asked, Asked)
