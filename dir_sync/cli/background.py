@@ -206,22 +206,22 @@ def owner_against(one: Config) -> str:
     folder's own state."""
     if os.geteuid() != 0 or Part.OWNER in one.preserve:
         return ""
-    try:
-        owner = os.stat(one.folder).st_uid
-        state = os.stat(os.path.join(one.folder, ".dir_sync")).st_uid
-    except OSError:
-        state = -1
-        try:
-            owner = os.stat(one.folder).st_uid
-        except OSError:
-            return ""  # it is not here now
-    if 0 in (owner, state):
+    owner, of_state = _owner(one.folder), _owner(os.path.join(one.folder, ".dir_sync"))
+    if owner is None or 0 in (owner, of_state):
         return ""
     name, folder = owner_name(one.folder), show(os.fsencode(one.folder))
     return (
         f"{folder} belongs to {name}, and you are root: what others send would belong to root. Run this as {name}"
         f" (sudo -u {name} ...), or keep the owners (--preserve owner)"
     )
+
+
+def _owner(path: str) -> int | None:
+    """None: it is not here now."""
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return None
 
 
 def default_log(asked: Asked) -> str:
