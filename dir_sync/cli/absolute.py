@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from dir_sync.cli.asked import default_file
+from dir_sync.cli.names import is_named
 from dir_sync.cli.options import STORAGE, add_node_options
 from dir_sync.cli.parser import Parser
 
@@ -29,6 +30,11 @@ class Words(NamedTuple):
 
     folders: list[str]
     options: dict[str, list[str]]
+
+    @property
+    def paths(self) -> list[str]:
+        """The folders, without the names under which they are shared."""
+        return [word if word.startswith("/") else word.partition("=")[2] for word in self.folders]
 
     @property
     def line(self) -> list[str]:
@@ -90,8 +96,8 @@ def _path(text: str, folder: str) -> str:
 
 
 def _folder(word: str, folder: str) -> str:
-    """DIR or NAME=DIR, as `names.is_named` takes it in that folder."""
-    name, equals, rest = word.partition("=")
-    if equals and "/" not in name and not os.path.lexists(os.path.join(folder, word)):
+    """DIR or NAME=DIR."""
+    if is_named(word, folder):
+        name, _, rest = word.partition("=")
         return f"{name}={_path(rest, folder)}" if rest else word
     return _path(word, folder) if word else word

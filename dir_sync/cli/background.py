@@ -18,6 +18,7 @@ from dir_sync import config
 from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, of_typed, without
 from dir_sync.cli.asked import Asked, default_file, read_asked
 from dir_sync.cli.launch import launch
+from dir_sync.cli.names import is_named
 from dir_sync.cli.options import run_parser
 from dir_sync.cli.parser import Parser, checked
 from dir_sync.cli.running_nodes import Node, node_of, node_of_file, restart_unit
@@ -265,9 +266,7 @@ def _running(parser: Parser, folders: Sequence[str], file: str | None) -> list[N
         return [] if node is None else [node]
     nodes: dict[int, Node] = {}
     for text in folders:
-        name, equals, rest = text.partition("=")
-        text = rest if equals and "/" not in name and not os.path.lexists(text) else text
-        text = config.existing(text)
+        text = _path(text)
         if root.pauser(text) is None and not root.known_as(text) and not os.path.isdir(text):
             config.checked_folder(text)  # says what is wrong
         node = node_of(os.path.realpath(text))
@@ -276,11 +275,14 @@ def _running(parser: Parser, folders: Sequence[str], file: str | None) -> list[N
     return list(nodes.values())
 
 
+def _path(text: str) -> str:
+    """That of a folder, as the user calls it: DIR or NAME=DIR."""
+    return config.existing(text.partition("=")[2] if is_named(text) else text)
+
+
 def _check_all_named(node: Node, folders: Sequence[str]) -> None:
     """ConfigError if the node shares more than these; none: they are those of a file."""
-    named = {os.path.realpath(text) for text in folders} | {
-        os.path.realpath(text.partition("=")[2]) for text in folders
-    }
+    named = {os.path.realpath(_path(text)) for text in folders}
     if folders and (more := [folder for folder in node.folders if folder not in named]):
         shown = listed([show(os.fsencode(folder)) for folder in more])
         raise ConfigError(

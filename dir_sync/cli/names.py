@@ -18,10 +18,11 @@ from dir_sync.core.model import show
 __all__ = ["is_named", "name_and_folder", "together"]
 
 
-def is_named(word: str) -> bool:
-    """True for NAME=DIR. A folder that exists under just these letters is meant instead."""
+def is_named(word: str, where: str = "") -> bool:
+    """True for NAME=DIR. A folder that exists under just these letters is meant instead. `where`: the folder in which the word
+    was typed; "": this one."""
     name, equals, _ = word.partition("=")
-    return bool(equals) and "/" not in name and not os.path.lexists(word)
+    return bool(equals) and "/" not in name and not os.path.lexists(os.path.join(where, word))
 
 
 def name_and_folder(word: str) -> tuple[str, str]:

@@ -101,9 +101,7 @@ def _user_units() -> str:
 
 def _name(words: Words) -> str:
     """The name of the service: it follows from the first folder, or the configuration file, alone."""
-    path = words.options["config"][0].partition("=")[2] if "config" in words.options else words.folders[0]
-    if not path.startswith("/"):
-        path = path.partition("=")[2]
+    path = words.options["config"][0].partition("=")[2] if "config" in words.options else words.paths[0]
     path = os.path.realpath(path)
     slug = re.sub(r"[^A-Za-z0-9_]+", "-", os.path.splitext(os.path.basename(path))[0]).strip("-")[:40]
     return f"dir-sync-{slug or 'node'}-{blake3(os.fsencode(path)).hexdigest(length=3)}"
@@ -250,10 +248,10 @@ def _status(init: _Init, name: str, words: Words) -> int:
         state, text = found.get("ActiveState", "unknown"), found.get("StatusText", "")
         say(f"now: {state}" + (f" ({text})" if text else ""))
         return config.OK if state in ("active", "reloading") else config.UNFINISHED
-    folders = [re.sub(r"^[^/]*=", "", one) for one in words.folders]
-    runs = bool(folders) and all(node_of(os.path.realpath(one)) is not None for one in folders)
+    paths = words.paths
+    runs = bool(paths) and all(node_of(os.path.realpath(one)) is not None for one in paths)
     say(f"now: {'active' if runs else 'no node runs'}")
-    return config.OK if runs or not folders else config.UNFINISHED
+    return config.OK if runs or not paths else config.UNFINISHED
 
 
 def _none(words: Words) -> str:

@@ -12,6 +12,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -19,6 +21,7 @@ from dir_sync.cli import background, running_nodes
 from dir_sync.cli.asked import Asked
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.preserve import Part
+from dir_sync.folder.processes import Process
 from dir_sync.folder.started import started
 from tests.cli.background_kit import ROOT, Machine, wait_for
 
@@ -235,6 +238,18 @@ def test_several_folders_have_one_node_and_end_together(machine: Machine) -> Non
     machine.ok("stop", "shared", "other")
     assert not machine.node()
     assert not machine.node(other)
+
+
+def test_the_folder_in_which_the_command_is_typed_is_not_named_by_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (tmp_path.resolve() / name for name in ("one", "other"))
+    other.mkdir()
+    monkeypatch.chdir(other)
+    node = running_nodes.Node(cast(Process, SimpleNamespace(number=1)), [str(one), str(other)])
+    with pytest.raises(ConfigError, match=f"also shares {other}"):
+        background._check_all_named(node, [str(one)])
+    background._check_all_named(node, [f"first={one}", "../other"])
 
 
 def test_a_configuration_file(machine: Machine) -> None:
