@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from dir_sync import config
+from dir_sync.cli.options import KEY_FILE
 from dir_sync.daemon.supervisor import DETACH, SOCKET
 from dir_sync.reporting import shell
 
@@ -55,8 +55,8 @@ def _environment(address: str, key_file: str) -> dict[str, str]:
         environment.pop(name, None)
     environment |= {SOCKET: address, DETACH: "1"}
     if key_file:
-        environment["DIR_SYNC_KEY_FILE"] = key_file
-    for name in (shell.STARTED_AS, shell.PYTHON, "DIR_SYNC_KEY_FILE"):
+        environment[KEY_FILE] = key_file
+    for name in (shell.STARTED_AS, shell.PYTHON, KEY_FILE):
         if "/" in environment.get(name, ""):  # the new process works in another folder
             environment[name] = os.path.abspath(environment[name])
     return environment
@@ -137,4 +137,4 @@ def _reason(said: bytes, code: int) -> str:
     if own:
         return own[-1]
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return f"the node ended with {how}" + (f": {lines[-1]}" if lines and code not in (0, config.OK) else "")
+    return f"the node ended with {how}" + (f": {lines[-1]}" if lines and code else "")
