@@ -20,7 +20,7 @@ from dir_sync.cli.asked import Asked, default_file, read_asked
 from dir_sync.cli.launch import launch
 from dir_sync.cli.names import is_named
 from dir_sync.cli.options import run_parser
-from dir_sync.cli.parser import Parser, checked
+from dir_sync.cli.parser import Parser, checked, examples_of
 from dir_sync.cli.running_nodes import Node, node_of, node_of_file, restart_unit
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
@@ -46,7 +46,7 @@ def start(argv: list[str]) -> int:
         "Start a node for DIR that goes on when the terminal is closed. It takes the options of a node. The command returns "
         "when the node is ready, or says why it is not. Its log goes to a file in your state folder, if --log-file names no "
         "other.",
-        _examples(
+        examples_of(
             "start ~/shared",
             "start ~/notes ~/photos --name laptop",
             "start --config ~/dir_sync.toml",
@@ -67,7 +67,7 @@ def stop(argv: list[str]) -> int:
         "stop",
         "End the node that runs for DIR, wherever it was started, and wait for that. What was under way goes on at the next "
         "start. If that node shares more folders, name all of them; 'pause' leaves one of them alone.",
-        _examples(
+        examples_of(
             "stop ~/shared",
             "stop --config ~/dir_sync.toml",
         ),
@@ -97,7 +97,7 @@ def restart(argv: list[str]) -> int:
         "End the node that runs for DIR, and start it again in the background, with the command line that it had; or, if "
         "any option of a node is given, with that one instead. If none runs, it is started. --join and --new count for one start "
         "only.",
-        _examples(
+        examples_of(
             "restart ~/shared",
             "restart ~/shared --limit-up 2M",
             "restart --config ~/dir_sync.toml",
@@ -320,7 +320,3 @@ def _seconds(text: str) -> int:
     if seconds is None:
         raise ConfigError("a time from 1s to 1h, such as 30s", config.USAGE)
     return seconds
-
-
-def _examples(*examples: str) -> str:
-    return "\n".join(["examples:", *(f"  {{program}} {one}" for one in examples)])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dir_sync import config
 from dir_sync.cli.asked import default_file
 from dir_sync.cli.config_file import example, read_file
-from dir_sync.cli.parser import Parser, add_json
+from dir_sync.cli.parser import Parser, add_json, examples_of
 from dir_sync.cli.results import tell
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
@@ -108,8 +108,7 @@ def _wait(file: str, before: Running) -> Running:
 
 
 def _file_parser(name: str, description: str, *examples: str) -> Parser:
-    lines = ["examples:", *(f"  {{program}} {one}" for one in examples)]
-    parser = Parser(name, description, "\n".join(lines), examples[0])
+    parser = Parser(name, description, examples_of(*examples), examples[0])
     parser.add_argument("--config", metavar="FILE", help="this file (default: ~/.config/dir_sync/config.toml)")
     parser.add_argument("-h", "--help", action="help", help="print this help and exit")
     return parser

@@ -18,7 +18,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.reporting import output, shell
 
-__all__ = ["Parser", "add_json", "checked", "command_parser", "count", "parser_of"]
+__all__ = ["Parser", "add_json", "checked", "command_parser", "count", "examples_of", "parser_of"]
 
 T = TypeVar("T")
 
@@ -192,12 +192,16 @@ def command_parser(
 ) -> Parser:
     """The parser of a command other than ``run``. `examples`: arguments after the program name; `more`: text after the
     examples; `what`: its positional argument, "folder" for DIR or "file" for FILE."""
-    lines = [f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)]
-    parser = Parser(name, description, "\n".join([*lines, *(["", more] if more else [])]), examples[0])
+    parser = Parser(name, description, examples_of(*examples) + (f"\n\n{more}" if more else ""), examples[0])
     helps = {"folder": ("DIR", "the shared folder"), "file": ("FILE", "a file that does not exist yet")}
     parser.add_argument(what, metavar=helps[what][0], help=helps[what][1], nargs="?" if folder_is_optional else None)
     parser.add_argument("-h", "--help", action="help", help="print this help and exit")
     return parser
+
+
+def examples_of(*examples: str) -> str:
+    """They as the end of --help shows them. `examples`: arguments after the program name."""
+    return "\n".join([f"example{'s' * (len(examples) > 1)}:", *(f"  {{program}} {one}" for one in examples)])
 
 
 def add_json(parser: Parser, what: str = "one JSON object") -> None:
