@@ -13,7 +13,6 @@ import subprocess
 import time
 from typing import NamedTuple
 
-from dir_sync import config
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import root
@@ -21,7 +20,7 @@ from dir_sync.folder.processes import Process, holder_of, process_of
 from dir_sync.folder.running import running
 from dir_sync.network.control import process_that_answers
 
-__all__ = ["Node", "node_of", "node_of_file", "restart_unit", "systemctl"]
+__all__ = ["Node", "node_of", "node_of_file", "output_of", "restart_unit", "systemctl"]
 
 _BEGINS_S = 15.0
 _AGAIN_S = 0.05
@@ -106,12 +105,16 @@ def restart_unit(node: Node) -> None:
 
 def systemctl(*words: str, is_user: bool) -> str:
     """What systemctl prints. ConfigError if it fails."""
-    command = ["systemctl", *(["--user"] if is_user else []), *words]
+    return output_of("systemctl", *(["--user"] if is_user else []), *words)
+
+
+def output_of(*command: str, given: str = "") -> str:
+    """What a program of the system prints. `given`: its input. ConfigError with its own words, if it fails."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise ConfigError(f"systemctl cannot be run: {error.strerror}") from None
+        raise ConfigError(f"{command[0]} cannot be run: {error.strerror}") from None
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
-        raise ConfigError(f"{' '.join(command)}: {said[0]}", config.ENVIRONMENT)
+        raise ConfigError(f"{' '.join(command)}: {said[0]}")
     return done.stdout

@@ -24,8 +24,8 @@ from dir_sync.cli.asked import Asked, read_asked
 from dir_sync.cli.background import ends, start
 from dir_sync.cli.boot_files import Service, cron_line, openrc_script, unit
 from dir_sync.cli.options import KEY_FILE
-from dir_sync.cli.parser import Parser
-from dir_sync.cli.running_nodes import node_of, systemctl
+from dir_sync.cli.parser import Parser, examples_of
+from dir_sync.cli.running_nodes import node_of, output_of, systemctl
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder.user_state import state_path
@@ -55,14 +55,17 @@ class _Init(NamedTuple):
 
 def service(argv: list[str]) -> int:
     """``service install|remove|status DIR``."""
-    examples = ("service install ~/shared", "service status ~/shared", "service remove ~/shared",
-                "service install ~/shared --limit-up 2M --print")  # fmt: skip
     parser = Parser(
         "service",
         "Let a node for DIR start at each boot, with the options of a node that are given. systemd does it: as a service of "
         "this user, or, for root and with --system, of the machine. Without systemd, OpenRC (for root) or a line of cron does"
         " it.",
-        "\n".join(["examples:", *(f"  {{program}} {one}" for one in examples)]),
+        examples_of(
+            "service install ~/shared",
+            "service status ~/shared",
+            "service remove ~/shared",
+            "service install ~/shared --limit-up 2M --print",
+        ),
         "service install ~/shared",
         "service install|remove|status DIR... [options of a node]",
     )
@@ -129,8 +132,8 @@ def _install(init: _Init, words: Words, user: str, only_print: bool) -> int:
     _end_others(made)
     try:
         if init.kind == "openrc":
-            _do("rc-update", "add", made.name, "default")
-            _do("rc-service", made.name, "restart")
+            output_of("rc-update", "add", made.name, "default")
+            output_of("rc-service", made.name, "restart")
         else:
             is_user = init.kind == "user"
             systemctl("daemon-reload", is_user=is_user)
@@ -189,7 +192,7 @@ def _linger() -> str:
     if os.path.exists(f"/var/lib/systemd/linger/{name}"):
         return ""
     try:
-        _do("loginctl", "--no-ask-password", "enable-linger")
+        output_of("loginctl", "--no-ask-password", "enable-linger")
     except ConfigError:
         return f"sudo loginctl enable-linger {shlex.quote(name)}"
     return ""
@@ -223,8 +226,8 @@ def _remove(init: _Init, name: str, words: Words) -> int:
     if not os.path.exists(path):
         raise ConfigError(_none(words))
     if init.kind == "openrc":
-        _do("rc-service", "--ifstarted", name, "stop")
-        _do("rc-update", "delete", name)
+        output_of("rc-service", "--ifstarted", name, "stop")
+        output_of("rc-update", "delete", name)
         os.unlink(path)
     else:
         is_user = init.kind == "user"
@@ -268,18 +271,7 @@ def _crontab() -> list[str]:
 
 
 def _set_crontab(lines: Sequence[str]) -> None:
-    _do("crontab", "-", given="".join(f"{line}\n" for line in lines))
-
-
-def _do(*command: str, given: str = "") -> None:
-    """ConfigError with the program's own words, if it fails."""
-    try:
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise ConfigError(f"{command[0]} cannot be run: {error.strerror}") from None
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
-        raise ConfigError(f"{' '.join(command)}: {said[0]}")
+    output_of("crontab", "-", given="".join(f"{line}\n" for line in lines))
 
 
 def _write(path: str, text: str, mode: int) -> None:
