@@ -173,7 +173,8 @@ def _of_machine(asked: Asked, node: _Node) -> Iterator[Check]:
     )
     yield judge_librsync(machine_facts.librsync())
     folder, trouble = machine_facts.user_state_trouble()
-    yield judge_user_state(show(os.fsencode(_short(folder))), trouble)
+    make = f"mkdir -p {shell.quoted(folder)} && chmod 700 {shell.quoted(folder)}"
+    yield judge_user_state(show(os.fsencode(_short(folder))), trouble, make)
     yield judge_open_files(machine_facts.open_files(node.process))
     folders = unwatched = 0
     if node.status is not None:

@@ -116,9 +116,9 @@ def judge_python(version: tuple[int, int, int], missing: tuple[str, ...], repair
     return good("python", f"Python {said} with all packages")
 
 
-def judge_user_state(folder: str, trouble: str) -> Check:
-    """`trouble`: why nothing can be remembered there."""
+def judge_user_state(folder: str, trouble: str, repair: str) -> Check:
+    """`trouble`: why nothing can be remembered there. `repair`: what makes the folder."""
     if trouble:
         text = f"{folder} is of no use: {trouble}; whether a disk is not mounted cannot be remembered"
-        return warn("user-state", text, f"mkdir -p {folder} && chmod 700 {folder}")
+        return warn("user-state", text, repair)
     return good("user-state", f"what is remembered of folders is in {folder}")

@@ -144,3 +144,13 @@ def test_the_folders_of_a_node_that_runs_are_not_counted_again(
     assert "300,000 folders cannot be watched" in out
     limit = int(out.split("max_user_watches=")[1].split()[0])
     assert limit >= 600_000
+
+
+def test_a_command_about_a_folder_with_a_blank_in_its_name_can_be_pasted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my state").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "my state"))
+    assert main(["doctor", *free_ports()]) == 0
+    where = f"'{tmp_path}/my state/dir_sync'"
+    assert f"> mkdir -p {where} && chmod 700 {where}\n" in capsys.readouterr().out

@@ -89,5 +89,6 @@ def test_python() -> None:
 
 
 def test_what_is_remembered() -> None:
-    assert judge_user_state("~/.local/state/dir_sync", "").verdict is OK
-    assert judge_user_state("/nowhere", "/nowhere cannot be written").verdict is WARN
+    assert judge_user_state("~/.local/state/dir_sync", "", "mkdir").verdict is OK
+    check = judge_user_state("/nowhere", "/nowhere cannot be written", "mkdir")
+    assert (check.verdict, check.fix) == (WARN, ("mkdir",))
