@@ -117,8 +117,8 @@ def _add_what_is_here(client: HistoryClient, path: bytes, told: Answer) -> None:
     if found is not None:
         told["disk"] = {"kind": KINDS[found.kind], "size": found.size, "modified_ns": found.mtime}
     waits = {one["wait"] for one in told["waits"]}
-    is_folder = found is not None and found.kind is Kind.DIRECTORY
     if not told.get("node_runs"):  # otherwise it has said that
+        is_folder = found is not None and found.kind is Kind.DIRECTORY
         rule = rules_above(os.fsencode(client.folder), path).rule_for(path, is_folder)
         if rule is not None:
             text = f"{place(rule)}: {show_text(rule.text)}"

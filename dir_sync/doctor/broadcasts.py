@@ -71,7 +71,7 @@ def probe(
     return [
         Broadcast(
             network.name, network.address, network.broadcast, trouble.get(network, ""), network in heard_itself,
-            tuple(sorted(others[network])), network.address.startswith("127."),
+            tuple(sorted(others[network])),
         )
         for network in networks
     ]  # fmt: skip

@@ -31,6 +31,7 @@ CLOCK_WARN_S = 2.0
 CLOCK_FAIL_S = 60.0
 MTU_LEAST = 576  # a beacon fits
 MTU_USUAL = 1_280
+MTU_ETHERNET = 1_500
 
 
 class Broadcast(NamedTuple):
@@ -42,7 +43,10 @@ class Broadcast(NamedTuple):
     trouble: str  # why it could not be sent; "": it was sent
     hears_itself: bool
     others: tuple[str, ...]  # addresses of other machines that were heard there
-    is_loopback: bool = False
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.address.startswith("127.")
 
 
 class Port(NamedTuple):
@@ -83,7 +87,6 @@ class Path(NamedTuple):
     answers: bool | None = None  # a small packet is answered; None: that cannot be tried
     answers_full: bool | None = None  # ... and one of `mtu` bytes
     passes: int = 0  # if not: the largest of the usual sizes that is answered; 0: none
-    jumbo: bool = False  # larger than usual: all machines on that network need the same
 
 
 # --- broadcast -------------------------------------------------------------------------------------------------------
@@ -205,7 +208,7 @@ def judge_mtu(paths: Sequence[Path]) -> list[Check]:
             checks.append(warn(name, f"{one.name}: MTU {one.mtu} is unusually small and slows transfers", lower))
         elif one.answers_full:
             checks.append(good(name, f"{one.name}: packets of {one.mtu} bytes reach {one.peer}"))
-        elif one.jumbo:
+        elif one.mtu > MTU_ETHERNET:
             text = f"{one.name}: MTU {one.mtu}: all machines on that network need the same"
             checks.append(good(name, text))
         else:

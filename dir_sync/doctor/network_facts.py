@@ -22,7 +22,6 @@ from dir_sync.utils import interfaces, is_on_link
 
 __all__ = ["firewall", "free_port", "nft_lets_in", "paths", "port", "text_lets_in"]
 
-_USUAL_MTU = 1_500
 _SIZES = (1_500, 1_492, 1_450, 1_420, 1_400, 1_350, 1_300, 1_280)  # Ethernet, PPPoE, tunnels
 _RUN_S = 5.0
 _SBIN = "/usr/sbin:/sbin:/usr/local/sbin"
@@ -98,9 +97,9 @@ def firewall(udp: int, tcp: int, root: str = "/") -> Firewall:
     if os.geteuid() != 0:
         return Firewall((), is_known=False, lets_in=False)
     rules = _output("nft", "-j", "list", "ruleset")
-    drops = nft_lets_in(rules, udp, tcp) if rules else None
-    if drops is not None:
-        return Firewall(("nftables",), is_known=True, lets_in=drops)
+    lets_in = nft_lets_in(rules, udp, tcp) if rules else None
+    if lets_in is not None:
+        return Firewall(("nftables",), is_known=True, lets_in=lets_in)
     rules = _output("iptables-save")
     if ":INPUT DROP" in rules or "-A INPUT -j DROP" in rules or "-A INPUT -j REJECT" in rules:
         return Firewall(("iptables",), is_known=True, lets_in=text_lets_in(rules, udp, tcp))
@@ -209,7 +208,7 @@ def paths(interface: str | None, peers: Sequence[Peer]) -> list[Path]:
             passes = 0
             if small and full is False:
                 passes = next((size for size in _SIZES if size < mtu and answers(peer.address, size)), 0)
-            found.append(Path(network.name, mtu, peer.name, small, full, passes, mtu > _USUAL_MTU))
+            found.append(Path(network.name, mtu, peer.name, small, full, passes))
         if not near:
-            found.append(Path(network.name, mtu, jumbo=mtu > _USUAL_MTU))
+            found.append(Path(network.name, mtu))
     return found

@@ -95,7 +95,7 @@ class VerifyAnswers:
         self._charge(replica, walk.read - request.read + len(found) * _ENTRY_BYTES)
         request.read, request.said_ms = walk.read, self._board.now.mono_ms
         is_refused = not walk.is_over and self._left(replica) <= 0
-        pages = list(_pages(found)) or [[]]
+        pages = _pages(found) or [[]]
         for number, page in enumerate(pages, 1):
             is_last = number == len(pages) and (walk.is_over or is_refused)
             entries = tuple(entry_of(one) for one in page)

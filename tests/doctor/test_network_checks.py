@@ -26,7 +26,7 @@ BY_NAME = "dir-sync ~/shared --peer HOST"
 BOB = Peer("bob", "10.0.0.2", "0.1.0", 0.001, 0.002)
 CAROL = Peer("carol", "10.0.0.3", "0.1.0", 0.0, 0.001)
 ETH = Broadcast("eth0", "10.0.0.1", "10.0.0.255", "", hears_itself=True, others=("10.0.0.2",))
-LO = Broadcast("lo", "127.0.0.1", "127.255.255.255", "", hears_itself=True, others=(), is_loopback=True)
+LO = Broadcast("lo", "127.0.0.1", "127.255.255.255", "", hears_itself=True, others=())
 
 
 def verdicts(checks: list[Check]) -> list[Verdict]:
@@ -129,8 +129,8 @@ def test_firewalls(wall: Firewall, hears: bool, peers: int, verdict: Verdict) ->
         (Path("eth0", 1_500, "bob", True, True), OK, "packets of 1500 bytes reach bob"),
         (Path("eth0", 1_500, "bob", None, None), OK, "MTU 1500"),
         (Path("eth0", 1_500, "bob", False, None), OK, "MTU 1500"),
-        (Path("eth0", 9_000, "bob", True, False, jumbo=True), FAIL, "packets of 9000 bytes do not reach bob"),
-        (Path("eth0", 9_000, jumbo=True), OK, "all machines on that network need the same"),
+        (Path("eth0", 9_000, "bob", True, False), FAIL, "packets of 9000 bytes do not reach bob"),
+        (Path("eth0", 9_000), OK, "all machines on that network need the same"),
         (Path("eth0", 800), WARN, "unusually small"),
         (Path("eth0", 400), FAIL, "too small for a broadcast"),
     ],
