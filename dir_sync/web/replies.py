@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dir_sync.config import USAGE, ConfigError
-from dir_sync.core.model import PathError, check_path
+from dir_sync.config import ENVIRONMENT, USAGE, ConfigError
+from dir_sync.core.model import PathError, check_path, show
 from dir_sync.network.control import Answer
+from dir_sync.ports import DiskError
 from dir_sync.web.nodes import Nodes, SharedFolder
 
 __all__ = ["PAGE_MAX", "Asked", "Handler", "get", "key_of", "path_of", "post", "reply"]
@@ -103,6 +104,8 @@ def _endpoint(handler: Handler, has_body: bool) -> Callable[[Request], Awaitable
             if has_body:
                 request.app.state.changed()  # all open pages see it at once
             return answer
+        except DiskError as error:
+            return reply({"error": f"{show(error.path)} cannot be read: {error}", "exit_code": ENVIRONMENT}, 409)
         except ConfigError as error:
             return reply({"error": str(error), "exit_code": error.exit_code}, 400 if error.exit_code == USAGE else 409)
 

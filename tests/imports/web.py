@@ -11,7 +11,7 @@ WEB: dict[str, set[str]] = {
     "web.nodes": {
         *("cli.dialogue", "config", "folder.root", "network.control", "reporting.shell", "web.invitations"),
     },
-    "web.replies": {"config", "network.control", "web.nodes"},
+    "web.replies": {"config", "network.control", "ports", "web.nodes"},
     "web.sampling": {"network.control", "web.nodes", "web.stream"},
     "web.routes": set(),
     "web.routes.overview": {"config", "folder.pauses", "network.control", "web.replies"},

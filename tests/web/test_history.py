@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind
+from dir_sync.disk import RealDisk
 from dir_sync.disk.files import File
 from dir_sync.history.codec import id_of, packed
 from dir_sync.network.control import Answer
@@ -171,6 +172,23 @@ def test_a_version_comes_back(shared: Shared) -> None:
     (shared.path / "a").unlink()
     (shared.path / "a").mkdir()
     assert "is a folder now" in shared.page.refused(f"{shared.api}/restore", body)
+
+
+def test_what_the_disk_refuses_is_one_line(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = shared.keep(b"a", b"before", why=Cause.CONFLICT)
+
+    def fail(self: RealDisk, path: bytes) -> None:
+        raise DiskError(Trouble.BOUNDARY, path)
+
+    for verb in ("stat", "list"):
+        monkeypatch.setattr(RealDisk, verb, fail)
+    query = {"path": key_of(b"a")}
+    line = "a cannot be read: a symbolic link or a mount point is in the way"
+    for route in ("timeline", "conflicts", "text", "download", "image", "diff"):
+        assert shared.page.refused(f"{shared.api}/{route}", **query) == line
+    assert shared.page.refused(f"{shared.api}/files", dir=key_of(b"a")) == line
+    assert shared.page.refused(f"{shared.api}/restore", query | {"version": lost}) == line
+    assert shared.page.refused(f"{shared.api}/conflicts", {"ids": [lost], "choice": "restore"}) == line
 
 
 def test_a_version_of_another_machine_is_recalled(shared: Shared) -> None:

@@ -92,8 +92,6 @@ def _opened_now(folder: str, path: bytes) -> _Content | None:
             target = disk.read_link(path)
             return _Content(path, len(target), None, target)
         return _content_of(path, disk.open(path))
-    except DiskError as error:
-        raise _unreadable(path, error) from None
     finally:
         disk.close()
 

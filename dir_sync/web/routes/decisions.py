@@ -10,7 +10,7 @@ from dir_sync.history.choice import by_id
 from dir_sync.history.client import open_history
 from dir_sync.network.control import Answer
 from dir_sync.web.replies import Asked, get, post
-from dir_sync.web.routes.history import stat_of, version_row
+from dir_sync.web.routes.history import version_row
 
 __all__ = ["ROUTES"]
 
@@ -24,7 +24,7 @@ def _conflicts(asked: Asked) -> Answer:
         rows = []
         for entries in list(found.values())[:_SHOWN_MAX]:
             first = entries[0]
-            now = stat_of(client, first.version.path)
+            now = client.stat(first.version.path)
             there = None if now is None else {"size": now.size, "mtime_ms": now.mtime // 10**6}
             rows.append({**version_row(first), "now": there})
     return {"count": len(found), "rows": rows}

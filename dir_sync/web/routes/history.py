@@ -26,7 +26,7 @@ from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError
 from dir_sync.web.replies import Asked, get, key_of, path_of, post
 
-__all__ = ["ROUTES", "Lists", "entry_of", "stat_of", "version_row"]
+__all__ = ["ROUTES", "Lists", "entry_of", "version_row"]
 
 T = TypeVar("T")
 
@@ -88,8 +88,6 @@ def _listed(folder: str, at: bytes) -> list[tuple[bytes, Stat]]:
     disk = RealDisk(folder)
     try:
         found = disk.list(at)
-    except DiskError as error:
-        raise ConfigError(f"{show(at)} cannot be read: {error}") from None
     finally:
         disk.close()
     if found is None:
@@ -175,7 +173,7 @@ def _timeline(asked: Asked) -> Answer:
     path = asked.path
     with open_history(asked.shared.path) as client:
         entries = [one for one in client.entries(path) if one.version.path == path]
-        now = stat_of(client, path)
+        now = client.stat(path)
     return {
         "path": full(path),
         "key": key_of(path),
@@ -191,14 +189,6 @@ def _why(asked: Asked) -> Answer:
         _, told = story_of(client, os.fsdecode(path))
     told["folder"] = asked.shared.shown
     return {"lines": render(told, asked.shared.path, os.fsdecode(path)), "waits": len(told["waits"])}
-
-
-def stat_of(client: HistoryClient, path: bytes) -> Stat | None:
-    """What is at a path now; None: nothing. ConfigError if that cannot be known."""
-    try:
-        return client.stat(path)
-    except DiskError as error:
-        raise ConfigError(f"{show(path)} cannot be read: {error}") from None
 
 
 def _restore(asked: Asked) -> Answer:
