@@ -17,7 +17,7 @@ from dir_sync.cli.results import tell
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.shot import Left, Verdict
-from dir_sync.core.status import Status
+from dir_sync.core.status import AwayPeer, PeerStatus, Status
 from dir_sync.core.waiting import Patience, Wish, is_called, lagging, missing
 from dir_sync.network.control import Answer
 from dir_sync.reporting import log, shell
@@ -98,13 +98,12 @@ def _until_over(folder: str, wish: Wish, patience: Patience, line: LiveLine | No
 
 def _say_who_is_unknown(status: Status, wish: Wish) -> None:
     """A name may be mistyped; the machine may also come for the first time."""
-    known = sorted({peer.name for peer in status.peers} | {peer.name for peer in status.away})
+    known: list[PeerStatus | AwayPeer] = [*status.peers, *status.away]
+    names = sorted({peer.name for peer in known})
     for name in wish.peers:
-        if name in known or name in status.paused_elsewhere or any(is_called(peer, name) for peer in status.peers):
+        if name in status.paused_elsewhere or any(is_called(peer, name) for peer in known):
             continue
-        if any(peer.replica.startswith(name) for peer in status.away):
-            continue
-        others = f" (known: {listed(known)})" if known else ""
+        others = f" (known: {listed(names)})" if names else ""
         log.complain(f"no machine called {name} was ever here{others}: waiting for it")
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dir_sync.core.peers.standing import NOTHING
 from dir_sync.core.shot import Left, Verdict, own_left
-from dir_sync.core.status import PeerStatus, Status
+from dir_sync.core.status import AwayPeer, PeerStatus, Status
 
 __all__ = ["CALM_MS", "FOUND_S", "LACK_MS", "Patience", "Wish", "is_called", "lagging", "missing"]
 
@@ -39,8 +39,9 @@ class Wish(NamedTuple):
         return not self.peers or any(is_called(peer, name) for name in self.peers)
 
 
-def is_called(peer: PeerStatus, name: str) -> bool:
-    return peer.name == name or (len(name) >= 4 and (peer.replica.startswith(name) or peer.node.startswith(name)))
+def is_called(peer: PeerStatus | AwayPeer, name: str) -> bool:
+    ids = (peer.replica, peer.node) if isinstance(peer, PeerStatus) else (peer.replica,)
+    return peer.name == name or (len(name) >= 4 and any(one.startswith(name) for one in ids))
 
 
 class Patience:

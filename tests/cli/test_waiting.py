@@ -12,21 +12,9 @@ import pytest
 from dir_sync import config
 from dir_sync.cli import main, waiting
 from dir_sync.network.control import Answer
-from tests.cli.test_status import ANSWER
+from tests.cli.test_status import ANSWER, BOB, DORA
 
-PEER: dict[str, Any] = {
-    "name": "bob",
-    "node": "bb" * 8,
-    "replica": "8b" * 8,
-    "address": "10.0.0.2",
-    "synchronized": True,
-    "lacks": {"files": 0, "bytes": 0, "others": 0},
-    "lacking_here": {"files": 0, "bytes": 0, "others": 0},
-    "version": "1.2.3",
-    "since_s": 1_700_000_000,
-    "traffic": None,
-    "progress": None,
-}
+PEER = BOB | {"traffic": None}
 LAGS = PEER | {"synchronized": False, "lacks": {"files": 2, "bytes": 10_000, "others": 1}}
 HELD = {"at": "", "by": "bob", "here": False, "missing": False, "files": 120, "path": "f1"}
 
@@ -101,6 +89,18 @@ def test_a_name_that_nobody_has_is_said_at_once(
     answers({"peers": [PEER]})
     assert main(["wait", "x", "--peer", "bbo", "--timeout", "0"]) == config.TIMEOUT
     assert capsys.readouterr().err == "dir_sync: no machine called bbo was ever here (known: bob): waiting for it\n"
+
+
+@pytest.mark.parametrize(("name", "is_known"), [("dora", True), ("dddd", True), ("d", False), ("dddd0", False)])
+def test_one_that_is_away_is_known_by_its_name_or_by_a_long_enough_beginning_of_its_id(
+    answers: Callable[..., list[Answer]], capsys: pytest.CaptureFixture[str], name: str, is_known: bool
+) -> None:
+    """As one that is connected: what would not be waited for is no name."""
+    answers({"peers": [PEER], "away": [DORA]})
+    assert main(["wait", "x", "--peer", name, "--timeout", "0"]) == config.TIMEOUT
+    assert capsys.readouterr().err == (
+        "" if is_known else f"dir_sync: no machine called {name} was ever here (known: bob and dora): waiting for it\n"
+    )
 
 
 @pytest.mark.parametrize("words", [["--copies", "0"], ["--copies", "x"], ["--timeout", "soon"]])
