@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dir_sync.cli import COMMANDS
 from dir_sync.cli.exits import EXITS, GENERAL, exits_of
+from tests.generated import write_or_check
 from tests.json_schemas import SCHEMAS, STREAMS, WITHOUT
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
@@ -65,11 +66,7 @@ def _row(key: str, kind: str, words: str) -> str:
 
 
 def main(words: list[str]) -> int:
-    text = PAGE.read_text("utf-8")
-    if words == ["--check"]:
-        return int(text != page(text))
-    PAGE.write_text(page(text), "utf-8")
-    return 0
+    return write_or_check({PAGE: page(PAGE.read_text("utf-8"))}, words)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dir_sync.core.note_json import KINDS
+from tests.generated import write_or_check
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "events.md"
 
@@ -103,10 +104,7 @@ def _called(kind: str) -> str:
 
 
 def main(words: list[str]) -> int:
-    if words == ["--check"]:
-        return int(not PAGE.exists() or PAGE.read_text("utf-8") != page())
-    PAGE.write_text(page(), "utf-8")
-    return 0
+    return write_or_check({PAGE: page()}, words)
 
 
 if __name__ == "__main__":

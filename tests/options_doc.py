@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dir_sync.cli.config_file import NODE_KEYS, ONE_FOLDER_KEYS, settings
 from dir_sync.cli.options import run_parser
+from tests.generated import write_or_check
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "options.md"
 
@@ -65,10 +66,7 @@ def _row(action: argparse.Action, key: str | None) -> str:
 
 
 def main(words: list[str]) -> int:
-    if words == ["--check"]:
-        return int(not PAGE.exists() or PAGE.read_text("utf-8") != page())
-    PAGE.write_text(page(), "utf-8")
-    return 0
+    return write_or_check({PAGE: page()}, words)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from dir_sync.cli import COMMANDS
 from dir_sync.cli.completing import FILES
 from dir_sync.cli.parser import Parser, parser_of
 from dir_sync.reporting import shell
+from tests.generated import write_or_check
 
 FOLDER = Path(__file__).resolve().parent.parent / "dir_sync" / "shell"
 PROGRAM = "dir-sync"
@@ -113,15 +114,7 @@ def texts() -> dict[str, str]:
 
 
 def main(argv: list[str]) -> int:
-    made = texts()
-    if argv == ["--check"]:
-        return int(
-            any(not (FOLDER / name).exists() or (FOLDER / name).read_text("utf-8") != made[name] for name in made)
-        )
-    FOLDER.mkdir(exist_ok=True)
-    for name, text in made.items():
-        (FOLDER / name).write_text(text, "utf-8")
-    return 0
+    return write_or_check({FOLDER / name: text for name, text in texts().items()}, argv)
 
 
 if __name__ == "__main__":
