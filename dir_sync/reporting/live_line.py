@@ -25,7 +25,7 @@ def is_live(stream: TextIO | None) -> bool:
         return False
 
 
-def columns(descriptor: int) -> int:
+def _columns(descriptor: int) -> int:
     try:
         return os.get_terminal_size(descriptor).columns
     except OSError:
@@ -36,24 +36,24 @@ class LiveLine:
     """`put` shows a text, `take_away` ends that. `write` gets what is to be written."""
 
     def __init__(self, descriptor: int, write: Callable[[str], None]) -> None:
-        self.text = ""  # what is shown now
+        self._is_shown = False
         self._descriptor = descriptor
         self._write = write
 
     def put(self, text: str) -> None:
         """Show this in place of what is shown."""
-        self.text = text
-        self._write(_BACK + self.shown())
+        self._is_shown = True
+        self._write(_BACK + self._cut(text))
 
     def take_away(self) -> None:
-        if self.text:
-            self.text = ""
+        if self._is_shown:
+            self._is_shown = False
             self._write(_BACK)
 
-    def shown(self) -> str:
+    def _cut(self, text: str) -> str:
         """As much of it as has room: a line that wraps could not be erased."""
-        width = (columns(self._descriptor) or 80) - 1
-        return self.text if len(self.text) <= width else self.text[: max(0, width - 1)] + "…"
+        width = (_columns(self._descriptor) or 80) - 1
+        return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
 def on_stderr() -> LiveLine | None:
