@@ -227,8 +227,10 @@ def _is_number(item: Any) -> bool:
     return type(item) is int and 0 <= item < limits.OWNER_NUMBER_END
 
 
-def json_bytes(attributes: Attributes) -> int:
+def json_bytes(attributes: Attributes | None) -> int:
     """About how many bytes of JSON they are; see `page_size` of core.messages.records."""
+    if attributes is None:
+        return 0
     _, acls, xattrs = attributes
     size = 60 if acls is None else 60 + 40 * (len(acls[0]) + len(acls[1]))
     return size + sum(20 + 2 * len(name) + 2 * len(value) for name, value in xattrs or ())
@@ -239,5 +241,6 @@ def text(attributes: Attributes | None) -> str:
     return json.dumps(row(attributes), separators=(",", ":")) if attributes else ""
 
 
-def value_of_text(stored: str) -> Attributes:
-    return checked(json.loads(stored))
+def value_of_text(stored: str) -> Attributes | None:
+    """What `text` made of them. Raises ValueError."""
+    return checked(json.loads(stored)) if stored else None

@@ -111,7 +111,7 @@ class Queries:
             for _, path, kind, size, content, mtime, mode, time_ns, why, maker, kept in versions
             if kind == Kind.SYMLINK or (kind == Kind.FILE and content)
         )
-        size = 50 + sum(250 + (json_bytes(one.attributes) if one.attributes else 0) for one in page)
+        size = 50 + sum(250 + json_bytes(one.attributes) for one in page)
         self._board.send(replica, History(self._board.folder, request.id, not is_more, page), size)
         if is_more:
             self._histories.append((replica, link, request, left - len(versions), versions[-1]))
@@ -145,7 +145,7 @@ def _one_page(versions: list[Version], is_more: bool) -> tuple[list[Version], bo
     """As many of these as fit into one message with their attributes; and whether there are more."""
     size = 0
     for number, version in enumerate(versions):
-        size += json_bytes(version.attributes) if version.attributes else 0
+        size += json_bytes(version.attributes)
         if size > _ATTRIBUTES_PAGE and number:
             return versions[:number], True
     return versions, is_more

@@ -17,7 +17,10 @@ from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import FIRST_CONTACT, Kind
 from dir_sync.network.control import Answer
 
-__all__ = ["Names", "bytes_of", "id_of", "packed", "text_of", "unpacked"]
+__all__ = ["KINDS", "Names", "bytes_of", "id_of", "packed", "text_of", "unpacked"]
+
+KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link", Kind.OTHER: "other"}
+"""In JSON for programs."""
 
 
 def id_of(version: Version) -> str:
@@ -45,7 +48,7 @@ def unpacked(fields: dict[str, Any]) -> Version:
         int(fields["time_ns"]),
         Cause(fields["why"]),
         str(fields["maker"]),
-        attributes.value_of_text(text) if isinstance(text := fields.get("attributes"), str) and text else None,
+        attributes.value_of_text(text) if isinstance(text := fields.get("attributes"), str) else None,
     )
 
 

@@ -97,7 +97,7 @@ def version_of(columns: tuple[object, ...]) -> Version:
         time_ns,  # type: ignore[arg-type]
         Cause(why),
         maker,  # type: ignore[arg-type]
-        kept.value_of_text(attributes) if attributes else None,  # type: ignore[arg-type]
+        kept.value_of_text(attributes),  # type: ignore[arg-type]
     )
 
 

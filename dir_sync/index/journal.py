@@ -17,15 +17,7 @@ from dir_sync.index.database import Database
 
 __all__ = ["Journal"]
 
-_NOTHING = (
-    0,
-    0,
-    b"",
-    0,
-    0,
-    0,
-    "",
-)  # kind, size, content, mtime_s, mtime_ns, mode, attributes of a path where nothing is
+_NOTHING = (0, 0, b"", 0, 0, 0, "")  # the columns of a path where nothing is, from kind to attributes
 _COLUMNS = "path,kind,size,content,mtime_s,mtime_ns,mode,attributes,time_ns,maker"  # as `_before` gets them
 
 
@@ -52,8 +44,7 @@ class Journal:
             was: tuple[object, ...] = _NOTHING
         else:
             _, kind, size, content, mtime, mode, *_, attributes = previous
-            stored = kept.text(attributes) if attributes else ""
-            was = (int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode, stored)
+            was = (int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode, kept.text(attributes))
         self._dirty.append((time_ns, record.stamp.maker, record.path, *was))
 
     def write_new(self, records: Iterable[Record], time_ns: int) -> None:
@@ -92,5 +83,5 @@ def _before(
     when: int,
     maker: str,
 ) -> Before:
-    mtime, known = mtime_s * NS_PER_S + mtime_ns, kept.value_of_text(attributes) if attributes else None
+    mtime, known = mtime_s * NS_PER_S + mtime_ns, kept.value_of_text(attributes)
     return Before(path, KINDS[kind], size, content, mtime, mode, when, maker, known)
