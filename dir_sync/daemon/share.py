@@ -141,7 +141,7 @@ class Share:
     def _look_for_attributes(self) -> None:
         """Attributes that are kept from now on are looked for in all files, once."""
         parts = sorted(part.value for part in self._disk.keeps)
-        before = str(self.index.notes.get(KEEPS) or "").split()
+        before = self.index.notes.words(KEEPS)
         if set(parts) - set(before):
             self.index.rows.doubt_all()
         if parts != before:

@@ -39,10 +39,9 @@ def listed(index: Index, path: bytes = b"") -> Answer:
     """All versions, oldest first; and whether `path` was ever known here."""
     versions = [packed(version) for version in index.versions.oldest_first()]
     known = not path or index.rows.get(path) is not None
-    keeps = str(index.notes.get(KEEPS) or "").split()
     return {
         "versions": versions,
-        "keeps": keeps,
+        "keeps": index.notes.words(KEEPS),
         "names": index.notes.below("name "),
         "node": index.identity.replica,
         "known": known,
@@ -143,9 +142,13 @@ def describe(
         )
     call = Names(index.notes.below("name "), index.identity.replica)
     left = [{"path": text_of(path), "by": call(node)} for path, node in plan.left]
-    keeps = str(index.notes.get(KEEPS) or "").split()
-    answer: Answer = {"changes": changes, "left": left, "since_ns": wish.since_ns, "keeps": keeps}
-    return answer | {"node": index.identity.replica}
+    return {
+        "changes": changes,
+        "left": left,
+        "since_ns": wish.since_ns,
+        "keeps": index.notes.words(KEEPS),
+        "node": index.identity.replica,
+    }
 
 
 def keep(index: Index, question: Answer) -> Answer:

@@ -38,6 +38,10 @@ class Notes:
         found = self._database.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
         return None if found is None else found[0]
 
+    def words(self, key: str) -> list[str]:
+        """The words of a text; none if there is none."""
+        return str(self.get(key) or "").split()
+
     def below(self, prefix: str) -> dict[str, str | int]:
         """All notes whose key begins with `prefix`, by the rest of the key."""
         query = "SELECT key, value FROM meta WHERE substr(key,1,?)=?"

@@ -72,7 +72,7 @@ class Rows:
         if database.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
             self._paths = Bloom()
             self._live = (0, 0)
-        elif len(live := str(notes.get("live") or "").split()) == 2:
+        elif len(live := notes.words("live")) == 2:
             self._live = int(live[0]), int(live[1])
 
     # --- as a writer ---
