@@ -83,8 +83,12 @@ class Step(NamedTuple):
     size: int  # of the file that comes to `at`
     at: str
     old: bytes = b""
-    is_meta: bool = False  # only what is named in `what` changes
-    what: str = ""
+    what: str = ""  # beside the content: in words, what alone changes
+
+    @property
+    def is_meta(self) -> bool:
+        """True if the content stays."""
+        return bool(self.what)
 
 
 class Plan(NamedTuple):
@@ -107,7 +111,7 @@ def from_json(row: list[Any]) -> Record:
     path, kind, size, content, mtime, mode, ns, maker, *vectors, kept = row
     vector, lineage = [tuple((str(one), int(counter)) for one, counter in some) for some in vectors]
     stamp = Stamp(ns, maker)
-    known = attributes.value_of_text(kept) if kept else None
+    known = attributes.value_of_text(kept)
     body = bytes.fromhex(content)
     return Record(bytes.fromhex(path), Kind(kind), size, body, mtime, mode, stamp, vector, lineage, known)
 
@@ -236,15 +240,14 @@ def _step(fate: Fate, mine: Record, record: Record, name: str) -> Step | None:
             return None
         action = Action.CONFLICT if fate is Fate.CONFLICT else Action.DELETE
         return Step(action, record.path, mine.kind, mine.size if mine.kind is Kind.FILE else 0, name)
-    is_meta = same_content(mine, record)
-    if is_meta and same_body(mine, record):
+    if same_body(mine, record):
         return None
     if fate is Fate.CONFLICT:
         return Step(Action.CONFLICT, record.path, record.kind, record.size, name)
     action, what = Action.SEND if name else Action.RECEIVE, ""
-    if is_meta:
+    if same_content(mine, record):
         what = attributes.change_in_words(mine.attributes, record.attributes, not same_meta(mine, record))
-    return Step(action, record.path, record.kind, record.size, name, is_meta=is_meta, what=what)
+    return Step(action, record.path, record.kind, record.size, name, what=what)
 
 
 def _with_renames(steps: list[Step], here: Side, peers: Sequence[Side]) -> list[Step]:

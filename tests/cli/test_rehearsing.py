@@ -18,7 +18,7 @@ MADE = Plan(
     [
         Step(Action.CONFLICT, b"a", Kind.FILE, 2_000, ""),
         Step(Action.SEND, b"b\n", Kind.FILE, 3_000_000, "bea"),
-        Step(Action.RECEIVE, b"c", Kind.FILE, 5, "", is_meta=True, what="owner"),
+        Step(Action.RECEIVE, b"c", Kind.FILE, 5, "", what="owner"),
         Step(Action.SEND, b"d", Kind.DIRECTORY, 0, "bea"),
         Step(Action.DELETE, b"e", Kind.FILE, 7, "bea"),
         Step(Action.RENAME, b"f", Kind.FILE, 7, "", b"old"),

@@ -247,6 +247,4 @@ def test_a_change_of_the_owner_alone_is_a_step() -> None:
     theirs = mine._replace(
         attributes=Attributes(Owner("ben", 2, "ben", 2)), stamp=Stamp(2, "b"), vector=(("a", 1), ("b", 2))
     )
-    assert plan(Node("", mine), [Node("bea", theirs)]).steps == [
-        Step(Action.RECEIVE, b"a", FILE, 5, "", is_meta=True, what="owner")
-    ]
+    assert plan(Node("", mine), [Node("bea", theirs)]).steps == [Step(Action.RECEIVE, b"a", FILE, 5, "", what="owner")]
