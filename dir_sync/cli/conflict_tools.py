@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from dir_sync.config import ConfigError
 from dir_sync.core.merging import is_text
 from dir_sync.core.model import Kind, show, show_text
-from dir_sync.reporting.log import human_bytes
 
 if TYPE_CHECKING:
     from dir_sync.history.choice import Entry
@@ -54,7 +53,7 @@ def difference(client: HistoryClient, entry: Entry) -> list[str]:
 
 def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:
     """What is there now, and what lost."""
-    from dir_sync.history.words import full, local
+    from dir_sync.history.words import full, local, size_words
 
     version = entry.version
     path, there = full(version.path), client.now(version.path)
@@ -62,10 +61,10 @@ def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:
         now = _Side(f"{path}\tnothing is there now", None)
     else:
         stat, data = there
-        size = human_bytes(len(data)) if stat.kind is Kind.FILE else "link"
+        size = size_words(stat.kind, len(data))
         now = _Side(f"{path}\tnow, {local(stat.mtime)}, {size}, won by the change of {show_text(entry.by)}", data)
     data = client.content(entry)
-    size = human_bytes(len(data)) if version.kind is Kind.FILE else "link"
+    size = size_words(version.kind, len(data))
     return now, _Side(f"{path}\tlost, {local(version.mtime)}, {size}, kept {_where(entry)}", data)
 
 

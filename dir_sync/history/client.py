@@ -268,9 +268,7 @@ class HistoryClient:
         version = entry.version
         if version.kind == Kind.SYMLINK:
             return version.content
-        if entry.holder:
-            on = show(bytes_of(entry.on))
-            raise ConfigError(f"that version is kept on {on} only: run this there ('restore' works here, too)")
+        _check_is_here(entry)
         found = self._restorer.now(version.name)
         if found is None:
             raise ConfigError(f"the old version of {show(version.path)} is not in the history any more")
@@ -279,9 +277,7 @@ class HistoryClient:
     def open(self, entry: Entry) -> Reader:
         """The content of a file in this history; the caller closes it. ConfigError if another node has it, or nobody."""
         version = entry.version
-        if entry.holder:
-            on = show(bytes_of(entry.on))
-            raise ConfigError(f"that version is kept on {on} only: run this there ('restore' works here, too)")
+        _check_is_here(entry)
         try:
             return self._restorer.disk.open(version.name)
         except DiskError as error:
@@ -319,3 +315,9 @@ def open_history(folder: str) -> Iterator[HistoryClient]:
 
 def _outside(text: str, folder: str) -> str:
     return f"{show(os.fsencode(text))} is not a path in the shared folder {show(os.fsencode(folder))}"
+
+
+def _check_is_here(entry: Entry) -> None:
+    if entry.holder:
+        on = show(bytes_of(entry.on))
+        raise ConfigError(f"that version is kept on {on} only: run this there ('restore' works here, too)")

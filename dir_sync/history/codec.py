@@ -17,10 +17,7 @@ from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import FIRST_CONTACT, Kind
 from dir_sync.network.control import Answer
 
-__all__ = ["KINDS", "Names", "bytes_of", "id_of", "packed", "text_of", "unpacked"]
-
-KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link", Kind.OTHER: "other"}
-"""In JSON for programs."""
+__all__ = ["Names", "bytes_of", "id_of", "packed", "text_of", "unpacked"]
 
 
 def id_of(version: Version) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from dir_sync.core.mode import OWN, THEIRS, is_own, is_own_large
+from dir_sync.core.mode import OURS, OWN, THEIRS, is_own, is_own_large
 from dir_sync.core.model import Kind, Record, beats, same_body, show, show_text
 from dir_sync.core.pausing import judge
 from dir_sync.core.reconcile import Offer, Take, decide
@@ -77,7 +77,7 @@ def away(index: Index, connected: Collection[str]) -> list[str]:
 
 def _is_of_peer(offer: Offer) -> bool:
     """True for what a peer has announced: not what this node wants to restore, or keeps of the mesh's versions."""
-    return bool(offer.peer) and offer.peer != THEIRS and not offer.peer.startswith("~")
+    return bool(offer.peer) and offer.peer != THEIRS and not offer.peer.startswith(OURS)
 
 
 def _by(maker: str, call: Names) -> str:

@@ -209,6 +209,12 @@ class Course:
             if got != wanted:
                 raise Broken(f"what {node.name} did alone was not kept: {difference(wanted, got)}")
 
+    def _versions(self) -> set[tuple[str, bytes]]:
+        """What is in the histories of all nodes: node, name."""
+        return {
+            (node.name, version.name) for node in self.world.nodes for version in node.index.versions.oldest_first()
+        }
+
     def _only_renamed(self) -> None:
         """What only gets another name costs nothing but names: its content crosses no link, and no history keeps it."""
         rng = self.world.rng
@@ -226,11 +232,7 @@ class Course:
                 blake3(entry[1]).digest() for entry in before.values() if entry[0] == Kind.FILE and entry[1]
             )
             since = {other.name: other.wall_ns() for other in self.world.nodes}
-            known = {
-                (other.name, version.name)
-                for other in self.world.nodes
-                for version in other.index.versions.oldest_first()
-            }
+            known = self._versions()
             rejections = self.world.rejections
             self.world.promises.crossed.clear()
             away = rng.randrange(3)  # at work; alone; its program does not run
@@ -287,11 +289,7 @@ class Course:
             path = self.world.rng.choice(large)
             self.world.promises.crossed.clear()
             since = {other.name: other.wall_ns() for other in self.world.nodes}
-            known = {
-                (other.name, version.name)
-                for other in self.world.nodes
-                for version in other.index.versions.oldest_first()
-            }
+            known = self._versions()
             written = {other.name: other.disk.written for other in self.world.nodes}
             merges = self.world.merging.count_at(path)
             more = node.user.append_to(path)
@@ -332,11 +330,7 @@ class Course:
             before = None if path is None else node.disk.content(path)
             if path is None or before is None:
                 return
-            known = {
-                (other.name, version.name)
-                for other in self.world.nodes
-                for version in other.index.versions.oldest_first()
-            }
+            known = self._versions()
             name = path.rpartition(b"/")[0] + b"/renamed" if b"/" in path else b"renamed"
             if self.world.rng.random() < 0.5 or node.disk.stat(name) is not None:
                 name = path
