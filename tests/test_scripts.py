@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRIPTS = ["scripts/setup", "scripts/run", "scripts/test", "scripts/check", ".ci/run"]
+SCRIPTS = ["scripts/setup", "scripts/run", "scripts/test", "scripts/check", "scripts/screenshots", ".ci/run"]
 
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -63,7 +63,7 @@ def test_shellcheck() -> None:
     assert run("shellcheck", *(ROOT / script for script in SCRIPTS)).stdout == ""
 
 
-@pytest.mark.parametrize("script", ["scripts/setup", "scripts/check"])
+@pytest.mark.parametrize("script", ["scripts/setup", "scripts/check", "scripts/screenshots"])
 def test_help(script: str) -> None:
     ended = run(ROOT / script, "--help")
     assert (ended.returncode, ended.stderr) == (0, "")
