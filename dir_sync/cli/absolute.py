@@ -16,8 +16,9 @@ from dir_sync.cli.asked import default_file
 from dir_sync.cli.names import is_named
 from dir_sync.cli.options import STORAGE, add_node_options
 from dir_sync.cli.parser import Parser
+from dir_sync.config import ConfigError
 
-__all__ = ["FOR_ONE_START", "Words", "add_node_words", "of_typed", "without"]
+__all__ = ["FOR_ONE_START", "Words", "add_node_words", "here", "of_typed", "without"]
 
 FOR_ONE_START = frozenset({"fresh", "join"})
 """Options that are meant for one start, by their names in the parser."""
@@ -49,6 +50,14 @@ def add_node_words(parser: Parser, what: str) -> argparse._ArgumentGroup:
     basic = add_node_options(parser)
     basic.add_argument("--config", metavar="FILE", help="the folders and options of this configuration file")
     return basic
+
+
+def here() -> str:
+    """The current folder. ConfigError if it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        raise ConfigError("the current folder is gone: go to another one") from None
 
 
 def of_typed(parser: Parser, typed: Sequence[str], folder: str, own: Sequence[str] = ()) -> Words:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from blake3 import blake3
 
 from dir_sync import config
-from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, of_typed, without
+from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, here, of_typed, without
 from dir_sync.cli.asked import Asked, default_file, read_asked
 from dir_sync.cli.launch import launch
 from dir_sync.cli.names import is_named
@@ -56,7 +56,7 @@ def start(argv: list[str]) -> int:
     )
     _add_wait(add_node_words(parser, "the folders to share"))
     seconds = parser.parse_args(argv).timeout
-    words = of_typed(parser, argv, _here(), _WAIT)
+    words = of_typed(parser, argv, here(), _WAIT)
     asked = read_asked(words.line)
     return _start(words, asked, seconds)
 
@@ -108,7 +108,7 @@ def restart(argv: list[str]) -> int:
     _add_wait(add_node_words(parser, "the folders that are shared"))
     given = parser.parse_args(argv)
     seconds = given.timeout
-    typed = of_typed(parser, argv, _here(), _WAIT)
+    typed = of_typed(parser, argv, here(), _WAIT)
     nodes = _running(parser, given.folders, given.config)
     if len(nodes) > 1:
         raise ConfigError("these folders are shared by several nodes: restart one after the other", config.USAGE)
@@ -296,13 +296,6 @@ def _folders(node: Node) -> str:
 
 def _named(folders: Sequence[str], file: str | None) -> str:
     return listed([show(os.fsencode(one)) for one in folders or [file or default_file()]])
-
-
-def _here() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        raise ConfigError("the current folder is gone: go to another one") from None
 
 
 def _add_wait(group: argparse._ArgumentGroup) -> None:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from dir_sync import config
-from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, of_typed
+from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, here, of_typed
 from dir_sync.cli.asked import Asked, read_asked
 from dir_sync.cli.background import ends, start
 from dir_sync.cli.boot_files import Service, cron_line, openrc_script, unit
@@ -81,7 +81,7 @@ def service(argv: list[str]) -> int:
         raise ConfigError(f"service takes {', '.join(_ACTIONS[:-1])} or {_ACTIONS[-1]} as its first word", config.USAGE)
     if (given.system or given.user) and os.geteuid() != 0 and not given.print:
         raise ConfigError("a service of the machine needs root: run this with sudo")
-    words = of_typed(parser, argv, os.getcwd(), _OWN)
+    words = of_typed(parser, argv, here(), _OWN)
     init = _init(given.system or os.geteuid() == 0)
     if action == "install":
         return _install(init, words, given.user or "", given.print)

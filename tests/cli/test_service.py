@@ -277,3 +277,15 @@ def test_what_fails_is_said_in_the_words_of_systemd(
     said = capsys.readouterr().err
     assert "is written, but the service does not run" in said
     assert "Failed to connect to bus" in said
+
+
+@pytest.mark.parametrize("words", ["service status", "service install", "start", "restart"])
+def test_a_current_folder_that_is_gone_is_no_fault_of_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert cli.main([*words.split(), str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "dir_sync: the current folder is gone: go to another one\n"

@@ -77,7 +77,7 @@ CLI: dict[str, set[str]] = {
     },
     "cli.completing": {"cli.parser", "config", "reporting.output"},
     "cli.making": {"config", "folder.root"},
-    "cli.absolute": {"cli.asked", "cli.names", "cli.options", "cli.parser"},
+    "cli.absolute": {"cli.asked", "cli.names", "cli.options", "cli.parser", "config"},
     "cli.launch": {"cli.options", "daemon.supervisor", "reporting.shell"},
     "cli.running_nodes": {
         *("config", "folder.processes", "folder.root", "folder.running", "network.control"),
