@@ -70,6 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *(
             "index.bases",
             "index.bloom",
+            "index.changes",
             "index.database",
             "index.identity",
             "index.intents",
@@ -79,6 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("index.offers", "index.peers", "index.rows", "index.tree", "index.versions"),
     },
     "index.tree": {"index.codec", "index.database", "index.rows"},
+    "index.changes": {"index.codec", "index.database", "index.rows"},
     "index.rows": {"index.bloom", "index.codec", "index.database", "index.identity", "index.notes"},
     "index.bases": {"index.codec", "index.database"},
     "index.intents": {"index.database", "index.offers"},

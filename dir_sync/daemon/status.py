@@ -167,7 +167,7 @@ def _away(peers: ConnectedPeers) -> tuple[AwayPeer, ...]:
 def _changes(share: Share) -> tuple[Change, ...]:
     """The last ones that this node knows, except of folders."""
     name_of = share.engine.board.name_of
-    records = [row.record for row in share.index.rows.newest(_CHANGES_SOUGHT)]
+    records = [row.record for row in share.index.changes.newest(_CHANGES_SOUGHT)]
     return tuple(
         Change(
             show(record.path),

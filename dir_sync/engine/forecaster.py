@@ -54,7 +54,7 @@ class Forecaster:
         """What is here behind that sequence, at most `most` records and as much as one message takes: the records, the sequence
         up to which they reach, and whether these are all. `with_own`: also what stays on this node because of its mode."""
         index, size = self._board.index, 0
-        rows = index.rows.after(after, most)
+        rows = index.changes.after(after, most)
         is_last = len(rows) < most
         for at, row in enumerate(rows):
             size += page_size(row.record)

@@ -111,7 +111,7 @@ class Ignoring:
         self._board.index.notes.put(_CHANGING, 1)
         self._scope.set_rules(after)
         index = self._board.index
-        rows = index.tree.live_below(folder, _ROWS_MAX) if folder else index.rows.after(0, _ROWS_MAX)
+        rows = index.tree.live_below(folder, _ROWS_MAX) if folder else index.changes.after(0, _ROWS_MAX)
         found = [row.record for row in rows if row.record.kind != Kind.ABSENT]
         gone = [record.path for record in found if after.ignores(record.path, record.kind is Kind.DIRECTORY)]
         self._ignored += len(gone)

@@ -60,6 +60,6 @@ class VainCounter:
         """An upper bound of the number of rows: the last count, plus one for each sequence number since."""
         grown = self._board.index.sequences.last - self._rows_as_of
         if not self._rows_as_of or grown > self._rows + _REPEATS_FREE:
-            lack = self._board.index.rows.come_to(0)
+            lack = self._board.index.changes.come_to(0)
             self._rows, self._rows_as_of, grown = lack.files + lack.others, self._board.index.sequences.last, 0
         return self._rows + grown

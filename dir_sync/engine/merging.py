@@ -129,7 +129,7 @@ class Merging:
         index = self._board.index
         if self._page or index.sequences.last <= self._kept_up_to:
             return
-        rows = index.rows.after(self._kept_up_to, _PAGE)
+        rows = index.changes.after(self._kept_up_to, _PAGE)
         texts = []
         for row in rows:
             record = row.record

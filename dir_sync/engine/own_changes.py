@@ -108,7 +108,7 @@ class OwnChanges:
 
     def _kept(self) -> Iterator[tuple[Row, Record | None]]:
         """What was changed here only, and what the mesh has there. Not what came and went again."""
-        for row in self._board.index.rows.made_by((OWN, OWN_FIRST)):
+        for row in self._board.index.changes.made_by((OWN, OWN_FIRST)):
             theirs = self._theirs(row.record.path)
             if row.record.kind != Kind.ABSENT or theirs is not None:
                 yield row, theirs
@@ -157,7 +157,7 @@ class OwnChanges:
         if not self._mode_rules.mode.announces:
             return
         self._follow_size()
-        rows, index = self._board.index.rows.made_by((OWN, OWN_FIRST)), self._board.index
+        rows, index = self._board.index.changes.made_by((OWN, OWN_FIRST)), self._board.index
         for row in rows:
             mine = row.record
             theirs = self._theirs(mine.path)
@@ -176,7 +176,9 @@ class OwnChanges:
         """Files here that are too large to be shared."""
         if not self._mode_rules.keeps_own:
             return []
-        return [row.record.path for row in self._board.index.rows.made_by((OWN_LARGE,)) if row.record.kind is Kind.FILE]
+        return [
+            row.record.path for row in self._board.index.changes.made_by((OWN_LARGE,)) if row.record.kind is Kind.FILE
+        ]
 
     def _follow_size(self) -> None:
         """The limit of the size of files may be another one than in the last run. What is too large by now stays here from
@@ -186,13 +188,13 @@ class OwnChanges:
         if most == before:
             return
         index.notes.put(_MOST, most)
-        for row in index.rows.made_by((OWN_LARGE,)):
+        for row in index.changes.made_by((OWN_LARGE,)):
             if taking is None or not taking.is_too_large(row.record):
                 self._share_again(row)
         if taking is None or not most:
             return
         after, last = 0, index.sequences.last  # what is written here gets a later one
-        while after < last and (rows := index.rows.after(after, PLAN_MAX)):
+        while after < last and (rows := index.changes.after(after, PLAN_MAX)):
             after = rows[-1].seq
             self._keep_large(taking, rows)
 

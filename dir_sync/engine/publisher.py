@@ -176,7 +176,7 @@ class Publisher:
         rows: list[tuple[int, Record]] = []
         items: list[ReadItem] = []
         size = 0
-        page = self._board.index.rows.after(subscriber.sent, limits.LOOK_ITEMS_MAX // 2)
+        page = self._board.index.changes.after(subscriber.sent, limits.LOOK_ITEMS_MAX // 2)
         if not page:  # the sequence numbers since the last row are unused
             subscriber.sent = self._board.index.sequences.last
         if self._mode_rules.keeps_own:
@@ -305,12 +305,14 @@ class Publisher:
             self.seed_page(subscriber)
         elif subscriber.sent < self._board.index.sequences.last and not subscriber.seeding.page:
             most = _PAGE_SHARED if self._board.is_shared else limits.PAGE_RECORDS_MAX // 2
-            rows = self._board.index.rows.after(subscriber.sent, most)
+            rows = self._board.index.changes.after(subscriber.sent, most)
             records = [row.record for row in rows]
             fit = len(pages(records, self._sources)[0]) if records else 0
             rows = rows[:fit]
             if rows and rows[-1].record.kind == Kind.FILE:  # both halves of a rename belong into one message
-                rows += [row for row in self._board.index.rows.after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT]
+                rows += [
+                    row for row in self._board.index.changes.after(rows[-1].seq, 1) if row.record.kind == Kind.ABSENT
+                ]
             until = rows[-1].seq if rows else self._board.index.sequences.last
             if self._mode_rules.keeps_own:
                 rows = [row for row in rows if not is_own(row.record)]

@@ -103,7 +103,7 @@ class SyncReport:
         return (
             standing.lacks
             if counted >= self._board.index.sequences.last
-            else standing.lacks.plus(self._board.index.rows.come_to(counted))
+            else standing.lacks.plus(self._board.index.changes.come_to(counted))
         )
 
     def lacked_from(self, replica: str) -> Lack:

@@ -14,6 +14,7 @@ callers ask it directly, as `index.rows.get(path)`:
     database    the connection: transaction, commit, durability
     notes       meta: small facts by key            identity   node id, index id, sequences
     rows        what this node has                  tree       rows by their place in the folder
+    changes     rows by sequence and by maker
     offers      what peers announced                intents    offers, many in one row
     versions    what the history holds              journal    how paths were before each change
     bases       versions that can be merged from, losers of conflicts

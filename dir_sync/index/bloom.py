@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["Bloom", "ContentFilter"]
+__all__ = ["Bloom", "ContentFilter", "KnownPaths"]
 
 
 _BYTES = 1 << 14
@@ -101,6 +101,49 @@ class ContentFilter:
             bloom.add_all(map(_low_bits, self._everything()))
         self._bloom = bloom
         return bloom
+
+
+class KnownPaths:
+    """Which paths never had a row, and in which folders nothing ever was. It is kept only for an index that was empty when it
+    was opened: to fill it from a large one would take longer than it saves."""
+
+    def __init__(self, keys: Callable[[], list[tuple[bytes, bytes]]], is_empty: bool) -> None:
+        """`keys`: the parent and the name of each path with a row at present."""
+        self._keys = keys
+        self.bloom = Bloom() if is_empty else None  # hashes of paths, and of "folder/" for their folders; None: unknown
+
+    def add(self, path: bytes) -> None:
+        bloom = self.bloom
+        if bloom is not None:
+            bloom.add(hash(path))
+            bloom.add(hash(_folder_key(path)))
+            if bloom.is_full:
+                self._grow()
+
+    def add_all(self, paths: Sequence[bytes]) -> None:
+        bloom = self.bloom
+        if bloom is not None:
+            bloom.add_all(map(hash, paths))
+            bloom.add_all(map(hash, set(map(_folder_key, paths))))
+            if bloom.is_full:
+                self._grow()
+
+    def may_have_in(self, folder: bytes) -> bool:
+        """False: nothing was ever directly in this folder."""
+        return self.bloom is None or self.bloom.may_have(hash(folder + b"/"))
+
+    def _grow(self) -> None:
+        """A filter that is full says of most paths that they may be known."""
+        while self.bloom is not None and self.bloom.is_full:
+            keys = self._keys()
+            self.bloom = self.bloom.larger()
+            self.bloom.add_all(hash(parent + b"/" + name if parent else name) for parent, name in keys)
+            self.bloom.add_all({hash(parent + b"/") for parent, _ in keys})
+
+
+def _folder_key(path: bytes) -> bytes:
+    """The key of a path's folder in the filter. No path ends with a slash."""
+    return path[: path.rfind(b"/") + 1] or b"/"
 
 
 def _low_bits(digest: bytes) -> int:

@@ -14,6 +14,7 @@ from dir_sync.core.model import Kind
 from dir_sync.core.rng import Rng
 from dir_sync.index.bases import Bases
 from dir_sync.index.bloom import ContentFilter
+from dir_sync.index.changes import Changes
 from dir_sync.index.database import CACHE_KIB, Database
 from dir_sync.index.identity import Identity, Sequences
 from dir_sync.index.intents import Intents
@@ -35,7 +36,7 @@ KEEPS = "keeps"  # index note: the parts of attributes that this node keeps, as 
 class Index:
     """The index of one folder. Not thread safe: it belongs to the engine.
 
-    It has more fields than a class should have: each is one table of the database.
+    It has more fields than a class should have: each is one table of the database, or queries on one.
     """
 
     def __init__(self, path: str, rng: Rng, image: bytes | None = None) -> None:
@@ -51,6 +52,7 @@ class Index:
             self.contents = ContentFilter(self._all_contents)
             self.rows = Rows(self._database, self.notes, self.sequences, self.contents)
             self.tree = Tree(self._database, self.rows)
+            self.changes = Changes(self._database, self.rows)
             self.offers = Offers(self._database)
             self.intents = Intents(self._database)
             self.versions = Versions(self._database, self.contents)

@@ -1,8 +1,9 @@
 """The table `row`: what this node has, with one row for each path that it has ever known.
 
 In:   each record that this node makes or accepts, with the fingerprint of the entry on its disk.
-Out:  the row of a path; rows by content and by sequence; the number of live files.
-Rule: a row with a new record gets the next sequence. For the rows below a folder see `tree`.
+Out:  the row of a path; rows by content; the number of live files.
+Rule: a row with a new record gets the next sequence. For the rows below a folder see `tree`, by sequence and by maker
+`changes`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from typing import NamedTuple
 from dir_sync.core.content import summarize
 from dir_sync.core.looks import RACY
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
-from dir_sync.core.peers.standing import Lack
-from dir_sync.index.bloom import Bloom, ContentFilter
+from dir_sync.index.bloom import ContentFilter, KnownPaths
 from dir_sync.index.codec import RECORD_COLUMNS, RECORD_WIDTH, columns_of_record, joined, later_columns, record_of
 from dir_sync.index.database import Database
 from dir_sync.index.identity import Sequences
@@ -45,11 +45,6 @@ def _row(columns: tuple[object, ...]) -> Row:
     return Row(record_of(columns), columns[RECORD_WIDTH], columns[RECORD_WIDTH + 1])  # type: ignore[arg-type]
 
 
-def _folder_key(path: bytes) -> bytes:
-    """The key of a path's folder in the filter. No path ends with a slash."""
-    return path[: path.rfind(b"/") + 1] or b"/"
-
-
 class Rows:
     """All rows. Decoded ones are cached; writes go to the database in bulk."""
 
@@ -64,13 +59,11 @@ class Rows:
         self._decoded_max = DECODED_MAX
         self._dirty: dict[bytes, Row] = {}
         self._dirty_contents: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
-        self._paths: Bloom | None = (
-            None  # all paths with a row, and "folder/" of their folders; only if the index was empty when it was opened
-        )
         self._live: tuple[int, int] | None = None  # live files and their bytes; None: not counted yet
         self._summary: tuple[int, bytes] | None = None  # valid for this sequence
-        if database.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None:
-            self._paths = Bloom()
+        is_empty = database.execute("SELECT 1 FROM row LIMIT 1").fetchone() is None
+        self.paths = KnownPaths(self._keys, is_empty)
+        if is_empty:
             self._live = (0, 0)
         elif len(live := notes.words("live")) == 2:
             self._live = int(live[0]), int(live[1])
@@ -103,7 +96,8 @@ class Rows:
             return self._decoded[path]
         except KeyError:
             pass
-        if self._paths is not None and not self._paths.may_have(hash(path)):
+        paths = self.paths.bloom
+        if paths is not None and not paths.may_have(hash(path)):
             return None
         parent, _, name = path.rpartition(b"/")
         query = f"SELECT {RECORD_COLUMNS},seq,fp FROM row WHERE parent=? AND name=?"
@@ -116,10 +110,8 @@ class Rows:
         """Set what this node has at a path; the row gets the next sequence."""
         row = _new(Row, (record, self._sequences.take(), fp))
         self._set(record.path, row)
-        if self._paths is not None:  # not before: a new path needs no query
-            self._paths.add(hash(record.path))
-            self._paths.add(hash(_folder_key(record.path)))
-            self._make_room_for_paths()
+        if self.paths.bloom is not None:
+            self.paths.add(record.path)  # not before: a new path needs no query
         return row
 
     def set_fp(self, path: bytes, fp: bytes) -> None:
@@ -180,10 +172,6 @@ class Rows:
         if len(self._decoded) > most:
             self._forget_decoded()
 
-    def may_have_in(self, folder: bytes) -> bool:
-        """False: nothing was ever directly in this folder."""
-        return self._paths is None or self._paths.may_have(hash(folder + b"/"))
-
     # --- many paths ---
 
     def put_new(self, records: Sequence[Record], fps: Iterable[bytes]) -> list[Row]:
@@ -196,32 +184,26 @@ class Rows:
         rows = list(map(partial(_new, Row), zip(records, sequences, fps, strict=True)))
         paths = [record.path for record in records]
         contents = [record.content for record in records]
-        if self._paths is not None:
-            self._paths.add_all(map(hash, paths))
-            self._paths.add_all(map(hash, set(map(_folder_key, paths))))
         self._contents.add_all(contents)
         if len(self._decoded) + len(rows) > self._decoded_max:
             self._forget_decoded()
         self._decoded.update(zip(paths, rows, strict=True))
         self._dirty.update(zip(paths, rows, strict=True))
         self._dirty_contents.update(zip(contents, paths, strict=True))
-        self._make_room_for_paths()
+        self.paths.add_all(paths)
         return rows
 
-    def _make_room_for_paths(self) -> None:
-        """A filter that is full says of most paths that they may be known."""
-        while self._paths is not None and self._paths.is_full:
-            self.flush()
-            self._paths = self._paths.larger()
-            keys = list(self._database.execute("SELECT parent,name FROM row"))
-            self._paths.add_all(hash(joined(*key)) for key in keys)
-            self._paths.add_all({hash(parent + b"/") for parent, _ in keys})
+    def _keys(self) -> list[tuple[bytes, bytes]]:
+        """The parent and the name of each path with a row."""
+        self.flush()
+        return list(self._database.execute("SELECT parent,name FROM row"))
 
     def fetch(self, paths: Iterable[bytes]) -> None:
         """Read many rows with one query, so that `get` finds them decoded."""
         todo = [path for path in paths if path not in self._decoded]
-        if self._paths is not None and todo:
-            todo = [path for path, is_new in zip(todo, self._paths.lack(map(hash, todo)), strict=True) if not is_new]
+        if self.paths.bloom is not None and todo:
+            new = self.paths.bloom.lack(map(hash, todo))
+            todo = [path for path, is_new in zip(todo, new, strict=True) if not is_new]
         for at in range(0, len(todo), _FETCH_ROWS):
             some = todo[at : at + _FETCH_ROWS]
             keys: list[bytes] = []
@@ -237,11 +219,12 @@ class Rows:
     def unknown(self, paths: Sequence[bytes]) -> set[bytes]:
         """Those of `paths` without a row."""
         self.fetch(paths)
-        lacking = [False] * len(paths) if self._paths is None else self._paths.lack(map(hash, paths))
+        bloom = self.paths.bloom
+        lacking = [False] * len(paths) if bloom is None else bloom.lack(map(hash, paths))
         return {path for path, is_new in zip(paths, lacking, strict=True) if is_new or self.get(path) is None}
 
     def select(self, condition: str, keys: Iterable[object]) -> list[Row]:
-        """The rows that fulfil an SQL condition. For `tree`."""
+        """The rows that fulfil an SQL condition. For `tree` and `changes`."""
         self.flush()
         return self._select(condition, keys)
 
@@ -273,34 +256,7 @@ class Rows:
         self.flush()
         self._database.execute("CREATE INDEX IF NOT EXISTS row_content ON row (content) WHERE kind = 1")
 
-    # --- by sequence, and all of them ---
-
-    def after(self, sequence: int, limit: int) -> list[Row]:
-        """Rows above a sequence, ascending."""
-        self.flush()
-        query = "SELECT parent,name FROM row WHERE seq>? ORDER BY seq LIMIT ?"
-        paths = [joined(*key) for key in self._database.execute(query, (sequence, limit))]
-        self.fetch(paths)  # most are decoded already
-        return [row for path in paths if (row := self.get(path)) is not None]
-
-    def newest(self, limit: int) -> list[Row]:
-        """The rows that changed last, the latest first."""
-        self.flush()
-        query = "SELECT parent,name FROM row ORDER BY seq DESC LIMIT ?"
-        paths = [joined(*key) for key in self._database.execute(query, (limit,))]
-        return [row for path in paths if (row := self.get(path)) is not None]
-
-    def made_by(self, makers: Sequence[str]) -> list[Row]:
-        """The rows of records by these makers, ordered by path. It reads the whole table."""
-        marks = ",".join("?" * len(makers))
-        return self.select(f"stamp_maker IN ({marks}) ORDER BY parent,name", makers)
-
-    def come_to(self, after: int) -> Lack:
-        """The totals of the rows above a sequence."""
-        self.flush()
-        query = "SELECT COUNT(*), COALESCE(SUM(kind=1),0), COALESCE(SUM((kind=1)*size),0) FROM row WHERE seq>?"
-        count, files, size = self._database.execute(query, (after,)).fetchone()
-        return Lack(files, size, count - files)
+    # --- all of them ---
 
     def summary(self) -> bytes:
         """The summary of all rows (see `content.summarize`); cached until a row changes."""

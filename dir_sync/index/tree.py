@@ -33,7 +33,7 @@ class Tree:
 
     def known_in(self, parent: bytes) -> dict[bytes, bytes]:
         """Name -> fingerprint of every known entry directly in a folder."""
-        if not self._rows.may_have_in(parent):
+        if not self._rows.paths.may_have_in(parent):
             return {}
         self._rows.flush()
         query = "SELECT name,fp FROM row WHERE parent=? AND (kind<>0 OR fp<>x'')"

@@ -138,7 +138,7 @@ def test_another_mode_announces_what_was_kept_here() -> None:
     assert row.record.stamp > base.stamp
     assert first.record.stamp.maker.startswith("=")
     assert kit.index.rows.get(b"gone") is None
-    assert not any(is_own(each.record) for each in kit.index.rows.after(0, 100))
+    assert not any(is_own(each.record) for each in kit.index.changes.after(0, 100))
     assert kit.index.offers.of(b"a") == []
     assert [note for note in kit.told() if isinstance(note, notes.Adopted)] == [notes.Adopted(3)]
 
@@ -151,14 +151,14 @@ def test_a_lower_limit_is_followed_page_by_page(monkeypatch: pytest.MonkeyPatch)
     kit.has(record(b"small", b"s"))
     kit.board.taking = Taking(most=4, large="too large")
     pages: list[int] = []
-    rows_after = kit.index.rows.after
+    changes_after = kit.index.changes.after
 
     def paged(after: int, most: int) -> list[Row]:
-        found = rows_after(after, most)
+        found = changes_after(after, most)
         pages.append(len(found))
         return found
 
-    monkeypatch.setattr(kit.index.rows, "after", paged)
+    monkeypatch.setattr(kit.index.changes, "after", paged)
     kit.it.adopt()
     assert pages[0] == max(pages) == PLAN_MAX
     assert kit.it.too_large() == large

@@ -17,6 +17,7 @@ from dir_sync.core.reconcile import Offer
 from dir_sync.index import Index, PeerSeen
 from dir_sync.index.bases import Bases
 from dir_sync.index.bloom import Bloom, ContentFilter
+from dir_sync.index.changes import Changes
 from dir_sync.index.codec import columns_of_record, later_columns, record_of
 from dir_sync.index.database import Database, IndexDamaged
 from dir_sync.index.identity import Identity, Sequences
@@ -100,10 +101,10 @@ def test_a_filter_never_denies_what_it_was_given() -> None:
 
 def test_a_filter_of_paths_grows_with_the_folder_and_never_denies_one() -> None:
     rows = rows_in(database())
-    assert rows._paths is not None
-    small = len(rows._paths._bits)
+    assert rows.paths.bloom is not None
+    small = len(rows.paths.bloom._bits)
     number = 0
-    while len(rows._paths._bits) == small:
+    while len(rows.paths.bloom._bits) == small:
         some = [record(b"d%d/%d" % (at % 5, at), at=at + 1) for at in range(number, number + 900)]
         if number % 2:
             for one in some:
@@ -114,10 +115,10 @@ def test_a_filter_of_paths_grows_with_the_folder_and_never_denies_one() -> None:
     assert number > 10_000
     paths = [b"d%d/%d" % (at % 5, at) for at in range(number)]
     assert rows.unknown([*paths, b"other"]) == {b"other"}
-    assert all(rows.may_have_in(b"d%d" % at) for at in range(5))
+    assert all(rows.paths.may_have_in(b"d%d" % at) for at in range(5))
     others = [b"other %d" % at for at in range(5_000)]
-    assert sum(rows._paths.lack(map(hash, others))) > 4_500
-    assert len(rows._paths._bits) > small
+    assert sum(rows.paths.bloom.lack(map(hash, others))) > 4_500
+    assert len(rows.paths.bloom._bits) > small
 
 
 def test_a_filter_of_contents_grows_and_never_denies_one() -> None:
@@ -282,7 +283,7 @@ def test_rows_are_read_as_written_before_and_after_they_are_in_the_database() ->
     many = rows.put_new([record(b"d/b"), record(b"d/c", content=bytes(32))], [b"1", b"2"])
     assert [row.seq for row in (one, *many)] == [1, 2, 3]
     assert {row.record.path for row in rows.by_content(DIGEST)} <= {b"d/a", b"d/b"}
-    assert rows.after(1, 10) == many
+    assert Changes(base, rows).after(1, 10) == many
     base.commit(durable=False)
     again = rows_in(database(image=base.image()))
     assert again.get(b"d/a") == one
@@ -380,11 +381,12 @@ def test_the_size_of_all_texts_is_known_without_a_sum_for_each_that_goes() -> No
 
 
 def test_the_rows_that_changed_last_come_first() -> None:
-    rows = rows_in(database())
+    base = database()
+    rows = rows_in(base)
     for path in (b"a", b"d/b", b"c"):
         rows.put(record(path), b"")
     rows.put(record(b"a", at=2), b"")
-    assert [row.record.path for row in rows.newest(2)] == [b"a", b"c"]
+    assert [row.record.path for row in Changes(base, rows).newest(2)] == [b"a", b"c"]
 
 
 def test_conflicts_are_counted_until_they_are_settled() -> None:

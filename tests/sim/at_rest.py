@@ -71,7 +71,7 @@ class AtRest:
             self._check_in_sync(when, node, nodes)
             here = {other.index.identity.replica: other for other in nodes}
             machines = {other.node_id for other in self.world.nodes}
-            for row in node.index.rows.after(0, 1_000_000):
+            for row in node.index.changes.after(0, 1_000_000):
                 if machines & {row.record.stamp.maker, *(maker for maker, _ in row.record.vector)}:
                     raise Broken(f"{when}: {node.name} takes a node for the maker of {row.record.path!r}")
             for path in node.index.offers.paths(None, 1_000):

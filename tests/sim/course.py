@@ -44,7 +44,7 @@ class Course:
             if options.trees != "overlapping" and not options.keeps:
                 self.world.at_rest.check_crossed("at the beginning")
                 for node in order:
-                    if node.index.sequences.last != len(node.index.rows.after(0, 1_000)):
+                    if node.index.sequences.last != len(node.index.changes.after(0, 1_000)):
                         raise Broken("equal trees have made records change")
         if options.rest_first:
             self.world.faults = faults

@@ -90,7 +90,7 @@ class Ignoring:
         if not self.world.options.rules:
             return []
         paths = {path: entry[0] for node in self.world.nodes for path, entry in node.disk.tree().items()}
-        rows = [row.record for node in self.world.nodes if node.alive for row in node.index.rows.after(0, 1_000_000)]
+        rows = [row.record for node in self.world.nodes if node.alive for row in node.index.changes.after(0, 1_000_000)]
         paths.update({record.path: record.kind for record in rows if record.path not in paths})
         return [
             path

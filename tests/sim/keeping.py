@@ -93,9 +93,11 @@ class Keeping:
         if not self.world.options.keeps:
             return
         others = self.world.at_rest.others()
-        first = {row.record.path: row.record.attributes for row in self.world.nodes[0].index.rows.after(0, 1_000_000)}
+        first = {
+            row.record.path: row.record.attributes for row in self.world.nodes[0].index.changes.after(0, 1_000_000)
+        }
         for node in self.world.nodes:
-            for row in node.index.rows.after(0, 1_000_000):
+            for row in node.index.changes.after(0, 1_000_000):
                 path, known = row.record.path, row.record.attributes
                 if row.record.kind is Kind.ABSENT or is_below(path, others) or node.keeps_away(path):
                     continue

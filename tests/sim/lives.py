@@ -204,7 +204,7 @@ class Lives:
             return
         tree = node.disk.tree()
         there = {blake3(content).digest() for kind, content, _, _ in tree.values() if kind == Kind.FILE}
-        files = [row.record for row in node.index.rows.after(0, 100_000) if row.record.kind == Kind.FILE]
+        files = [row.record for row in node.index.changes.after(0, 100_000) if row.record.kind == Kind.FILE]
         gone = [record for record in files if tree.get(record.path, (Kind.OTHER,))[0] == Kind.OTHER]
         sure = {record.path for record in gone if not node.index.offers.of(record.path)}
         moved = sum(record.content in there for record in gone)
@@ -256,7 +256,7 @@ class Lives:
         if not self.world.options.users_sync or node.forgot:
             return
         with closing(Index(":memory:", Random(1), image)) as index:
-            rows = index.rows.after(0, 100_000)
+            rows = index.changes.after(0, 100_000)
         for row in rows:
             record = row.record
             if row.seq > node.told or record.path in node.touched:

@@ -44,7 +44,7 @@ class Promises:
         self.claims: dict[tuple[str, str], tuple[int, ...]] = {}  # to be in sync, as checked last
 
     def check_vain(self, node: Node, peer: str, count: int) -> None:
-        rows = node.index.rows.come_to(0)
+        rows = node.index.changes.come_to(0)
         # Each row once or twice; and each version that was replaced before it could be had.
         if count > _VAIN_MAX + 2 * (rows.files + rows.others) + self.world.made:
             raise Broken(f"{node.name} counts {count} announcements of {peer} that change nothing")
@@ -110,7 +110,7 @@ class Promises:
                 said.update((change.record.path, change.record.stamp) for change in changes)
         before = link.sequence[node.name]
         if sequence > before:
-            for row in node.index.rows.after(before, 1_000):
+            for row in node.index.changes.after(before, 1_000):
                 is_told = said.get(row.record.path) == row.record.stamp
                 if self.world.ignoring.is_hidden_record(row.record, node, link.other(node)):
                     continue
@@ -120,7 +120,9 @@ class Promises:
                     raise Broken(
                         f"{node.name} told {link.other(node).name} up to {sequence}, but not of {row.record.path!r}"
                     )
-            ahead = {row.record.path for row in node.index.rows.after(sequence, 1_000)}  # told before its turn, maybe
+            ahead = {
+                row.record.path for row in node.index.changes.after(sequence, 1_000)
+            }  # told before its turn, maybe
             for path in said.keys() - ahead:
                 del said[path]
 
@@ -336,7 +338,7 @@ class Promises:
             if self.claims.get((node.name, other.name)) == key:
                 continue
             self.claims[node.name, other.name] = key
-            ours, theirs = (one.index.rows.after(0, 1_000) for one in (node, other))
+            ours, theirs = (one.index.changes.after(0, 1_000) for one in (node, other))
             lacking = [(other, row.record) for row in ours if not holds(other, row.record)]
             lacking += [(node, row.record) for row in theirs if row.seq <= heard and not holds(node, row.record)]
             for who, record in lacking:

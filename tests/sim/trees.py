@@ -79,7 +79,9 @@ def is_in_the_way(tree: dict[bytes, tuple[Kind, bytes, int, int]], path: bytes, 
 
 def folders_left_over(node: Node) -> set[bytes]:
     """Folders that are gone for everyone, and stay here for something in them that is never synchronized."""
-    return {row.record.path for row in node.index.rows.after(0, 100_000) if row.fp and row.record.kind == Kind.ABSENT}
+    return {
+        row.record.path for row in node.index.changes.after(0, 100_000) if row.fp and row.record.kind == Kind.ABSENT
+    }
 
 
 def wanted_of(node: Node, left_over: set[bytes]) -> dict[bytes, tuple[object, ...]]:
@@ -127,7 +129,7 @@ def has_below(path: bytes, others: list[bytes]) -> bool:
 
 
 def rows_of(index: Index) -> dict[bytes, tuple[object, ...]]:
-    rows = index.rows.after(0, 1_000_000)
+    rows = index.changes.after(0, 1_000_000)
     return {
         row.record.path: (row.record.kind, row.record.content, row.record.stamp, row.record.vector)
         for row in rows

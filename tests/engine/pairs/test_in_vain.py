@@ -48,7 +48,7 @@ def made(path: bytes, kind: Kind, number: int, entries: int = 1) -> Record:
 
 
 def here(node: OneNode) -> list[Record]:
-    return [row.record for row in node.index.rows.after(0, 10_000)]
+    return [row.record for row in node.index.changes.after(0, 10_000)]
 
 
 def test_deletions_of_what_was_never_here(node: OneNode) -> None:

@@ -29,7 +29,7 @@ def node(monkeypatch: pytest.MonkeyPatch) -> OneNode:
 
 
 def tombstones(node: OneNode) -> int:
-    return sum(row.record.kind == Kind.ABSENT for row in node.index.rows.after(0, 100_000))
+    return sum(row.record.kind == Kind.ABSENT for row in node.index.changes.after(0, 100_000))
 
 
 def made(path: bytes, kind: Kind, peer: str, number: int) -> Record:

@@ -92,7 +92,7 @@ def test_a_claim_about_names_that_mean_nothing_changes_nothing() -> None:
     pair, _ = start()
     before = pair.two.disk.tree()
     claims = ((b"old", b"nothing"), (b"nothing", b"old"), (b"nothing", b"nothing"), (b"old", b"old"))
-    rows = tuple(row.record for row in pair.one.index.rows.after(0, 10))
+    rows = tuple(row.record for row in pair.one.index.changes.after(0, 10))
     message = State("default", pair.one.index.sequences.last, False, rows, claims)
     pair.two.inbox.append(Received(pair.one.index.identity.replica, message))
     pair.run()

@@ -119,7 +119,7 @@ def both() -> TwoFolders:
 
 
 def contents(node: OneNode) -> dict[bytes, bytes]:
-    return {row.record.path: row.record.content for row in node.index.rows.after(0, 10_000)}
+    return {row.record.path: row.record.content for row in node.index.changes.after(0, 10_000)}
 
 
 def test_each_folder_becomes_the_same_and_neither_gets_what_is_the_others(both: TwoFolders) -> None:
