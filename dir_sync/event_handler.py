@@ -297,6 +297,7 @@ class ChangeHandler:
         elif mask & _DELETE:
             self._add(Touched(path, Urgency.VANISHED))
         elif mask & _CLOSED:
+            self._batch.pop(Touched(path, Urgency.WRITING), None)  # what was written before is seen together
             self._add(Touched(path, Urgency.NOW))
         elif mask & _ATTRIBUTES:
             self._add(Touched(path, Urgency.ATTRIBUTES))

@@ -105,6 +105,32 @@ def test_a_rename_right_after_that_close_is_whole_though_its_halves_come_apart(
     assert heard.events == [Touched(b"tmp", Urgency.CREATED), Touched(b"tmp", Urgency.NOW), Moved(b"tmp", b"f", False)]
 
 
+def test_a_file_that_was_closed_is_one_event_for_all_that_was_written(
+    heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for those who write elsewhere, or go on: they are told."""
+    (wd,) = heard.handler._folders.paths
+    written = [
+        event(wd, InotifyConstants.IN_MODIFY, 0, b"f"),
+        event(wd, InotifyConstants.IN_MODIFY, 0, b"g"),
+        event(wd, InotifyConstants.IN_CLOSE_WRITE, 0, b"f"),
+    ]
+    reads = [b"".join(written), b"".join([*written, event(wd, InotifyConstants.IN_MODIFY, 0, b"f")])]
+    reader = heard.handler._reader
+    monkeypatch.setattr(reader, "_events", lambda: reads.pop(0))
+    monkeypatch.setattr(reader, "_is_readable", lambda wait_ms: False)
+    reader.read()
+    assert heard.events == [Touched(b"g", Urgency.WRITING), Touched(b"f", Urgency.NOW)]
+    heard.events.clear()
+    reader.read()
+    assert set(heard.events) == {
+        Touched(b"g", Urgency.WRITING),
+        Touched(b"f", Urgency.NOW),
+        Touched(b"f", Urgency.WRITING),
+    }
+    assert heard.events[-1] == Touched(b"f", Urgency.WRITING), "somebody writes on, so it is not closed"
+
+
 def event(wd: int, mask: int, cookie: int, name: bytes) -> bytes:
     """As the kernel gives it."""
     return struct.pack("iIII", wd, mask, cookie, 16) + name.ljust(16, b"\0")

@@ -34,6 +34,7 @@
     rehearsal.py  this machine's side of it: a copy of the index in memory, or the node that runs here
     meeting.py    the other sides of it: nodes that are asked, and note nothing
     observers.py  Observers: at a node, the links of those who only ask so
+    pages.py      large pages for what the interpreter keeps
     priority.py   a thread that waits for everything else on the machine
     opening.py    what a node opens on the network
     status.py     collects the figures of `status`

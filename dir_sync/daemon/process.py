@@ -23,6 +23,7 @@ from dir_sync.core.model import show
 from dir_sync.daemon.daemon import Daemon
 from dir_sync.daemon.life import Life
 from dir_sync.daemon.opening import NodeError
+from dir_sync.daemon.pages import use_large_pages
 from dir_sync.daemon.rereading import Rereading
 from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.supervisor import Supervisor
@@ -110,6 +111,7 @@ class _Process:
             if not is_up:
                 tell, is_up = self._supervisor.is_up, True
             tell(self._words())
+            use_large_pages()
             waiting = [life.due_s() for life in self._lives if not self._is_shared(life)]
             self._wake.wait(max(0.0, min(waiting) - time.monotonic()) if waiting else None)
         self._supervisor.ends()

@@ -9,8 +9,8 @@ DAEMON: dict[str, set[str]] = {
     "daemon.workers": {"network.throttle"},
     "daemon": set(),
     "daemon.process": {
-        *("config", "daemon.daemon", "daemon.life", "daemon.opening", "daemon.rereading", "daemon.signals"),
-        *("daemon.supervisor", "daemon.threads", "reporting.log"),
+        *("config", "daemon.daemon", "daemon.life", "daemon.opening", "daemon.pages", "daemon.rereading"),
+        *("daemon.signals", "daemon.supervisor", "daemon.threads", "reporting.log"),
     },
     "daemon.daemon": {
         "",
@@ -128,6 +128,7 @@ DAEMON: dict[str, set[str]] = {
         "daemon.workers",
     },
     "daemon.news": {"daemon.inbox", "network.control"},
+    "daemon.pages": set(),
     "daemon.priority": set(),
     "daemon.threads": {"reporting.log"},
 }
