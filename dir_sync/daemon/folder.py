@@ -124,19 +124,19 @@ class Folder:
     @property
     def is_scanning(self) -> bool:
         """True until its first scan is over."""
-        return self.share.engine.board.scanning and not self.is_over
+        return self.share.engine.board.scan.is_on and not self.is_over
 
     def let_scan(self, is_its_turn: bool) -> None:
         """Its first scan goes on, or waits for its turn."""
         board = self.share.engine.board
-        if board.scan_waits == is_its_turn:
-            board.scan_waits = not is_its_turn
+        if board.scan.waits == is_its_turn:
+            board.scan.waits = not is_its_turn
             self._is_concerned = True
 
     @_alone
     def start(self, now: Now, is_its_turn: bool = True) -> None:
         """Begin its first scan, at once or when it is its turn."""
-        self.share.engine.board.scan_waits = not is_its_turn
+        self.share.engine.board.scan.waits = not is_its_turn
         self._memory.used(self.share.index, time.monotonic())
         self._performer.perform(self.share.engine.start(now, self._found))
         self._found = ()
@@ -197,7 +197,7 @@ class Folder:
             return
         engine, board = self.share.engine, self.share.engine.board
         board.resting = self.peers.at(resting) if resting else ()
-        is_planned = not board.scanning and board.plan_queue.waits_beside(
+        is_planned = not board.scan.is_on and board.plan_queue.waits_beside(
             board.resting
         )  # maybe of a peer that has rested
         due_ms = None if self._is_concerned or is_planned else engine.next_deadline()

@@ -118,7 +118,7 @@ class Rehearsal:
         out: set[Future[Event]] = set()
         with ThreadPoolExecutor(_WORKERS) as pool:
             try:
-                while engine.board.scanning:
+                while engine.board.scan.is_on:
                     if is_over():
                         return False
                     while self._jobs:

@@ -83,7 +83,7 @@ def status_of(
         schedule=schedule,
         paused_elsewhere=tuple(peers.pausing),
         in_sync=bool(in_sync) and len(in_sync) == len(peers.links),
-        scanning=engine.board.scanning,
+        scanning=engine.board.scan.is_on,
         unseen=engine.sync_report.unseen(),
         busy=engine.is_busy,
         mode=engine.mode_rules.mode.value,

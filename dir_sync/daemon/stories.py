@@ -119,7 +119,7 @@ def _scope(engine: Engine, path: bytes) -> Iterator[Waiting]:
 def _local(engine: Engine, path: bytes) -> Iterator[Waiting]:
     """What has happened here and is not dealt with."""
     board, work = engine.board, engine.work
-    if board.scanning:
+    if board.scan.is_on:
         yield Waiting(Wait.SCANNING)
     if path in board.looking:
         yield Waiting(Wait.LOOKING, outgoing=True)

@@ -27,12 +27,13 @@ from dir_sync.core.jobs import (
 )
 from dir_sync.core.messages import Message
 from dir_sync.core.mode import OWN
-from dir_sync.core.model import FIRST_CONTACT, Record
+from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.taking import Taking
 from dir_sync.core.watching.pending_looks import PendingLook, PendingLooks
-from dir_sync.engine.queues import Announcements, ListQueue, PlanQueue
+from dir_sync.engine.queues import Announcements, ListQueue, Losers, PlanQueue
+from dir_sync.engine.scan_state import ScanState
 from dir_sync.engine.values import Now
 from dir_sync.index import JOURNAL_SINCE, Index
 
@@ -60,7 +61,6 @@ class Board:
         self.pending_looks = PendingLooks()
         self.looking: dict[bytes, PendingLook] = {}
         self.listings = ListQueue()
-        self.scanned: set[bytes] = set()  # paths that the first scan found and no look has visited yet
         self.plan_queue = PlanQueue()
         self.is_shared = False  # several peers or jobs compete: machines work in small pieces
         self.resting: Collection[str] = ()  # peers that took much time: what they announced is not planned now
@@ -69,13 +69,9 @@ class Board:
         self.jobs_out = 0
         self.moved_ms = 0  # monotonic time at which something last happened
         self.run_again = False
-        self.first_scan = not index.first_scan_done
-        self.scanning = False
-        self.scan_waits = (
-            False  # the first scans of other folders of this node go on, and it is not the turn of this one
-        )
+        self.scan = ScanState(index, self.pending_looks)
         self.removing = 0  # removals of files that are being carried out
-        self._lost: list[tuple[Record, bytes]] | None = None  # see `note_losers`
+        self.losers = Losers()
         # false until the first peer's state is complete: what that brings is no change
         self.journals = index.notes.get(JOURNAL_SINCE) is not None
 
@@ -176,33 +172,6 @@ class Board:
     def removal_ends(self) -> None:
         self.removing -= 1
 
-    def begin_scan(self) -> None:
-        self.scanning = True
-
-    def scan_need_not_wait(self, path: bytes) -> None:
-        """The path was looked at, or may never be readable, so the scan need not wait for it."""
-        self.scanned.discard(path)
-
-    def end_scan(self) -> None:
-        self.scanning = False
-        if self.first_scan:
-            self.first_scan = False
-            self.index.set_first_scan_done()
-
-    def note_losers(self) -> None:
-        """From now on, what loses a conflict is kept for `take_losers`."""
-        self._lost = []
-
-    def lost(self, record: Record, version: bytes) -> None:
-        """A version lost a conflict here, and is in the history under that name."""
-        if self._lost is not None:
-            self._lost.append((record, version))
-
-    def take_losers(self) -> list[tuple[Record, bytes]]:
-        """The versions that lost since the last call."""
-        lost, self._lost = self._lost or [], []
-        return lost
-
     def begin_journal(self) -> None:
         self.journals = True
 
@@ -211,8 +180,3 @@ class Board:
         return any(
             offer.peer in self.peers and not self.peers[offer.peer].synced for offer in self.index.offers.of(path)
         )
-
-    def add_scanned(self, path: bytes) -> PendingLook:
-        if self.scanning:
-            self.scanned.add(path)
-        return self.pending_looks.add(path, self.now.mono_ms, self.now.mono_ms)

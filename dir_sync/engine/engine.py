@@ -70,7 +70,7 @@ class Engine(Machines):
         self.board.begin(now)
         self.ignoring.start()
         self.own_changes.adopt()
-        self.board.begin_scan()
+        self.board.scan.begin()
         self.own_losses.begin_to_look()
         self.board.listings.add(b"")
         if self.board.index.offers.any():
@@ -311,7 +311,7 @@ class Engine(Machines):
             or self.board.plan_queue
             or self.board.listings.waiting
             or self.work.is_bringing
-            or self.board.scanning
+            or self.board.scan.is_on
             or self.brakes.own.missed
         )
 

@@ -42,7 +42,7 @@ class Forecaster:
     @property
     def is_ready(self) -> bool:
         """False while it is not known yet what is here."""
-        return not self._board.scanning
+        return not self._board.scan.is_on
 
     @property
     def room(self) -> Room | None:

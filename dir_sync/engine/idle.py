@@ -64,7 +64,7 @@ class IdleTasks:
             or self._board.plan_queue
             or self._board.listings.waiting
             or self._work.arrivals.is_fetching
-            or self._board.scanning
+            or self._board.scan.is_on
             or soon
         ):
             return

@@ -151,7 +151,7 @@ class Ignoring:
             self.leaving.difference_update(over)
             self._forget([path for path in over if self._is_here(path)])
         board = self._board
-        if not self.is_changing or board.scanning or not board.listings.is_over or self.leaving:
+        if not self.is_changing or board.scan.is_on or not board.listings.is_over or self.leaving:
             return
         if (len(board.pending_looks) or board.looking) and board.now.mono_ms < self._since_ms + _LOOKS_MS:
             return  # what a look is still to find may be newly shared

@@ -112,7 +112,7 @@ class Intake:
         self._contacts.came(peer, event.address)
         is_member = bool(self._board.index.notes.get(MEMBER + peer.replica))
         self._announcers[peer.replica] = _Announcer(known.first is None, is_member)
-        if not self._board.scanning:
+        if not self._board.scan.is_on:
             self.ask_state(peer)
         return peer
 
@@ -224,7 +224,7 @@ class Intake:
                 (offer for offer in self._board.index.offers.of(path) if offer.record.stamp == tried != stamp), None
             )
         else:
-            unseen = self._board.scanning or bool(self._board.listings.failed)  # not every folder has been listed yet
+            unseen = self._board.scan.is_on or bool(self._board.listings.failed)  # not every folder has been listed yet
             if not unseen and not self._work.is_at_work(path):
                 return
             offer = self._board.index.offers.of_peer(path, replica)

@@ -195,7 +195,7 @@ class LocalChanges:
                 first, most = TROUBLE_RETRY_MS
                 again = now + backoff(first, pending.tries, most)
                 self._work.obstacles.deny(parent_of(path), path)
-                self._board.scan_need_not_wait(path)  # the file may never become readable
+                self._board.scan.need_not_wait(path)  # the file may never become readable
         self._deltas_out.drop_delta(seen.delta)
         self._board.pending_looks.put_back(pending, again)
 
@@ -203,7 +203,7 @@ class LocalChanges:
         """When (ms) to look again at a file that a program has open."""
         now = self._board.now.mono_ms
         newer = self._board.pending_looks.find(pending.path)
-        self._board.scan_need_not_wait(pending.path)
+        self._board.scan.need_not_wait(pending.path)
         if newer is not None and newer.closed:
             return now
         if pending.closed:  # a program has opened it anew; the watcher reports that in a moment
@@ -216,7 +216,7 @@ class LocalChanges:
         if self._local_renames.renames and (sources := self._local_renames.renames.close(path, is_there)):
             self._publisher.renamed(path, sources)
         if path not in self._board.pending_looks:
-            self._board.scan_need_not_wait(path)
+            self._board.scan.need_not_wait(path)
             if not self._work.jobs.is_at(path):
                 self._work.attempts.forget_attempt(path)
                 if self._board.listings.failed:
@@ -357,12 +357,12 @@ class LocalChanges:
             if moved is not None and moved.record.path not in sources:
                 pending.matched = True
                 self._local_renames.match(path, moved)
-                return self._board.scanning
+                return self._board.scan.is_on
         if mine is not None:
             mine = self._recorder.as_installed(mine)
         if mine is None:
             self._scope.found_new(path, seen.kind is Kind.DIRECTORY)
-        if mine is None and (self._board.first_scan or self._scope.is_shared_again(path)):
+        if mine is None and (self._board.scan.is_first or self._scope.is_shared_again(path)):
             record = self._stamps.first_scan_record(
                 path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode, now.attributes
             )
@@ -370,7 +370,7 @@ class LocalChanges:
             stamp_ns = min(seen.mtime, self._board.now.wall_ns)
             record = self._stamps.changed_to(mine, now, stamp_ns)
         self._recorder.record_change(record, mine, fp, seen)
-        if not self._board.first_scan and record.kind != Kind.DIRECTORY:
+        if not self._board.scan.is_first and record.kind != Kind.DIRECTORY:
             is_new = mine is None or mine.kind == Kind.ABSENT
             self._board.tell_later((notes.NewHere if is_new else notes.ChangedHere)(path, seen.size))
         return True

@@ -111,7 +111,7 @@ class LocalRenames:
     def new_name_of(self, path: bytes, kind: Kind, content: bytes, fp: bytes) -> Row | None:
         """The row of the old name of a file that was found under an unknown name: same inode, same content. None if
         there is none."""
-        if kind is not Kind.FILE or self._board.first_scan:
+        if kind is not Kind.FILE or self._board.scan.is_first:
             return None
         for row in self._board.index.rows.by_content(content):
             is_other = row.record.path != path and not self._work.is_set_aside(row.record.path)
@@ -122,7 +122,7 @@ class LocalRenames:
     def match(self, path: bytes, row: Row) -> None:
         """The file found at `path` is probably the file of `row` under a new name. During a scan the pair waits until
         every folder is listed."""
-        if self._board.scanning:
+        if self._board.scan.is_on:
             self._work.set_aside(row.record.path, path)
             return
         self.pair(row.record.path, path, row, is_seen=False)
@@ -133,7 +133,7 @@ class LocalRenames:
         """The scan has listed every folder. Decide whether the files found under new names have left their old
         names."""
         for source, path in self._work.take_set_aside().items():
-            self._board.add_scanned(path).matched = True
+            self._board.scan.add(path, self._board.now.mono_ms).matched = True
             self._brakes.own.find(source)
             self.pair(source, path, self._board.index.rows.get(source), is_seen=False)
 

@@ -288,7 +288,7 @@ class LookQueue:
 
     def want_bytes(self) -> bool:
         """True if the content of small files is announced right after the look, so the look should return it."""
-        if self._board.scanning:
+        if self._board.scan.is_on:
             return any(self._publisher.check_seeding(replica) for replica in self._board.peers)
         return bool(self._board.peers)
 

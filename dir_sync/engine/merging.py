@@ -92,13 +92,13 @@ class Merging:
         self._kept_up_to = int(board.index.notes.get(_KEPT_UP_TO) or 0) if self.is_on else 0  # sequence
         self._page = 0  # the sequence up to which a job is reading texts; 0: there is none
         if self.is_on:
-            board.note_losers()
+            board.losers.begin()
             for lost in board.index.bases.losers():
                 self._add(lost)
 
     def run(self) -> None:
         """Keep what changed, and decide about conflicts that are due."""
-        if self._board.scanning:
+        if self._board.scan.is_on:
             return
         self._take_losers()
         self._keep_texts()
@@ -111,7 +111,7 @@ class Merging:
 
     def due_ms(self) -> int | None:
         """When (ms) `run` has something to do; None: when something happens."""
-        if self._board.scanning:
+        if self._board.scan.is_on:
             return None
         due = [when for when, _ in self._due.values()] if len(self._work_at) < _JOBS_MAX else []
         if not self._page and self._board.index.sequences.last > self._kept_up_to:
@@ -172,7 +172,7 @@ class Merging:
 
     def _take_losers(self) -> None:
         """Note the versions that lost here since the last time."""
-        for record, version in self._board.take_losers():
+        for record, version in self._board.losers.take():
             if may_merge(record) and not is_first_scan(record):  # what a first scan found was made from nothing
                 self._board.index.bases.lost(record, version)
                 self._add(LostVersion(record, version))

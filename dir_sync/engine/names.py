@@ -65,7 +65,7 @@ class Names:
         disk."""
         return (
             self._work.disk.is_blind
-            and self._board.scanning
-            and not self._board.first_scan
+            and self._board.scan.is_on
+            and not self._board.scan.is_first
             and self._board.index.notes.get(BLIND) is None
         )

@@ -148,7 +148,7 @@ class OwnChanges:
 
     def run_timers(self) -> None:
         """A mirror undoes what it has found, once the first contact is over."""
-        if self._mode_rules.mode is Mode.MIRROR and not self._mode_rules.knows_mesh and not self._board.scanning:
+        if self._mode_rules.mode is Mode.MIRROR and not self._mode_rules.knows_mesh and not self._board.scan.is_on:
             if any(peer.synced for peer in self._board.peers.values()):
                 self._mode_rules.mesh_is_known()
 

@@ -77,7 +77,7 @@ class OwnLosses:
 
     def release(self, paths: list[bytes]) -> None:
         for path in paths:
-            pending = self._board.add_scanned(path)
+            pending = self._board.scan.add(path, self._board.now.mono_ms)
             pending.removal_confirmed = True
 
     def no_longer_held(self, path: bytes) -> None:
@@ -90,7 +90,7 @@ class OwnLosses:
 
     def judge_again(self) -> None:
         """Many of the files that a scan missed are back. If the rest is few enough, announce it as deleted."""
-        if self.held_again_ms is None or self.held_again_ms > self._board.now.mono_ms or self._board.scanning:
+        if self.held_again_ms is None or self.held_again_ms > self._board.now.mono_ms or self._board.scan.is_on:
             return
         self.held_again_ms = None
         gone = self._count_files(self._brakes.own.held)

@@ -90,7 +90,7 @@ class Planner:
                 self._board.plan_later(path, RETRY_MS)
 
     def plan_todo(self) -> None:
-        if self._board.scanning:
+        if self._board.scan.is_on:
             if len(self._board.plan_queue) > limits.TODO_PATHS_MAX:
                 self._board.plan_queue.clear()
             return  # what is here is not known yet; the end of the scan plans everything

@@ -297,7 +297,7 @@ class Publisher:
         if not peer.has_asked or peer.connection.queued > limits.OUTBOX_BYTES_MAX // 4:
             return
         if subscriber.summary:
-            if self._board.scanning:
+            if self._board.scan.is_on:
                 return  # the comparison needs the end of our scan
             index = self._board.index
             subscriber.compare(index.rows.summary(), index.sequences.last, index.rows.count_live()[0])
@@ -329,7 +329,7 @@ class Publisher:
         if (
             subscriber.sent >= self._board.index.sequences.last
             and not subscriber.told_last
-            and not self._board.scanning
+            and not self._board.scan.is_on
         ):
             subscriber.told_last = True
             self._board.send(peer.replica, State(self._board.folder, subscriber.sent, True, ()), 50)

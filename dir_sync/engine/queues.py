@@ -1,4 +1,4 @@
-"""The queues through which the machines ask each other for work: paths to decide, folders to list, changes to announce.
+"""The queues through which the machines ask each other for work: paths to decide, folders to list, changes to tell, losers.
 
 In:   requests of every machine. Out: the same, to the one machine that carries them out.
 Rule: a queue decides nothing. To request something twice is the same as to request it once.
@@ -18,7 +18,7 @@ from dir_sync.core.overload.fairness import Backlog
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.index import Row
 
-__all__ = ["Announcements", "ListQueue", "PlanQueue"]
+__all__ = ["Announcements", "ListQueue", "Losers", "PlanQueue"]
 
 
 class PlanQueue(Backlog):
@@ -188,3 +188,24 @@ class Announcements:
         """Remove and return the notes to be logged."""
         unlogged, self.unlogged = self.unlogged, {}
         return list(unlogged.values())
+
+
+class Losers:
+    """Versions that lost a conflict here. They are kept only if somebody merges them."""
+
+    def __init__(self) -> None:
+        self._lost: list[tuple[Record, bytes]] | None = None  # None: nobody takes them
+
+    def begin(self) -> None:
+        """From now on, what loses a conflict is kept for `take`."""
+        self._lost = []
+
+    def add(self, record: Record, version: bytes) -> None:
+        """A version lost a conflict, and is in the history under that name."""
+        if self._lost is not None:
+            self._lost.append((record, version))
+
+    def take(self) -> list[tuple[Record, bytes]]:
+        """The versions that lost since the last call."""
+        lost, self._lost = self._lost or [], []
+        return lost

@@ -148,7 +148,7 @@ class LocalRecorder:
         return None if known is None else DeltaOffer(grown.base, record.size - grown.size, known[1])
 
     def _is_elsewhere(self, record: Record) -> bool:
-        if self._board.first_scan:
+        if self._board.scan.is_first:
             return self._board.index.contents.may_have(record.content)  # whether it really exists is checked later
         return any(row.record.path != record.path for row in self._board.index.rows.by_content(record.content))
 
@@ -181,7 +181,7 @@ class LocalRecorder:
         hears of it."""
         path, _, kind, size, content, mtime, mode, fp, *_, attributes = seen
         self._scope.found_new(path, kind is Kind.DIRECTORY)
-        if self._board.first_scan or self._scope.is_shared_again(path):
+        if self._board.scan.is_first or self._scope.is_shared_again(path):
             record = self._stamps.first_scan_record(path, kind, size, content, mtime, mode, attributes)
         else:
             now = unstamped(path, kind, size, content, mtime, mode)._replace(attributes=attributes)

@@ -94,7 +94,7 @@ class Rereads:
 
     def run(self, may_scrub: bool) -> None:
         """Order the next job, for who has waited longest."""
-        if self._out is not None or self._board.scanning:
+        if self._out is not None or self._board.scan.is_on:
             return
         may_scrub = may_scrub and self.is_scrub_alone
         now = self._board.now.mono_ms

@@ -153,7 +153,7 @@ class MessageRouter:
         if message.attached:
             came = sum(change.record.size for change in message.changes if change.attached)
             peer.connection.window.count(came, self._board.now.mono_ms)
-        if message.attached and not self._board.scanning and self._mode_rules.mode.takes:
+        if message.attached and not self._board.scan.is_on and self._mode_rules.mode.takes:
             changes = self._bulk_install.install_pushed(peer, message.changes)
         self._board.index.rows.fetch(change.record.path for change in changes)
         for change in changes:

@@ -172,7 +172,7 @@ class Rows:
         """Start the journal when the first peer's state is complete: an undo must not undo the first contact."""
         if (
             not any(peer.synced for peer in self._board.peers.values())
-            or self._board.scanning
+            or self._board.scan.is_on
             or self._board.plan_queue
         ):
             return

@@ -88,7 +88,7 @@ class Scan:
         if not (
             listings.failed
             or listings.waiting
-            or self._board.scanning
+            or self._board.scan.is_on
             or self._work.has_set_aside
             or self._brakes.own.missed
         ):
@@ -98,20 +98,20 @@ class Scan:
             self._board.listings.waiting
             and not self._board.listings.out
             and len(self._board.pending_looks) < limits.DIRTY_BACKLOG_MAX
-            and not (self._board.scanning and (self._board.scan_waits or self._publisher.seeding_lags()))
+            and not (self._board.scan.is_on and (self._board.scan.waits or self._publisher.seeding_lags()))
         ):
             some = self._board.listings.take(_FOLDERS_MAX, self._work.jobs.folders_being_filled())
             folders = tuple([self.folder(path) for path in dict.fromkeys(some)])
             self._board.order(ListJob(folders, self._look_queue.want_bytes()))
         if self._work.has_set_aside and self._board.listings.is_over:
             self._local_renames.judge_arrived()
-        if self._brakes.own.missed and self._board.listings.is_over and not self._board.scanned:
+        if self._brakes.own.missed and self._board.listings.is_over and not self._board.scan.unseen:
             self._own_losses.judge()
-        unfinished = not self._board.listings.is_over or self._board.scanned or b"" in self._board.listings.failed
-        if self._board.scanning and not unfinished:
+        unfinished = not self._board.listings.is_over or self._board.scan.unseen or b"" in self._board.listings.failed
+        if self._board.scan.is_on and not unfinished:
             if self._work.disk.is_blind and self._board.index.notes.get(BLIND) is None:
                 self._board.index.notes.put(BLIND, 1)
-            self._board.end_scan()
+            self._board.scan.end()
             count, size = self._board.index.rows.count_live()
             self._board.tell(notes.Scanned(count, size))
             if self._board.index.offers.any():
@@ -130,7 +130,8 @@ class Scan:
             elif folder:
                 self._board.listings.listed(folder)
                 self._work.attempts.end_listing_wait(folder)
-                self._board.add_scanned(folder).listing = True  # if the folder exists again, its content is unknown
+                # If the folder exists again, its content is unknown.
+                self._board.scan.add(folder, self._board.now.mono_ms).listing = True
             return
         self._board.listings.listed(folder)
         if listing.differs:
@@ -154,7 +155,7 @@ class Scan:
         for name in listing.gone:
             row = self._board.index.rows.get(prefix + name)
             if row is not None and (row.record.kind != Kind.ABSENT or row.fp):
-                self._board.add_scanned(prefix + name)
+                self._board.scan.add(prefix + name, self._board.now.mono_ms)
         if self._brakes.own.held:
             gone = {prefix + name for name in listing.gone}
             gone |= {prefix + name for name, stat in listing.entries if stat.kind == Kind.OTHER}
@@ -213,7 +214,7 @@ class Scan:
                 fp = fingerprint(stat)
                 new_folders.append(Seen(path, LookOutcome.FOUND, stat.kind, 0, b"", stat.mtime, stat.mode, fp))
                 continue
-            pending = self._board.add_scanned(path)
+            pending = self._board.scan.add(path, self._board.now.mono_ms)
             pending.large = stat.kind == Kind.FILE and stat.size >= limits.LARGE_FILE_BYTES
             pending.listing |= stat.kind == Kind.DIRECTORY
             if row is not None or stat.kind != Kind.FILE:
@@ -221,7 +222,7 @@ class Scan:
             if (vanished := self._local_renames.renames.name_of(stat.inode)) is not None:
                 pending.matched = True
                 self._local_renames.pair(vanished, path, self._board.index.rows.get(vanished), is_seen=False)
-            elif not self._board.scanning:
+            elif not self._board.scan.is_on:
                 self._local_renames.renames.appeared(path, stat.inode)
         if new_folders:
             self._found_new(folder, new_folders, folder_mtime)
@@ -241,7 +242,7 @@ class Scan:
         )
         told = any(peer.has_asked for peer in self._board.peers.values())
         pending = PendingLook(b"", 0, 0)
-        is_simple = self._board.first_scan and not (
+        is_simple = self._board.scan.is_first and not (
             self._brakes.own.held or self._brakes.peers.is_on or self._work.obstacles
         )
         is_simple = is_simple and is_here and not is_deep
@@ -255,7 +256,7 @@ class Scan:
             elif path in looking:
                 looking[path].listing |= is_folder
             elif (
-                jobs.is_at(path) and not self._board.scanning and not is_folder
+                jobs.is_at(path) and not self._board.scan.is_on and not is_folder
             ):  # a folder has to be listed, and thereby watched
                 self._work.attempts.note_listed(path, seen.fp)
             elif (
@@ -265,14 +266,14 @@ class Scan:
                 or self._work.obstacles.is_at(path)
                 or index.rows.get(path) is not None
             ):
-                self._board.add_scanned(path).listing |= is_folder
+                self._board.scan.add(path, self._board.now.mono_ms).listing |= is_folder
             elif is_deep and not self._scope.is_ours(path):
                 pass
             elif index.offers.of(path) or len(seen.fp) > FINGERPRINT_BYTES:
                 if self._local_changes.found(seen, pending):
                     self._board.plan_queue.add(path)
                 else:
-                    self._board.add_scanned(path).listing |= is_folder
+                    self._board.scan.add(path, self._board.now.mono_ms).listing |= is_folder
             elif (moved := self._local_renames.new_name_of(path, seen.kind, seen.content, seen.fp)) is not None:
                 self._local_renames.match(path, moved)
             else:

@@ -87,7 +87,7 @@ class Scrub:
             board.jobs_out
             or board.plan_queue
             or board.listings.waiting
-            or board.scanning
+            or board.scan.is_on
             or self._work.arrivals.is_fetching
             or (soon is not None and soon < board.now.mono_ms + CALM_MS)
             or board.now.mono_ms - board.moved_ms < CALM_MS

@@ -79,7 +79,7 @@ class SyncReport:
     def is_settled(self) -> bool:
         """True if no local change is unrecorded, and no change is being carried out here."""
         return not (
-            self._board.scanning
+            self._board.scan.is_on
             or len(self._board.pending_looks)
             or self._board.looking
             or self._board.listings.waiting
@@ -129,7 +129,7 @@ class SyncReport:
     def tell_lacks(self) -> None:
         """Tell each peer what this node lacks of its announcements, if the figures changed."""
         self.lacks_due_ms = None
-        if self._board.scanning:
+        if self._board.scan.is_on:
             return
         for replica in sorted(self._board.peers):
             peer = self._board.peers[replica]

@@ -157,7 +157,7 @@ class Verifying:
 
     def heal(self) -> None:
         """What comes before paths are planned."""
-        if not self._board.scanning:
+        if not self._board.scan.is_on:
             self._healing.run()
 
     def run(self) -> None:
@@ -182,7 +182,7 @@ class Verifying:
         if now - run.asked_ms > _UNASKED_MS:
             self.end()
             return
-        if run.is_over or self._board.scanning:
+        if run.is_over or self._board.scan.is_on:
             return
         if run.here is None:
             self._begin_part(run)

@@ -70,7 +70,7 @@ class VersionKeeper:
             self.thin += self._thinning.keep(path, version.name, version.size, lasted, now, room)
         if version.why == Cause.CONFLICT:
             self._board.tell(notes.Conflict(path, version.name))
-            self._board.lost(displaced, version.name)
+            self._board.losers.add(displaced, version.name)
 
     def rescued(self, versions: Iterable[Version]) -> None:
         """Users' files that could not have their names back are in the history, as they are."""

@@ -186,14 +186,14 @@ class WorkTable:
             if replica not in board.peers:
                 yield f"paths wait for room at {replica}, who is not connected"
         if self.rooms and not (
-            self.arrivals.is_fetching or board.run_again or board.plan_queue.has_room_come or board.scanning
+            self.arrivals.is_fetching or board.run_again or board.plan_queue.has_room_come or board.scan.is_on
         ):
             yield f"{sorted(self.rooms.paths())} wait for room in a window, and nothing is on its way"
 
     def _is_planned(self, path: bytes, timers: Container[bytes]) -> bool:
         """True if a path is about to be planned, now or by a timer. `timers`: those of the plan queue."""
         queue = self._board.plan_queue
-        return path in queue or path in timers or queue.cursor is not None or self._board.scanning
+        return path in queue or path in timers or queue.cursor is not None or self._board.scan.is_on
 
     @property
     def is_bringing(self) -> bool:

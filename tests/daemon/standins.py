@@ -74,8 +74,7 @@ class Engine:
         self.receiving: list[tuple[bytes, str, int, int, int, int]] = []
         self.board = SimpleNamespace(
             name_of=lambda node: self.names.get(node, node),
-            scanning=False,
-            scan_waits=False,
+            scan=SimpleNamespace(is_on=False, waits=False),
             is_shared=False,
             folder=name,
             number=number,

@@ -158,18 +158,18 @@ def test_first_scans_take_turns() -> None:
     around.folders.add(Room("third", 2, around.done).folder)
     boards = [folder.share.engine.board for folder in around.folders]
     for board in boards:
-        board.scanning = True
+        board.scan.is_on = True
     around.inbox.put(Stop())
     around.run()
-    assert [board.scan_waits for board in boards] == [False, True, True]
+    assert [board.scan.waits for board in boards] == [False, True, True]
 
     def over() -> None:
-        boards[0].scanning = False
+        boards[0].scan.is_on = False
 
     around.default.standin.engine.at_turn = over
     around.tell(FOLDER, Ticked())
     around.run()
-    assert [board.scan_waits for board in boards[1:]] == [False, True]
+    assert [board.scan.waits for board in boards[1:]] == [False, True]
     assert around.music.folder.due_s(5.0) == 5.0, "it takes a turn at once"
 
 
@@ -177,7 +177,7 @@ def test_a_folder_that_is_gone_waits_for_no_turn_to_scan() -> None:
     """Else the next turn would be due in the past for good, and the folder kept in memory."""
     around = Neighbours()
     for folder in around.folders:
-        folder.share.engine.board.scanning = True
+        folder.share.engine.board.scan.is_on = True
     links: Any = SimpleNamespace(forget=lambda folder, now: None, folders_changed=lambda now: None)
     loop = Loop(around.inbox, around.folders, links)
     loop._scan_in_turn()

@@ -157,12 +157,12 @@ def test_a_node_that_runs_says_the_same(side: Rehearsal) -> None:
 def test_a_node_that_scans_says_nothing_and_is_asked_again(side: Rehearsal) -> None:
     side.scan(lambda: False)
     ask, questions = node_of(side)
-    side._engine.board.begin_scan()
+    side._engine.board.scan.begin()
     answers: list[dict[str, Any]] = []
 
     def ask_twice(question: dict[str, Any]) -> dict[str, Any]:
         if answers:
-            side._engine.board.scanning = False
+            side._engine.board.scan.is_on = False
         answers.append(ask(question))
         return answers[-1]
 
@@ -171,5 +171,5 @@ def test_a_node_that_scans_says_nothing_and_is_asked_again(side: Rehearsal) -> N
     assert asked.records == side.records
     assert [(one["ready"], len(one["records"])) for one in answers] == [(False, 0), (True, len(side.records))]
     assert [one["after"] for one in questions] == [0, 0]
-    side._engine.board.begin_scan()
+    side._engine.board.scan.begin()
     assert not Asked(ask).scan(lambda: True)

@@ -111,13 +111,3 @@ def test_what_a_user_did_is_told_at_the_end_of_the_turn() -> None:
     kit.board.tell_later(notes.NewHere(b"a", 2))
     assert kit.told() == []
     assert kit.board.announcements.take_unlogged() == [notes.NewHere(b"a", 2)]
-
-
-def test_the_first_scan_is_over_for_good() -> None:
-    kit = Alone(Scope)
-    kit.board.begin_scan()
-    kit.board.add_scanned(b"a")
-    assert kit.board.scanned == {b"a"}
-    kit.board.end_scan()
-    assert not kit.board.first_scan
-    assert kit.index.first_scan_done

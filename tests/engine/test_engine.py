@@ -12,7 +12,7 @@ from tests.engine.whole.bench import FOLDER, PEER, Bench, record, state
 def test_a_start_looks_at_everything() -> None:
     bench = Bench(scanned=False)
     assert [[folder.path for folder in job.folders] for job in bench.all(ListJob)] == [[b""]]
-    assert bench.engine.board.scanning
+    assert bench.engine.board.scan.is_on
     assert bench.engine.is_busy
     assert bench.engine.has_jobs_out
 

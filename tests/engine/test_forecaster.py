@@ -77,7 +77,7 @@ def test_a_record_that_is_larger_than_a_page_is_one(monkeypatch: pytest.MonkeyPa
 def test_during_the_first_scan_nothing_is_known() -> None:
     kit = alone()
     assert kit.it.is_ready
-    kit.board.begin_scan()
+    kit.board.scan.begin()
     assert not kit.it.is_ready
 
 

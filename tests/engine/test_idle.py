@@ -38,7 +38,7 @@ def test_it_is_done_only_when_all_is_calm(why: str) -> None:
         case "a listing":
             kit.board.listings.add(b"a")
         case "the scan":
-            kit.board.begin_scan()
+            kit.board.scan.begin()
         case "a look soon":
             kit.board.pending_looks.add(b"a", kit.board.now.mono_ms + CALM_MS - 1, 0)
     kit.it.when_calm()

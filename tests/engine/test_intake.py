@@ -62,7 +62,7 @@ def test_who_comes_is_asked_for_what_is_new_since_last_time() -> None:
 
 def test_while_it_is_unknown_what_is_here_nobody_is_asked() -> None:
     kit = alone()
-    kit.board.begin_scan()
+    kit.board.scan.begin()
     comes(kit)
     assert kit.said() == []
 

@@ -27,7 +27,7 @@ def alone(first_scan: bool = False, **answers: Any) -> Alone[LocalChanges]:
     kit = Alone(
         LocalChanges, Stamps, answers={"recorder.as_installed": lambda mine: mine, "recorder.redo": True} | answers
     )
-    kit.board.first_scan = first_scan
+    kit.board.scan.is_first = first_scan
     for name in ("announced", "announced_gone"):  # these two only read
         if f"rows.{name}" not in kit.answers:
             kit.answers[f"rows.{name}"] = getattr(kit.real(Rows), name)
@@ -264,12 +264,12 @@ def test_a_look_that_could_not_tell_is_followed_by_another(result: LookOutcome) 
 
 def test_what_cannot_be_read_is_said_once_and_the_scan_does_not_wait_for_it() -> None:
     kit = alone()
-    kit.board.begin_scan()
-    kit.board.add_scanned(b"a")
+    kit.board.scan.begin()
+    kit.board.scan.add(b"a", kit.board.now.mono_ms)
     kit.board.pending_looks.pull(b"a")
     pending = look(kit, Seen(b"a", LookOutcome.UNKNOWN, problem="denied"))
     assert kit.told() == [notes.Unreadable(b"a", "denied")]
-    assert not kit.board.scanned
+    assert not kit.board.scan.unseen
     first = (kit.board.pending_looks.next_due() or 0) - kit.board.now.mono_ms
     kit.board.pending_looks.pull(b"a")
     kit.effects()
@@ -286,11 +286,11 @@ def test_a_new_file_that_is_open_and_empty_is_announced_after_a_moment() -> None
 
 def test_a_scan_does_not_wait_for_a_file_that_a_program_has_open() -> None:
     kit = alone()
-    kit.board.begin_scan()
-    kit.board.add_scanned(b"a")
+    kit.board.scan.begin()
+    kit.board.scan.add(b"a", kit.board.now.mono_ms)
     kit.board.pending_looks.pull(b"a")
     look(kit, Seen(b"a", LookOutcome.OPEN, Kind.FILE))
-    assert not kit.board.scanned
+    assert not kit.board.scan.unseen
 
 
 def test_an_open_file_that_was_closed_during_the_look_is_looked_at_at_once() -> None:

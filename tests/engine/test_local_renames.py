@@ -18,7 +18,7 @@ from tests.engine.kit import Alone, record, seen, stat
 def alone(**answers: Any) -> Alone[LocalRenames]:
     answers = {"scope.is_ours": True} | {name.replace("__", "."): it for name, it in answers.items()}
     kit = Alone(LocalRenames, answers=answers)
-    kit.board.first_scan = False
+    kit.board.scan.is_first = False
     return kit
 
 
@@ -106,7 +106,7 @@ def test_while_the_scan_goes_on_a_match_is_set_aside_and_judged_at_its_end() -> 
     row = kit.has(record(b"old", b"1"))
     own = kit.real(Brakes).own
     kit.answers["brakes.own"] = own
-    kit.board.begin_scan()
+    kit.board.scan.begin()
     kit.it.match(b"new", row)
     assert kit.work.is_set_aside(b"old")
     assert not kit.is_looked_at(b"old")
@@ -115,7 +115,7 @@ def test_while_the_scan_goes_on_a_match_is_set_aside_and_judged_at_its_end() -> 
     assert not own.missed
     assert kit.is_looked_at(b"old")
     assert kit.is_looked_at(b"new")
-    kit.board.end_scan()
+    kit.board.scan.end()
     kit.it.match(b"newer", row)
     assert kit.it.renames.sources_of(b"newer") == (b"old",)
 

@@ -351,7 +351,7 @@ def test_the_contents_that_a_scan_reads_are_kept_only_for_a_peer_that_has_nothin
     assert not kit.it.want_bytes()
     kit.connects()
     assert kit.it.want_bytes()
-    kit.board.begin_scan()
+    kit.board.scan.begin()
     assert not kit.it.want_bytes()
     kit.answers["publisher.check_seeding"] = True
     assert kit.it.want_bytes()

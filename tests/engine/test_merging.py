@@ -51,7 +51,7 @@ def conflict(kit: Alone[Merging], winner: str, loser: str) -> tuple[Record, Reco
     kit.index.versions.put(
         Version(b"v", b"a", Kind.FILE, lost.size, lost.content, WALL_NS, 0o644, WALL_NS, Cause.CONFLICT, winner)
     )
-    kit.board.lost(lost, b"v")
+    kit.board.losers.add(lost, b"v")
     return won, lost
 
 
@@ -63,7 +63,7 @@ def run(kit: Alone[Merging]) -> None:
 def test_without_the_option_nothing_is_noted() -> None:
     kit = alone(is_on=False)
     conflict(kit, LARGER, kit.index.identity.replica)
-    assert kit.board.take_losers() == []
+    assert kit.board.losers.take() == []
 
 
 def test_a_new_row_is_kept_and_read_once() -> None:
@@ -217,7 +217,7 @@ def test_of_many_conflicts_none_is_given_up_because_others_are_merged_first() ->
         kit.index.versions.put(
             Version(path, path, Kind.FILE, lost.size, lost.content, WALL_NS, 0o644, WALL_NS, Cause.CONFLICT, LARGER)
         )
-        kit.board.lost(lost._replace(path=path), path)
+        kit.board.losers.add(lost._replace(path=path), path)
     merged: list[bytes] = []
     for _ in range(len(paths)):
         run(kit)
@@ -247,7 +247,7 @@ def test_nothing_is_due_during_a_scan() -> None:
     run(kit)
     kit.it.on_merged(Merged(b"a", None))
     assert kit.it.due_ms() is not None
-    kit.board.begin_scan()
+    kit.board.scan.begin()
     assert kit.it.due_ms() is None
 
 
@@ -279,7 +279,7 @@ def test_a_loser_that_was_not_kept_in_time_is_read_out_of_the_history() -> None:
     kit.index.versions.put(
         Version(b"v", b"a", Kind.FILE, lost.size, lost.content, WALL_NS, 0o644, WALL_NS, Cause.CONFLICT, LARGER)
     )
-    kit.board.lost(lost, b"v")
+    kit.board.losers.add(lost, b"v")
     run(kit)
     assert kit.out(KeepTextsJob) == [KeepTextsJob((Text(lost, b"v"),))]
     kit.it.on_texts(TextsRead((Text(lost, b"v"),), (zlib.compress(TEXTS["loser"]),)))

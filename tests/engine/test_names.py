@@ -71,8 +71,8 @@ def test_a_name_that_is_free_on_a_blind_disk_may_be_fetched_for() -> None:
 def test_only_an_index_that_was_made_on_another_disk_is_doubted(why: str) -> None:
     kit = Alone(Names)
     kit.work.disk.is_blind = why != "not blind"
-    kit.board.scanning = why != "no scan"
-    kit.board.first_scan = why == "a new index"
+    kit.board.scan.is_on = why != "no scan"
+    kit.board.scan.is_first = why == "a new index"
     if why == "known":
         kit.index.notes.put(BLIND, 1)
     assert kit.it.was_not_blind() == (not why)

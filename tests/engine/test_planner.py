@@ -86,10 +86,10 @@ def test_two_that_made_the_same_are_joined_and_nothing_moves() -> None:
 
 def test_nothing_is_decided_while_it_is_unknown_what_is_here() -> None:
     kit = alone()
-    kit.board.begin_scan()
+    kit.board.scan.begin()
     kit.announces(record(b"a", b"1"))
     assert plan(kit, b"a") == []
-    kit.board.end_scan()
+    kit.board.scan.end()
     assert plan(kit) == [b"a"]
 
 

@@ -158,7 +158,7 @@ def test_while_several_compete_pages_are_short() -> None:
 
 def test_while_the_scan_goes_on_nobody_is_told_that_this_is_all() -> None:
     kit = alone(PEER)
-    kit.board.begin_scan()
+    kit.board.scan.begin()
     kit.has(record(b"a", b""))
     kit.it.send_backlogs()
     assert not any(message.last for message in kit.said() if isinstance(message, State))

@@ -24,7 +24,7 @@ from tests.engine.kit import WALL_NS, Alone, folder, fp_of, later, record, seen
 def alone(first_scan: bool = False, **answers: Any) -> Alone[LocalRecorder]:
     answers = {name.replace("__", "."): it for name, it in answers.items()}
     kit = Alone(LocalRecorder, Stamps, Rows, answers=answers)
-    kit.board.first_scan = first_scan
+    kit.board.scan.is_first = first_scan
     return kit
 
 

@@ -148,7 +148,7 @@ def test_what_stays_on_this_node_is_nothing_for_peers() -> None:
 
 def test_while_the_folder_is_scanned_nothing_is_read() -> None:
     kit = made()
-    kit.board.scanning = True
+    kit.board.scan.is_on = True
     kit.it.begin(Walk(""))
     kit.it.run(True)
     assert items(kit) == []

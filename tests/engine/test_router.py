@@ -121,7 +121,7 @@ def test_contents_deltas_and_old_names_of_an_update_are_kept_for_what_is_news() 
 def test_new_files_with_their_contents_are_installed_at_once_once_it_is_known_what_is_here(scanning: bool) -> None:
     kit = Alone(MessageRouter)
     if scanning:
-        kit.board.begin_scan()
+        kit.board.scan.begin()
     update = ModificationUpdate(
         FOLDER, 9, (Change("create", record(b"a", b"1"), attached=True, content=b"1"),), (), True
     )

@@ -159,7 +159,7 @@ def test_the_journal_begins_when_the_first_meeting_is_over(why: str) -> None:
     peer = kit.connects()
     peer.synced = why != "nobody told all"
     if why == "the scan":
-        kit.board.begin_scan()
+        kit.board.scan.begin()
     if why == "a plan":
         kit.board.plan_queue.add(b"a")
     if why == "a job":

@@ -58,23 +58,23 @@ def test_with_much_to_look_at_nothing_more_is_listed() -> None:
 
 def test_the_first_scan_waits_for_its_turn_and_later_listings_do_not() -> None:
     kit = scanning()
-    kit.board.scan_waits = True
+    kit.board.scan.waits = True
     kit.board.listings.add(b"d")
     assert sent(kit) == []
-    assert kit.board.scanning
-    kit.board.scan_waits = False
+    assert kit.board.scan.is_on
+    kit.board.scan.waits = False
     assert sent(kit) == [[b"d"]]
     kit.board.listings.came_back([])
     kit.effects()
-    kit.board.end_scan()
-    kit.board.scan_waits = True
+    kit.board.scan.end()
+    kit.board.scan.waits = True
     kit.board.listings.add(b"e")
     assert sent(kit) == [[b"e"]]
 
 
 def test_the_scan_waits_for_a_peer_that_is_given_everything() -> None:
     kit = alone(publisher__seeding_lags=True)
-    kit.board.begin_scan()
+    kit.board.scan.begin()
     kit.board.listings.add(b"")
     assert sent(kit) == []
     kit.answers["publisher.seeding_lags"] = False
@@ -144,7 +144,7 @@ def test_new_folders_are_recorded_at_once_and_listed() -> None:
 
 def test_files_whose_content_came_with_the_listing_are_recorded_at_once() -> None:
     kit = alone()
-    kit.board.first_scan = True
+    kit.board.scan.is_first = True
     listing(kit, b"", seen=(seen(b"a", b"1"), seen(b"b", b"2")))
     ((found, told),) = kit.asked("recorder.new_files")
     assert [one.path for one in found] == [b"a", b"b"]
@@ -158,7 +158,7 @@ def test_where_anything_is_known_it_is_not(why: str) -> None:
     match why:
         case "a job":
             target = record(b"a", b"1")
-            kit.board.begin_scan()
+            kit.board.scan.begin()
             kit.work.jobs.begin_apply(ApplyItem(b"a", TreeOp.INSTALL, target, b"", Cause.REPLACED), Take(target, False))
         case "an obstacle":
             kit.work.obstruct(b"a", Kind.OTHER)
@@ -166,7 +166,7 @@ def test_where_anything_is_known_it_is_not(why: str) -> None:
             kit.has(record(b"a", b"0"))
         case "an offer":
             kit.announces(record(b"a", b"0"))
-    kit.board.first_scan = True
+    kit.board.scan.is_first = True
     listing(kit, path.rpartition(b"/")[0], seen=(seen(path, b"1"),))
     assert kit.asked("recorder.new_files") == []
     assert kit.asked("recorder.new") == []
@@ -175,7 +175,7 @@ def test_where_anything_is_known_it_is_not(why: str) -> None:
 
 def test_a_known_file_under_a_new_name_is_matched_with_its_old_one() -> None:
     kit = alone()
-    kit.board.first_scan = False
+    kit.board.scan.is_first = False
     row = kit.has(record(b"old", b"1"))
     kit.answers["local_renames.new_name_of"] = row
     listing(kit, b"", seen=(seen(b"new", b"1"),))
@@ -248,7 +248,7 @@ def test_a_folder_that_holds_something_of_ours_does_not_go() -> None:
 
 def scanning(**answers: Any) -> Alone[Scan]:
     kit = alone(**answers)
-    kit.board.begin_scan()
+    kit.board.scan.begin()
     return kit
 
 
@@ -256,12 +256,12 @@ def test_the_scan_is_over_when_all_is_listed_and_looked_at() -> None:
     kit = scanning()
     peer = kit.connects()
     kit.has(record(b"a", b"123"))
-    kit.board.add_scanned(b"a")
+    kit.board.scan.add(b"a", kit.board.now.mono_ms)
     kit.it.send_listings()
-    assert kit.board.scanning
-    kit.board.scan_need_not_wait(b"a")
+    assert kit.board.scan.is_on
+    kit.board.scan.need_not_wait(b"a")
     kit.it.send_listings()
-    assert not kit.board.scanning
+    assert not kit.board.scan.is_on
     assert kit.told() == [notes.Scanned(1, 3)]
     assert kit.asked("intake.ask_state") == [(peer,)]
 
@@ -278,7 +278,7 @@ def test_until_then_it_is_not(why: str) -> None:
     else:
         kit.answers["publisher.seeding_lags"] = True
     kit.it.send_listings()
-    assert kit.board.scanning
+    assert kit.board.scan.is_on
 
 
 def test_what_is_missing_is_judged_when_all_is_listed() -> None:

@@ -442,7 +442,7 @@ def _ignored_is_deleted() -> AbstractContextManager[object]:
         for path in paths:
             row = self._board.index.rows.get(path)
             if row is not None and row.record.kind != Kind.ABSENT:
-                self._board.add_scanned(path).removal_confirmed = True
+                self._board.scan.add(path, self._board.now.mono_ms).removal_confirmed = True
 
     def looked(self: Any, seen: Seen, *rest: Any) -> None:
         is_ignored = self._scope.ignores(seen.path, seen.kind is Kind.DIRECTORY)

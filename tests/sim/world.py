@@ -169,8 +169,8 @@ class World:
                 f" timers {len(board.plan_queue.timed())}, fetches {sorted(path for path, _ in engine.work.arrivals.fetches())},"
                 f" offers {node.index.offers.count_paths()}, doing {engine.work.jobs.all()},"
                 f" to list {board.listings.waiting}, ready {engine.work.arrivals.has_ready},"
-                f" waiting {sorted(engine.work.rooms.paths())}, scanning {board.scanning}"
-                f" {sorted(board.scanned)}"
+                f" waiting {sorted(engine.work.rooms.paths())}, scanning {board.scan.is_on}"
+                f" {sorted(board.scan.unseen)}"
             )
         return "; ".join(words)
 
@@ -178,7 +178,7 @@ class World:
         """A user has done something on a node: what was it? `first`: number of the first token made in this act."""
         after = node.disk.tree()
         lost: set[bytes] = set()
-        if node.alive and node.engine.board.scanning:
+        if node.alive and node.engine.board.scan.is_on:
             node.wiped.clear()
             node.may_brake = True
         if node.wiped:

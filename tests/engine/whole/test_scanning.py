@@ -42,7 +42,7 @@ def test_no_deadline_while_looks_are_out() -> None:
 def test_a_folder_that_cannot_be_listed_is_tried_again() -> None:
     bench = Bench(scanned=False)
     bench.feed(Listed((Listing(b"", None, "input/output error"),)))
-    assert bench.engine.board.scanning, "what is here is unknown"
+    assert bench.engine.board.scan.is_on, "what is here is unknown"
     asked: list[tuple[bytes, ...]] = []
     for _ in range(40):
         if not asked:
@@ -51,7 +51,7 @@ def test_a_folder_that_cannot_be_listed_is_tried_again() -> None:
             ]
     assert asked == [(b"",)]
     bench.feed(Listed((Listing(b"", []),)))
-    assert not bench.engine.board.scanning
+    assert not bench.engine.board.scan.is_on
 
 
 def test_a_folder_that_was_away_when_it_was_listed_is_listed_when_it_is_there() -> None:
@@ -75,7 +75,7 @@ def test_the_scan_ends_though_a_path_was_found_twice() -> None:
             bench.feed(Looked((seen(b"a", b"1"),)))
         else:
             bench.wait(500)
-    assert not bench.engine.board.scanning
+    assert not bench.engine.board.scan.is_on
 
 
 def test_what_became_a_file_is_no_folder_for_its_children() -> None:

@@ -123,7 +123,7 @@ def test_what_was_being_installed_in_a_folder_that_cannot_be_listed_is_seen_befo
     bench.effects = bench.engine.start(bench.now)
     bench.feed(Listed((Listing(b"", [], folders=(b"d",)),)))
     bench.feed(Listed((Listing(b"d", None, "input/output error"),)))
-    assert not bench.engine.board.scanning
+    assert not bench.engine.board.scan.is_on
     bench.connect()
     bench.hear(state(record(b"d/e/a", newer, ns=WALL_NS + 5, count=2), sequence=2))
     assert not bench.pulls()
