@@ -145,7 +145,9 @@ def _held(answer: Answer, folder: str) -> list[str]:
         by = "this machine" if group["here"] else group["by"]
         at = f" (held on {group['at']})" if group["at"] else ""
         lines.append(f"{how_many(group['files'], 'file')} {_KINDS[group['kind']]} by {by}{at}")
-        if group["folders"]:
+        if group["at"]:  # of what is held elsewhere, only one path is known here
+            lines += [f"  such as {path}" for one in group["folders"][:1] for path in one["examples"][:1]]
+        elif group["folders"]:
             rows = [("FILES", "FOLDER", "SUCH AS")]
             rows += [
                 (f"{one['files']:,}", one["folder"] or ".", ", ".join(one["examples"][:2]))

@@ -76,8 +76,7 @@ def _syncing(status: Status) -> str:
 
 
 def _held(status: Status) -> str:
-    files = sum(held.files for held in status.held)
-    return f": what was done to {how_many(files, 'file')} waits for your decision"
+    return f": what was done to {how_many(status.held_files, 'file')} waits for your decision"
 
 
 def _paused(status: Status) -> str:

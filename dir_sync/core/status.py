@@ -280,6 +280,15 @@ class Status:
         return Safety.SAFE
 
     @property
+    def held_files(self) -> int:
+        """Of how many files a person has to decide. Several machines may hold what was done to the same ones."""
+        most: dict[tuple[str, str], int] = {}
+        for one in self.held:
+            key = (one.by, one.at if one.missing else "")
+            most[key] = max(most.get(key, 0), one.files)
+        return sum(most.values())
+
+    @property
     def is_all_in_sync(self) -> bool:
         """True if nothing is to be done and nothing waits for a decision."""
         return self.headline is Headline.UP_TO_DATE

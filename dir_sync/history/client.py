@@ -15,6 +15,7 @@ from dataclasses import replace
 from dir_sync.config import TIMEOUT, USAGE, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.jobs import Before, Cause
+from dir_sync.core.mode import OWN
 from dir_sync.core.model import Kind, Stat, show
 from dir_sync.history import undo_plan
 from dir_sync.history.answers import describe, wish_of
@@ -90,7 +91,8 @@ class HistoryClient:
                 id_ = id_of(one)
                 if id_ in here or (conflicts and one.why != Cause.CONFLICT):
                     continue
-                known = theirs.setdefault(id_, Entry(id_, one, call(one.maker), on, peer["node"]))
+                by = on if one.maker.startswith(OWN) else call(one.maker)
+                known = theirs.setdefault(id_, Entry(id_, one, by, on, peer["node"]))
                 if on not in known.on.split(", "):
                     theirs[id_] = replace(known, on=f"{known.on}, {on}")
         return sorted([*own, *theirs.values()], key=lambda entry: -entry.version.time_ns)

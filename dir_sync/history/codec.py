@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from dir_sync.core import attributes
 from dir_sync.core.jobs import Cause, Version
+from dir_sync.core.mode import OWN
 from dir_sync.core.model import FIRST_CONTACT, Kind
 from dir_sync.network.control import Answer
 
@@ -66,7 +67,7 @@ class Names:
         self._often = Counter(names.values())
 
     def __call__(self, node: str) -> str:
-        if node == self._own:
+        if node == self._own or node.startswith(OWN):  # a change that is not announced, or what undid one
             return "this node"
         if not node:
             return "-"

@@ -96,7 +96,7 @@ def _folder(found: dict[str, list[tuple[Labels, float]]], path: str, status: Sta
     add("wanted_paths", status.wanted)
     add("unseen_paths", status.unseen)
     add("troubled_paths", len(status.troubled))
-    add("held_files", sum(one.files for one in status.held))
+    add("held_files", status.held_files)
     add("conflicts", status.conflicts)
     add("unwatched_folders", status.unwatched)
     add("diverged_paths", status.diverged)

@@ -26,7 +26,15 @@ HELD = {
                         {"folder": "", "files": 1, "examples": ["x"]}],
             "more_folders": 30,
         },
-        {"at": "carol", "by": "anna", "here": True, "kind": "unknown", "files": 3, "folders": [], "more_folders": 0},
+        {
+            "at": "carol",
+            "by": "anna",
+            "here": True,
+            "kind": "unknown",
+            "files": 3,
+            "folders": [{"folder": "e", "files": 1, "examples": ["e/f"]}],
+            "more_folders": 0,
+        },
     ]
 }  # fmt: skip
 
@@ -89,6 +97,7 @@ def test_held_by_machine_kind_and_folder(asked: list[str], capsys: pytest.Captur
         ["1", ".", "x"],
     ]
     assert lines[5] == "3 files deleted or rewritten by this machine (held on carol)"
+    assert lines[6] == "  such as e/f"
     assert lines[-2].startswith("to let it happen: ")
     assert cli.main(["held", str(tmp_path), "--check"]) == 4
     capsys.readouterr()

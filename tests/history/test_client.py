@@ -406,10 +406,14 @@ def test_a_name_that_was_printed_is_found(node: Node, capsys: pytest.CaptureFixt
 def test_who_displaced_a_version_by_a_first_contact(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     node.has(version(b"first", 60)._replace(maker="=5f20229"), b"first")
     node.has(version(b"second", 60, b"other")._replace(maker=""), b"second")
+    node.has(version(b"third", 60, b"reverted")._replace(maker="!"), b"third")
+    node.peers = {"bb" * 8: [version(b"fourth", 60, b"there")._replace(maker="!")]}
     assert cli.main(["history", str(node.folder)]) == 0
     out = capsys.readouterr().out
-    assert "  first contact  here  file" in out
-    assert "  -              here  other" in out
+    assert re.search(r"  first contact  here +file", out)
+    assert re.search(r"  -              here +other", out)
+    assert re.search(r"  this node      here +reverted", out)
+    assert re.search(r"  bbbbbbbb       bbbbbbbb +there", out)
     assert "5f20229" not in out
 
 

@@ -44,5 +44,10 @@ export function held({ place, folder }) {
 }
 
 export function heldCount(status) {
-  return status ? status.held.reduce((sum, one) => sum + one.files, 0) : 0;
+  const most = new Map(); // several machines may hold what was done to the same files
+  for (const one of status?.held ?? []) {
+    const key = JSON.stringify([one.by, one.missing ? one.at : ""]);
+    most.set(key, Math.max(most.get(key) ?? 0, one.files));
+  }
+  return [...most.values()].reduce((sum, files) => sum + files, 0);
 }
