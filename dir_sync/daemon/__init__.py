@@ -18,6 +18,7 @@
     borrowing.py  Borrowing: contents that another folder of the node has are read there
     chores.py     Chores: periodic work of the loop: scans, progress lines, a check of the folder
     links.py      Neighbours: accepts and removes nodes, and carries out the actions of the roster
+    matching.py   Matching: which folders are exchanged on which link
     linked.py     Linked: one link, and which folders it serves
     timetable.py  Timetable: the limits of speed by the time of the week
     pausing.py    Pausing: one folder is paused and goes on

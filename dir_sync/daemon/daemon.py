@@ -219,7 +219,7 @@ class Daemon:
         refused: dict[str, ConfigError | sqlite3.Error] = {}
         for path, sharing in list(self._sharings.items()):
             try:
-                folders.add(sharing.start(self._manager, self._links.renewed, self._sealing, self._open_up))
+                folders.add(sharing.start(self._manager, self._links.matching.renewed, self._sealing, self._open_up))
             except (ConfigError, sqlite3.Error) as error:
                 if len(self._sharings) == 1:
                     raise
@@ -228,7 +228,7 @@ class Daemon:
             else:
                 sharing.answer_commands()
         self._told = tuple(folders)
-        self._links.begin(mono_ms)
+        self._links.matching.begin(mono_ms)
         self._manager.start()
         self._say_what_is_shared()
         observers = Observers(folders, self._manager, None if self._sealing is None else self._sealing.may_write)
@@ -308,7 +308,7 @@ class Daemon:
         if not self._runs:
             return
         try:
-            folder = sharing.start(self._manager, self._links.renewed, self._sealing, self._open_up)
+            folder = sharing.start(self._manager, self._links.matching.renewed, self._sealing, self._open_up)
         except BaseException:
             self._forget(config.folder)
             raise

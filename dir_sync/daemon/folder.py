@@ -3,7 +3,7 @@
 In:   events of the folder, from the loop. Out: the effects of each turn, performed after the commit that they rely on.
 Rule: a folder takes part in a turn only if something happened to it, or its time has come: what others do costs it
 nothing.
-Used by: daemon, linked, links, loop, observers, sharing.
+Used by: daemon, linked, links, loop, matching, observers, sharing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from dir_sync.daemon.threads import DiskHangs, may_pass
 from dir_sync.daemon.witness import Witness
 from dir_sync.engine import Now
 from dir_sync.node import Node
-from dir_sync.reporting.log import logger
 
 __all__ = ["FOUND_OR_DONE", "Attached", "Detached", "Folder", "Folders"]
 
@@ -249,15 +248,6 @@ class Folder:
             self._performer.tell_live(PeerLeft(show(self.peers.name_of(replica))))
         self.add(self.peers.left(node, reason, now))
 
-    def take_new_replica(self) -> None:
-        """Another machine has a copy of this folder: from now on this one is another replica."""
-        self.share.index.identity.take_new_id()
-        self.peers.note_name()
-        self.share.index.commit()
-        logger.warning(
-            "another machine has the same identity of this folder (a copied folder?): this node takes a new one"
-        )
-
     @_alone
     def lender_gone(self, share: Share) -> None:
         """Another folder, which lent contents to this one, is not shared any more."""
@@ -291,13 +281,10 @@ class Folder:
         self._memory.gone(self.share.index)
         self.end(error)
 
+    @_alone
     def finish(self) -> None:
         """The last words and the last commit. Its index is not used any more."""
         self._memory.gone(self.share.index)
-        self._end_well()
-
-    @_alone
-    def _end_well(self) -> None:
         self.peers.note_seen(time.time())
         effects, self._effects = self._effects, []
         self._performer.finish(effects)

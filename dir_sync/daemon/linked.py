@@ -3,7 +3,7 @@
 In:   the folders of this node, and what both sides have said of theirs (HELLO, FOLDERS). Out: those that both share, those
 of them that no side has paused; log lines about what changes there.
 Rule: a folder that one side has paused stays on the link, so that it is known to be paused; nothing of it is exchanged.
-Used by: links.
+Used by: links, matching.
 """
 
 from __future__ import annotations

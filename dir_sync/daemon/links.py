@@ -1,7 +1,7 @@
 """The nodes with a link: which are accepted, which are removed, and the actions of the roster.
 
-In:   HELLOs, ends of links, dials and beacons, from the inbox. Out: peers that came and left, for each folder that both
-sides share; orders to the NodeManager; beacons.
+In:   HELLOs, ends of links, dials and beacons, from the inbox. Out: links for `matching`, and peers that left; orders to the
+NodeManager; beacons.
 Rule: the roster decides which link stays; this module carries that out and logs it. One link per node, for all folders.
 Used by: daemon, loop.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
 
 from dir_sync.config import Config
 from dir_sync.core.events import Drained
@@ -19,7 +18,7 @@ from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.messages import Hello, Members
 from dir_sync.core.model import show_text
 from dir_sync.core.overload.byte_rate import LinkRates
-from dir_sync.core.peers.beacon import Beacon, folder_tags
+from dir_sync.core.peers.beacon import Beacon
 from dir_sync.core.peers.roster import (
     NOTHING_IN_COMMON,
     Accept,
@@ -33,7 +32,8 @@ from dir_sync.core.peers.roster import (
 )
 from dir_sync.daemon.breaches import Breaches
 from dir_sync.daemon.folder import Folder, Folders
-from dir_sync.daemon.linked import Linked, in_common, says_the_same
+from dir_sync.daemon.linked import Linked, in_common
+from dir_sync.daemon.matching import Manager, Matching, Mesh
 from dir_sync.daemon.timetable import Timetable
 from dir_sync.engine import Now
 from dir_sync.network.node_id import NodeId
@@ -43,48 +43,11 @@ from dir_sync.node_manager import Dialled, HelloReceived
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, listed, logger
 
-if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
-    from dir_sync.core.link_handshake import Member
-
-__all__ = ["Manager", "Mesh", "Neighbours"]
-
-
-class Manager(Protocol):
-    """The orders that the NodeManager takes."""
-
-    folders: int  # that this node shares: each has an allowance of its own
-
-    def dial(self, address: str, port: int) -> None: ...
-
-    def drop(self, link: int, reason: str, text: str = "") -> None: ...
-
-    def drop_all(self, reason: str, text: str = "") -> None: ...
-
-    def ping(self, link: int) -> None: ...
-
-    def announced_in_vain(self, node: Node, announcements: int) -> None: ...
-
-
-class Mesh(Protocol):
-    """The closed mesh, as far as links concern it."""
-
-    def greeted(self, member: Member, name: str) -> Members:
-        """A member has sent HELLO, with that name. Returns our list of members for it."""
-
-    def told(self, members: Members) -> None:
-        """A member has sent its list of members."""
-
-    def parted(self, identity: str) -> None:
-        """No link with that member is left."""
-
-    def may_write(self, member: Member) -> bool:
-        """False: other nodes ignore its changes."""
+__all__ = ["Neighbours"]
 
 
 class Neighbours:
-    """Engine thread only.
-
-    It has more fields than a class should have: most are those whom it joins."""
+    """Engine thread only. What each link serves is asked of its `matching`."""
 
     def __init__(
         self,
@@ -109,14 +72,10 @@ class Neighbours:
         self._once = Once()
         self._breaches = Breaches()
         self._links: dict[int, Linked] = {}
+        self.matching = Matching(folders, manager, roster, self._links, mesh)
         self._rates = LinkRates(0, 0) if timetable is None else timetable.asking  # for what is asked for
         if timetable is not None:
             timetable.when_changed(self._speed_changed)
-
-    def begin(self, mono_ms: int) -> None:
-        """The folders with which this node starts are known now."""
-        self._manager.folders = max(1, len(self._folders))
-        self._roster.has_replicas([index.replica for index in self._folders.indexes], mono_ms)
 
     # --- who is there ------------------------------------------------------------------------------------------------
 
@@ -140,12 +99,6 @@ class Neighbours:
         for folder in self._folders:
             if folder.peers.replica_on(node) is not None:
                 folder.concern()
-
-    def renewed(self) -> None:
-        """A folder has a new replica id: all links have to send a new HELLO."""
-        self._manager.drop_all("new-replica")  # also links that sent HELLO with the old id and were not accepted yet
-        replicas = [index.replica for index in self._folders.indexes]
-        self._roster.has_replicas(replicas, time.monotonic_ns() // 1_000_000)
 
     # --- news of links -----------------------------------------------------------------------------------------------
 
@@ -187,16 +140,9 @@ class Neighbours:
         if len(self._folders) > 1:
             which = f"; both share {listed([folder.name for folder, _ in common])}"
         logger.log(level, "found %s (node %s) at %s%s", _name(hello), hello.node[:8], node.address, which)
-        may_write = True
         if self._mesh is not None and node.member is not None:
-            may_write = self._mesh.may_write(node.member)
             node.send(Outbound(self._mesh.greeted(node.member, hello.name), 0))
-        linked.note_common(common, self._folders)
-        linked.note_pauses(self._folders)
-        for folder, replica in linked.used(common, node.said):
-            folder.came(node, hello, replica, may_write, linked.connection, now)
-        if not says_the_same(node.said.folders, self._folders.indexes):
-            self._tell_folders(linked)  # they have changed since our HELLO
+        self.matching.came(linked, common, now)
 
     def _left(self, node: Node, reason: str, now: Now) -> None:
         """That link is none any more."""
@@ -266,57 +212,7 @@ class Neighbours:
             linked.unanswered = max(0, linked.unanswered - 1)
         else:
             node.send(Outbound(FolderList(self._folders.indexes, True), 0))
-        self._match(linked, _now())
-
-    def folders_changed(self, now: Now) -> None:
-        """This node shares other folders than before: say so on each link."""
-        indexes = self._folders.indexes
-        self._manager.folders = max(1, len(indexes))
-        self._roster.has_replicas([index.replica for index in indexes], now.mono_ms)
-        self._roster.shares(folder_tags([index.name for index in indexes]), now.mono_ms)
-        self.pauses_changed(now)
-
-    def pauses_changed(self, now: Now) -> None:
-        """A folder is paused from now on, or goes on: say so on each link."""
-        for linked in list(self._links.values()):
-            self._tell_folders(linked)
-            self._match(linked, now)
-
-    def forget(self, folder: Folder, now: Now) -> None:
-        """This node does not share that folder any more."""
-        for linked in self._links.values():
-            if folder.peers.replica_on(linked.node) is not None:
-                folder.left(linked.node, "bye", now)
-
-    def _tell_folders(self, linked: Linked) -> None:
-        linked.unanswered += 1
-        linked.node.send(Outbound(FolderList(self._folders.indexes, False), 0))
-
-    def _match(self, linked: Linked, now: Now) -> None:
-        """Bring the peers of each folder to what both sides share on that link now, and do not pause. A folder that we have
-        just begun to share waits until the peer has answered: what it said of it before is about an earlier time."""
-        node, hello = linked.node, linked.hello
-        common = in_common(self._folders, hello)
-        used = linked.used(common)
-        theirs = {folder.name: replica for folder, replica in used}
-        for folder in self._folders:
-            before = folder.peers.replica_on(node)
-            if before is not None and before != theirs.get(folder.name):
-                folder.left(node, "bye", now)
-        linked.note_common(common, self._folders)
-        linked.note_pauses(self._folders)
-        if not common:
-            self._manager.drop(node.link, NOTHING_IN_COMMON)
-            return
-        if not self._roster.share_on(node.link, tuple(replica for _, replica in common)):
-            self._manager.drop(
-                node.link, "new-folders"
-            )  # a copy of a folder is among them: HELLO finds out whose it is
-            return
-        may_write = self._mesh is None or node.member is None or self._mesh.may_write(node.member)
-        for folder, replica in used if not linked.unanswered else ():
-            if folder.peers.replica_on(node) is None:
-                folder.came(node, hello, replica, may_write, linked.connection, now)
+        self.matching.match(linked, _now())
 
     def on_stalled(self, node: Node, now: Now) -> None:
         """The peer acknowledges nothing. End the link if another address of the peer may work better, or if it has
@@ -381,10 +277,7 @@ class Neighbours:
                     self._manager.drop_all("new-identity")
                     self._roster.rename(self._node_id.value, time.monotonic_ns() // 1_000_000)
                 case NewReplica(replicas):
-                    for folder in self._folders:
-                        if folder.index.replica in replicas:
-                            folder.take_new_replica()
-                    self.renewed()
+                    self.matching.take_new_replicas(replicas)
 
 
 def _now() -> Now:

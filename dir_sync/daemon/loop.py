@@ -168,7 +168,7 @@ class Loop:
             case Detached():
                 self._detach(news, now)
             case PauseChanged():
-                self._links.pauses_changed(now)
+                self._links.matching.pauses_changed(now)
             case _:
                 raise TypeError(f"an event that nobody handles: {news!r}")
         return 1
@@ -177,20 +177,20 @@ class Loop:
         self._folders.add(news.folder)
         self._inbox.numbers = self._folders.numbers
         news.folder.start(now, len(self._folders) == 1)
-        self._links.folders_changed(now)
+        self._links.matching.folders_changed(now)
         news.done.set()
 
     def _detach(self, news: Detached, now: Now) -> None:
         folder = self._folders.named(news.name)
         if folder is not None:
-            self._links.forget(folder, now)
+            self._links.matching.forget(folder, now)
             self._folders.remove(news.name)
             self._inbox.numbers = self._folders.numbers
             folder.flush()
             self._finish(folder)
             for other in self._folders:
                 other.lender_gone(folder.share)
-            self._links.folders_changed(now)
+            self._links.matching.folders_changed(now)
         news.done.set()
 
     def _said(self, node: Node, message: Message, now: Now) -> None:

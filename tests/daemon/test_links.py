@@ -58,13 +58,15 @@ class Bench:
         )
         for number, name in enumerate(names):
             self.add(name, number)
-        self.links.begin(NOW.mono_ms)
+        self.links.matching.begin(NOW.mono_ms)
         self.folder = self.standins[FOLDER]
         self.peers = self.peers_of(FOLDER)
 
     def add(self, name: str, number: int) -> None:
         standin = self.standins[name] = Standin(name, number)
-        peers = ConnectedPeers(config(folder_name=name), standin.share, cast(Any, self.manager), self.links.renewed)
+        peers = ConnectedPeers(
+            config(folder_name=name), standin.share, cast(Any, self.manager), self.links.matching.renewed
+        )
         nobody = SimpleNamespace(perform=lambda effects: None, tell_live=self.told.append)
         self.pauses[name] = SimpleNamespace(pause=None)
         rooms = cast(
@@ -75,7 +77,7 @@ class Bench:
     def pause(self, name: str, until: bool = True) -> None:
         """Or let it go on."""
         self.pauses[name].pause = Pause(0) if until else None
-        self.links.pauses_changed(NOW)
+        self.links.matching.pauses_changed(NOW)
 
     def peers_of(self, name: str) -> ConnectedPeers:
         folder = self.folders.named(name)
@@ -337,7 +339,7 @@ def test_a_folder_that_we_begin_to_share_waits_for_the_answer() -> None:
     bench = Bench()
     bob = greet(bench, both())
     bench.add(MUSIC, 1)
-    bench.links.folders_changed(NOW)
+    bench.links.matching.folders_changed(NOW)
     assert bob.said_last() == FolderList(bench.folders.indexes, False)
     assert not bench.peers_of(MUSIC).links
     bench.links.on_folders(bob.node, FolderList(both().folders, True))
@@ -379,9 +381,9 @@ def test_a_folder_that_we_share_no_longer_has_no_peers() -> None:
     bob = greet(bench, both())
     music = bench.folders.named(MUSIC)
     assert music is not None
-    bench.links.forget(music, NOW)
+    bench.links.matching.forget(music, NOW)
     bench.folders.remove(MUSIC)
-    bench.links.folders_changed(NOW)
+    bench.links.matching.folders_changed(NOW)
     assert not music.peers.links
     assert bob.said_last() == FolderList(bench.folders.indexes, False)
     assert len(bench.peers_of(FOLDER).links) == 1

@@ -90,8 +90,10 @@ class Neighbours:
             on_beacon=lambda beacon, address, now: self.did("beacon", address),
             on_sent=lambda node, size, now: self.did("sent", size),
             concern=lambda node: self.did("concern"),
-            forget=lambda folder, now: self.did("forget", folder.name),
-            folders_changed=lambda now: self.did("changed", sorted(self.inbox.numbers)),
+            matching=SimpleNamespace(
+                forget=lambda folder, now: self.did("forget", folder.name),
+                folders_changed=lambda now: self.did("changed", sorted(self.inbox.numbers)),
+            ),
         )
         Loop(self.inbox, self.folders, cast(Any, links)).run()
         return self.done
@@ -178,7 +180,8 @@ def test_a_folder_that_is_gone_waits_for_no_turn_to_scan() -> None:
     around = Neighbours()
     for folder in around.folders:
         folder.share.engine.board.scan.is_on = True
-    links: Any = SimpleNamespace(forget=lambda folder, now: None, folders_changed=lambda now: None)
+    matching = SimpleNamespace(forget=lambda folder, now: None, folders_changed=lambda now: None)
+    links: Any = SimpleNamespace(matching=matching)
     loop = Loop(around.inbox, around.folders, links)
     loop._scan_in_turn()
     assert loop._turns.due_s() is not None

@@ -80,7 +80,7 @@ DAEMON: dict[str, set[str]] = {
     "daemon.folder": {
         *("daemon.borrowing", "daemon.chores", "daemon.effects", "daemon.memory", "daemon.news"),
         *("daemon.pausing", "daemon.peers", "daemon.requests", "daemon.share", "daemon.threads"),
-        *("daemon.witness", "engine", "node", "reporting.log"),
+        *("daemon.witness", "engine", "node"),
     },
     "daemon.lanes": set(),
     "daemon.memory": set(),
@@ -111,9 +111,10 @@ DAEMON: dict[str, set[str]] = {
     "daemon.linked": {"daemon.folder", "node", "reporting.log"},
     "daemon.links": {
         "daemon.timetable",
-        *("config", "daemon.breaches", "daemon.folder", "daemon.linked", "engine", "network.node_id"),
-        *("network.outbox", "node", "node_manager", "reporting.log", "reporting.shell"),
+        *("config", "daemon.breaches", "daemon.folder", "daemon.linked", "daemon.matching", "engine"),
+        *("network.node_id", "network.outbox", "node", "node_manager", "reporting.log", "reporting.shell"),
     },
+    "daemon.matching": {"daemon.folder", "daemon.linked", "engine", "network.outbox", "node", "reporting.log"},
     "daemon.share": {
         *("daemon.jobs", "config", "delta", "disk", "engine", "event_handler", "file_sync", "daemon.inbox"),
         *("reporting.log", "ports", "readable", "delta.signature_cache", "folder.state", "index"),
