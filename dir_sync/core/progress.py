@@ -20,6 +20,7 @@ _APART_MS = 200  # samples that follow sooner say nothing
 _STALE_MS = 60_000  # an average with a longer gap begins anew
 _PAUSE_MS = 3_000  # a run is over if nothing has been lacking for so long
 _KNOWN_MS = 2_000  # before that, nothing is said about the time that is left
+_STILL_MS = 5_000  # what has stood still for so long has no end that could be told
 _BEST_MS = 60_000  # half of what was the best speed is forgotten after this
 _FEW = 10  # files: with so few left, the bytes alone decide how long it takes
 
@@ -78,6 +79,7 @@ class Meter:
         self._left = self._done = NOTHING
         self._began_ms: int | None = None
         self._empty_ms: int | None = None  # since when nothing is lacking
+        self._moved_ms = 0  # when something was done last
         self._bytes, self._items = Speed(), Speed()
 
     def sample(self, left: Lack, now_ms: int) -> None:
@@ -91,8 +93,10 @@ class Meter:
             return
         elif self._empty_ms is None:
             self._empty_ms = now_ms
-        came = (max(0, before - now) for before, now in zip(self._left, left, strict=True))
-        self._done = self._done.plus(Lack(*came))
+        came = Lack(*(max(0, before - now) for before, now in zip(self._left, left, strict=True)))
+        if came != NOTHING:
+            self._moved_ms = now_ms
+        self._done = self._done.plus(came)
         self._left = left
         self._bytes.sample(self._done.bytes, now_ms)
         self._items.sample(self._done.files + self._done.others, now_ms)
@@ -106,7 +110,7 @@ class Meter:
             *(whole.files, self._done.files, whole.bytes, self._done.bytes, whole.others, self._done.others),
             per_s=round(self._bytes.per_s),
             seconds=(now_ms - self._began_ms) // 1000,
-            left_s=self._left_s(now_ms - self._began_ms),
+            left_s=None if now_ms - self._moved_ms >= _STILL_MS else self._left_s(now_ms - self._began_ms),
         )
 
     def _left_s(self, took_ms: int) -> int | None:

@@ -2,7 +2,8 @@
 
 In:   notes and the time. Out: lines for the log.
 Rule: names are escaped. Of many equal events within one second a few get lines and the others are counted; with -v
-every file is named. Several files with the same problem share one line.
+every file is named. Several files with the same problem share one line. Progress that stands still, as while something
+is held, is told again after a minute, and then ever more seldom, so that it drives no other line out of sight.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 _ON_TERMINAL_S = 1.0
 _ELSEWHERE_S = 60.0
+_STANDING_MAX_S = 3_600.0  # between two lines about what stands still
 
 _SINGLE_MAX = 5  # lines of one kind in one interval; the others are counted
 _BREATH_S = 1.0
@@ -40,6 +42,15 @@ class _Crowd:
     size: int = 0
 
 
+@mutable
+class _Standing:
+    """How far the whole has come, and when that is told again if nothing moves."""
+
+    figures: tuple[int | None, ...]
+    due_s: float
+    wait_s: float = _ELSEWHERE_S
+
+
 class Narrator:
     """Engine thread only."""
 
@@ -48,6 +59,7 @@ class Narrator:
         `label`: what each line begins with, where there are several folders."""
         self.whole_every_s = _ON_TERMINAL_S if is_live(sys.stderr) else _ELSEWHERE_S  # between lines about the whole
         self._whole_due_s: dict[str, float] = {}  # when the log file gets the next one
+        self._standing: dict[str, _Standing] = {}  # by direction
         self._sentences = Sentences(folder, once or Once(), label)
         self._passing = Sentences(folder, Once(), log=passing(label))
         self._crowds: dict[tuple[type[Common], str], _Crowd] = {}  # by kind and peer
@@ -159,10 +171,25 @@ class Narrator:
     def whole(self, words: str, progress: Progress, now_s: float) -> None:
         """Log how far all that comes here, or goes out, has come. What is said more often on a terminal is not for the log
         file."""
+        if not self._has_moved(words, progress, now_s):
+            return
         is_due = now_s >= self._whole_due_s.get(words, now_s)
         if is_due:
             self._whole_due_s[words] = now_s + _ELSEWHERE_S
         (self._sentences if is_due else self._passing).whole(words, progress_words(progress))
+
+    def _has_moved(self, words: str, progress: Progress, now_s: float) -> bool:
+        """False if this was told already, and not so long ago."""
+        figures = progress[:6]  # without the speed, which fades, and the time
+        standing = self._standing.get(words)
+        if standing is None or standing.figures != figures:
+            self._standing[words] = _Standing(figures, now_s + _ELSEWHERE_S)
+            return True
+        if now_s < standing.due_s:
+            return False
+        standing.wait_s = min(standing.wait_s * 2, _STANDING_MAX_S)
+        standing.due_s = now_s + standing.wait_s
+        return True
 
     def progress(
         self, path: bytes, peer: str, done: int, size: int, since_s: float, began_at: int, sending: bool = False

@@ -106,6 +106,23 @@ def test_what_stands_still_has_no_end() -> None:
     assert meter.progress(run(meter, *[Lack(1, 1_000, 0)] * 10)) == Progress(1, 0, 1_000, 0, 0, 0, 0, 9, None)
 
 
+def test_what_came_to_a_stop_has_no_end_until_it_goes_on() -> None:
+    """An average that only fades would tell of hours, then of years."""
+    meter = Meter()
+    now_ms = run(meter, *(Lack(0, 0, 300 - 10 * second) for second in range(6)))
+    found = meter.progress(now_ms)
+    assert found is not None
+    assert found.left_s == 25
+    now_ms = run(meter, *[Lack(0, 0, 250)] * 10, from_ms=now_ms + 1_000)
+    found = meter.progress(now_ms)
+    assert found is not None
+    assert found.left_s is None
+    now_ms = run(meter, Lack(0, 0, 240), Lack(0, 0, 230), from_ms=now_ms + 1_000)
+    found = meter.progress(now_ms)
+    assert found is not None
+    assert found.left_s is not None
+
+
 def test_only_folders_and_deletions_are_left() -> None:
     meter = Meter()
     found = meter.progress(run(meter, *(Lack(0, 0, 1_000 - 100 * second) for second in range(6))))
