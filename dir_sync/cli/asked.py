@@ -14,9 +14,10 @@ from dir_sync import config
 from dir_sync.cli.making import make
 from dir_sync.cli.names import is_named, name_and_folder, together
 from dir_sync.cli.options import STORAGE, config_of, run_parser
+from dir_sync.cli.parser import Parser
 from dir_sync.config import Config, ConfigError
 
-__all__ = ["Asked", "default_file", "read_asked", "read_configs"]
+__all__ = ["Asked", "default_file", "read_asked", "read_configs", "typed_alone"]
 
 
 class Asked(NamedTuple):
@@ -51,7 +52,7 @@ def read_asked(argv: list[str]) -> Asked:
         parser.error("the following arguments are required: DIR")
     from dir_sync.cli.config_file import read_file  # imported late: most nodes have no such file
 
-    return Asked(read_file(file, _given_alone(argv), make), os.path.abspath(os.path.expanduser(file)))
+    return Asked(read_file(file, typed_alone(run_parser(), argv), make), os.path.abspath(os.path.expanduser(file)))
 
 
 def default_file() -> str:
@@ -75,9 +76,9 @@ def _of_command_line(given: argparse.Namespace) -> tuple[Config, ...]:
     return together([config_of(given, folder, name, name if several else "") for name, folder in named])
 
 
-def _given_alone(argv: list[str]) -> dict[str, object]:
-    """The options that the command line has, by their names in the parser, without those that are left out."""
-    parser = run_parser()
+def typed_alone(parser: Parser, argv: list[str]) -> dict[str, object]:
+    """The options that the command line has, by their names in the parser, without those that are left out. The parser has no
+    defaults from then on."""
     parser.set_defaults(**{action.dest: None for action in parser.options})
     given = vars(parser.parse_args(argv))
     return {name: value for name, value in given.items() if value is not None and name not in ("folders", "config")}

@@ -16,10 +16,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from dir_sync import config
-from dir_sync.cli.names import together
+from dir_sync.cli.names import Clash, together
 from dir_sync.cli.options import config_of, run_parser
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
+from dir_sync.reporting import shell
 
 __all__ = ["NODE_KEYS", "ONE_FOLDER_KEYS", "example", "read_file", "settings"]
 
@@ -101,6 +102,8 @@ def read_file(
             raise file.error((), f"{_FOLDERS}.{name}", str(error)) from None
     try:
         return together(configs)
+    except Clash as clash:
+        raise file.error((), f"{_FOLDERS}.{clash.second}", str(clash)) from None
     except ConfigError as error:
         raise file.error((), _FOLDERS, str(error)) from None
 
@@ -228,7 +231,8 @@ def example() -> str:
     """A configuration file with each key, its default and its meaning."""
     lines = [
         "# The folders that dir_sync shares from this machine, and how. Without DIR, the program reads this file from",
-        "# ~/.config/dir_sync/config.toml; another one with --config FILE. After a change: main.py reload",
+        "# ~/.config/dir_sync/config.toml; another one with --config FILE.",
+        f"# After a change: {shell.command('reload')}",
         "# Relative paths begin in the folder of this file. A key with # has this value already.",
         "",
         "# --- for all folders ---",

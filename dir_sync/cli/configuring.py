@@ -82,7 +82,7 @@ def reload(argv: list[str]) -> int:
 def read_again(file: str) -> Sequence[Config]:
     """Let the running node read its configuration file again: its folders. ConfigError if the file is wrong, or no node runs
     with it."""
-    configs = read_file(file)
+    read_file(file)
     before = running(file)
     name = show(os.fsencode(file))
     if before is None:
@@ -91,7 +91,7 @@ def read_again(file: str) -> Sequence[Config]:
     after = _wait(file, before)
     if after.trouble:
         raise ConfigError(after.trouble)
-    return configs
+    return read_file(file)  # again: the node has made those that `create` names
 
 
 def _wait(file: str, before: Running) -> Running:

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from itertools import pairwise
 
 from dir_sync import __version__, config
 from dir_sync.config import Config, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import show
 
-__all__ = ["is_named", "name_and_folder", "together"]
+__all__ = ["Clash", "is_named", "name_and_folder", "together"]
+
+
+class Clash(ConfigError):
+    """Two folders cannot be shared together. `second`: the name of the one that was named later."""
+
+    def __init__(self, message: str, second: str) -> None:
+        super().__init__(message, config.USAGE)
+        self.second = second
 
 
 def is_named(word: str, where: str = "") -> bool:
@@ -47,14 +54,15 @@ def together(configs: Sequence[Config]) -> tuple[Config, ...]:
                 config.USAGE,
             )
         names[one.folder_name] = one.folder
-    paths = sorted(one.folder for one in configs)
-    for outer, inner in pairwise(paths):
-        if outer == inner:
-            raise ConfigError(f"{_shown(inner)} is named twice", config.USAGE)
-    for inner in paths:
-        for outer in paths:
-            if inner != outer and inner.startswith(outer.rstrip("/") + "/"):
-                raise ConfigError(f"{_shown(inner)} is inside {_shown(outer)}: share only one of them", config.USAGE)
+    earlier: list[Config] = []
+    for one in configs:
+        for other in earlier:
+            outer, inner = sorted((one.folder, other.folder), key=len)
+            if outer == inner:
+                raise Clash(f"{_shown(inner)} is named twice", one.folder_name)
+            if inner.startswith(outer.rstrip("/") + "/"):
+                raise Clash(f"{_shown(inner)} is inside {_shown(outer)}: share only one of them", one.folder_name)
+        earlier.append(one)
     if len(configs) > 1 and not _fit(configs):
         raise ConfigError(
             f"the names of these {len(configs)} folders are too long to be told together: give them shorter names, or share"

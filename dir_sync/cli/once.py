@@ -1,12 +1,15 @@
 """The command ``once``: make a folder the same as on other machines, say what was done, and end.
 
-In:   the words after the command. Out: a summary on stdout, the log on stderr, and an exit code (docs/cli.md has the table).
+In:   the words after the command, and maybe a configuration file. Out: a summary on stdout, the log on stderr, and an exit code
+(docs/cli.md has the table).
 Rule: where a node runs for the folder, that one is asked, and nothing is started. A second ``once`` waits for the first.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import time
 from typing import Any
 
@@ -17,6 +20,7 @@ from dir_sync.cli.options import add_node_options, config_of
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import Config, ConfigError
+from dir_sync.core.model import show
 from dir_sync.core.shot import Judge, Left, Seen, Shot, Sight, Verdict, left_over
 from dir_sync.core.tally import Paths, Tally
 from dir_sync.daemon.signals import Ending
@@ -39,24 +43,25 @@ examples:
   {program} once ~/shared --peer server --timeout 10m
   {program} once ~/shared --json -q || echo not the same yet
   {program} once ~/shared --dry-run      only what would be done
+  {program} once --config ~/work.toml    with the options of a file
 """
 _AGAIN_S = 0.1
 _NAMED_MAX = 5  # paths of one kind that the summary names
+_OWN = frozenset({"dir", "timeout", "wait_for", "dry_run", "json"})  # what a node does not have
 _CODES = {Verdict.EQUAL: config.OK, Verdict.STUCK: config.UNFINISHED, Verdict.LATE: config.TIMEOUT}
 
 
 def once(argv: list[str]) -> int:
     parser = _parser()
     given = parser.parse_args(argv)
-    if given.dry_run and given.join is not None:
-        raise ConfigError("--dry-run changes nothing, and --join does: join first", config.USAGE)
-    if given.create and not given.dry_run:
-        make(given.dir)
+    if given.dir is None and given.config is None:
+        parser.error("the following arguments are required: DIR")
     takes_any_port = given.listen_port is None
-    if takes_any_port:
-        given.listen_port = config.LISTEN_PORT
-    refuse_if_paused(config.existing(given.dir))
-    settings = config_of(given, given.dir, given.folder_name or config.FOLDER_NAME)
+    settings = _of_options(given) if given.config is None else _of_file(given, argv)
+    if given.dry_run and settings.join is not None:
+        raise ConfigError("--dry-run changes nothing, and --join does: join first", config.USAGE)
+    refuse_if_paused(settings.folder)
+    folder = settings.folder if given.dir is None else given.dir  # as the user typed it, for commands
     ending = Ending()
     ending.listen()
     loudness = settings.verbosity - (settings.verbosity >= 0)
@@ -64,7 +69,7 @@ def once(argv: list[str]) -> int:
     if given.dry_run:
         from dir_sync.cli.rehearsing import rehearse
 
-        return rehearse(settings, given.wait_for, given.timeout, ending, given.json, given.quiet)
+        return rehearse(settings, given.wait_for, given.timeout, ending, given.json, settings.verbosity < 0)
     begun_ms = _mono_ms()
     judge = Judge(given.wait_for, begun_ms, given.timeout * 1000)
     try:
@@ -81,10 +86,10 @@ def once(argv: list[str]) -> int:
     code = config.UNFINISHED if verdict is Verdict.EQUAL and left else _CODES[verdict]
     if given.json:
         say(json.dumps(_object(shot, verdict, code, left, _mono_ms() - begun_ms)))
-    elif not given.quiet or code:
+    elif settings.verbosity >= 0 or code:
         lines = _headline(shot, verdict, given.wait_for)
         if tally is not None:
-            done = _done(tally, given.dir)
+            done = _done(tally, folder)
             lines += done if done or verdict is not Verdict.EQUAL else ["nothing was to be done"]
         say("\n".join([*lines, *_listing(left)]))
     return code
@@ -92,7 +97,7 @@ def once(argv: list[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser("once", _HELP, _EXAMPLES, "once ~/shared", "once DIR [--peer HOST] [--timeout TIME] [options]")
-    parser.add_argument("dir", metavar="DIR", help="the folder")
+    parser.add_argument("dir", metavar="DIR", nargs="?", help="the folder; with --config, one of FILE")
     group = parser.add_argument_group("options of this command")
     group.add_argument(
         "--timeout",
@@ -115,12 +120,45 @@ def _parser() -> Parser:
         " nothing is changed, here or elsewhere",
     )
     group.add_argument("--json", action="store_true", help="print one JSON object, for programs")
-    add_node_options(parser)
+    basic = add_node_options(parser)
+    basic.add_argument(
+        "--config", metavar="FILE", help="read the options from FILE, and the folder, if it names only one"
+    )
     parser.set_defaults(listen_port=None)
     for option in parser.options:
         if option.dest == "listen_port":
             option.help = f"TCP port for connections (default: {config.LISTEN_PORT}, or any other if that is taken)"
     return parser
+
+
+def _of_options(given: argparse.Namespace) -> Config:
+    """The settings of a folder that the command line names."""
+    if given.create and not given.dry_run:
+        make(given.dir)
+    options = argparse.Namespace(**vars(given))
+    if options.listen_port is None:
+        options.listen_port = config.LISTEN_PORT
+    return config_of(options, given.dir, given.folder_name or config.FOLDER_NAME)
+
+
+def _of_file(given: argparse.Namespace, argv: list[str]) -> Config:
+    """The settings of a folder of the configuration file. What the command line says counts more."""
+    from dir_sync.cli.asked import typed_alone  # imported late: most runs have no such file
+    from dir_sync.cli.config_file import read_file
+
+    if given.folder_name is not None:
+        raise ConfigError("with --config, a folder has the name of its table: --folder cannot be given", config.USAGE)
+    options = {key: value for key, value in typed_alone(_parser(), argv).items() if key not in _OWN}
+    found = read_file(given.config, options, None if given.dry_run else make)
+    if given.dir is not None:
+        real = config.existing(given.dir)
+        found = tuple(one for one in found if one.folder == real)
+    if len(found) == 1:
+        return found[0]
+    file = show(os.fsencode(given.config))
+    if given.dir is not None:
+        raise ConfigError(f"{file} does not name {show(os.fsencode(given.dir))}", config.USAGE)
+    raise ConfigError(f"{file} names {how_many(len(found), 'folder')}: write the one that is meant", config.USAGE)
 
 
 def _timeout(text: str) -> int:

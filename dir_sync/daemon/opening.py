@@ -31,7 +31,8 @@ def bind_address(interface: str | None) -> str:
 
 def port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{kind} port {port} is taken by another program: choose another port with {option}"
+        also = " (or is it a node of yours? One node can share several folders: DIR DIR)" if kind == "TCP" else ""
+        return f"{kind} port {port} is taken by another program: choose another port with {option}{also}"
     if error.errno == errno.EACCES:
         return f"{kind} port {port} needs root: choose a port above 1023 with {option}"
     return f"{kind} port {port} cannot be used: {error.strerror}"

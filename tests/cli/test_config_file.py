@@ -110,6 +110,22 @@ def test_what_is_wrong_is_one_line_that_says_where(here: Path, text: str, says: 
     assert says in said
 
 
+@pytest.mark.parametrize(
+    ("tables", "line"),
+    [
+        (("notes", "photos", "notes/"), 5),
+        (("notes/inner", "photos", "notes"), 5),
+        (("notes", "notes/inner", "photos"), 3),
+    ],
+)
+def test_of_two_folders_that_clash_the_later_one_is_named(here: Path, tables: tuple[str, ...], line: int) -> None:
+    text = "".join(f'[folders."{at}"]\ndir = "{table}"\n' for at, table in enumerate(tables))
+    with pytest.raises(ConfigError) as caught:
+        read(here, text)
+    assert str(caught.value).startswith(f"{here / 'my.toml'}:{line}: ")
+    assert caught.value.exit_code == 2
+
+
 def test_a_file_that_cannot_be_read(here: Path) -> None:
     for name, says in (("nothing.toml", "No such file"), ("notes", "Is a directory")):
         with pytest.raises(ConfigError, match=says):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +63,66 @@ def test_the_options_of_a_node_count(monkeypatch: pytest.MonkeyPatch, folder: st
     assert called[1] is True, "any port will do"
     assert cli.main(["once", folder, "-l", "6000"]) == 0
     assert called[5] is False
+
+
+FILE = """\
+peer = ["server"]
+listen_port = 6001
+[folders.work]
+dir = "shared"
+mode = "receive-only"
+"""
+SECOND = '[folders.more]\ndir = "more"\ncreate = true\n'
+
+
+def test_the_options_of_a_file_count_and_those_that_are_typed_count_more(
+    monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    called = ends(monkeypatch, Shot(Verdict.EQUAL, with_peers(peer("b")), ("b",), Tally()))
+    file = Path(folder).with_name("work.toml")
+    file.write_text(FILE)
+    assert cli.main(["once", "--config", str(file), "--timeout", "5s"]) == 0
+    one: Config = called[0]
+    assert (one.folder, one.folder_name, one.mode.value) == (folder, "work", "receive-only")
+    assert (one.peers, one.listen_port, called[1]) == ((("server", 6000),), 6001, True)
+    file.write_text(FILE + SECOND)
+    assert cli.main(["once", folder, "--config", str(file), "--mode", "mirror", "--peer", "h", "-l", "6002"]) == 0
+    one = called[4]
+    assert (one.folder, one.folder_name, one.mode.value) == (folder, "work", "mirror")
+    assert (one.peers, one.listen_port, called[5]) == ((("h", 6000),), 6002, False)
+    assert cli.main(["once", str(file.with_name("more")), "--config", str(file)]) == 0
+    assert called[8].folder_name == "more"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "which folder? For example"),
+        (["--config", "two.toml"], "two.toml names 2 folders: write the one that is meant"),
+        ([".", "--config", "two.toml"], "two.toml does not name ."),
+        (["--config", "two.toml", "--folder", "x"], "--folder cannot be given"),
+        (["--config", "none.toml"], "none.toml: No such file or directory"),
+        (["--config", "two.toml", "--config", "wrong.toml"], "wrong.toml:1: pear: there is no such key"),
+    ],
+)
+def test_a_file_that_does_not_say_which_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(Path(folder).parent)
+    Path("two.toml").write_text(FILE + SECOND)
+    Path("wrong.toml").write_text("pear = 1\n" + FILE)
+    assert cli.main(["once", *words]) == 2
+    out, err = capsys.readouterr()
+    assert said in err
+    assert (out, len(err.splitlines())) == ("", 1)
+
+
+def test_a_dry_run_makes_no_folder_of_a_file(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(folder).with_name("one.toml")
+    file.write_text(SECOND)
+    assert cli.main(["once", "--config", str(file), "--dry-run"]) == 2
+    assert not file.with_name("more").exists()
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_create_makes_the_folder(monkeypatch: pytest.MonkeyPatch, folder: str) -> None:

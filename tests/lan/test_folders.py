@@ -226,9 +226,10 @@ def test_a_configuration_file_is_read_again_without_a_break_for_the_others() -> 
         wait_for(lambda: _text(two.base / "notes" / "first") == "1", SOON_S, "they know each other")
 
         assert one.run_to_end("reload", "--config", one.base / "other.toml").code == 2
-        write(file, table(one, "notes"), table(one, "photos", "history_days = 3"), table(one, "music"))
+        write(file, table(one, "notes"), table(one, "photos", "history_days = 3"), table(one, "music"),
+              '[folders.new]\ndir = "../../brand-new"\ncreate = true\n')  # fmt: skip
         reloaded = one.run_to_end("reload")
-        assert (reloaded.code, reloaded.out.strip()) == (0, "reloaded: notes, photos and music")
+        assert (reloaded.code, reloaded.out.strip()) == (0, "reloaded: notes, photos, music and new")
         (one.base / "music" / "song").write_text("la")
         (two.base / "photos" / "back").write_text("p")
         wait_for(lambda: _text(two.base / "music" / "song") == "la", SOON_S, "the new folder is shared")
