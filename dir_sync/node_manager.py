@@ -11,10 +11,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dir_sync.core.messages import Hello, Message
 from dir_sync.core.model import PeerError
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.overload.guard import Guard, Verdict, place_among
 from dir_sync.network.address_policy import AddressPolicy
 from dir_sync.network.channel import Channel

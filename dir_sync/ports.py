@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.model import Stat
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.preserve import Part
 
 __all__ = ["Disk", "DiskError", "NewFile", "Reader", "Signatures", "Trouble", "Watch", "Writer"]

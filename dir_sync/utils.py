@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Interface", "interfaces", "is_local_address", "is_on_link", "parse_host_port"]
 

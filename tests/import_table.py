@@ -285,13 +285,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Exactly what the modules of core.messages import of core. All others know only the package.
 MESSAGES: dict[str, set[str]] = {
-    "base": {"wire"},
+    "base": {"wire", "named"},
     "checks": {"limits", "model", "transfers.growth", "wire"},
-    "records": {"attributes", "messages.checks", "limits", "model", "wire"},
-    "link": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire"},
+    "records": {"attributes", "messages.checks", "limits", "model", "wire", "named"},
+    "link": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire", "named"},
     "state": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
-    "update": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire"},
-    "transfer": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire"},
+    "update": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire", "named"},
+    "transfer": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire", "named"},
     "history": {
         "attributes",
         "frozen",
@@ -300,9 +300,10 @@ MESSAGES: dict[str, set[str]] = {
         "messages.records",
         "limits",
         "model",
+        "named",
         "wire",
     },
-    "brake": {"frozen", "messages.base", "messages.checks", "limits"},
+    "brake": {"frozen", "messages.base", "messages.checks", "limits", "named"},
     "verify": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "verify"},
     "observe": {
         *("forecast", "frozen", "messages.base", "messages.checks", "messages.records", "limits", "mode", "model"),

@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from dir_sync.cli.asked import default_file
 from dir_sync.cli.names import is_named
 from dir_sync.cli.options import STORAGE, add_node_options
 from dir_sync.cli.parser import Parser
 from dir_sync.config import ConfigError
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["FOR_ONE_START", "Words", "add_node_words", "here", "of_typed", "without"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import NamedTuple
 
 from dir_sync import config
 from dir_sync.cli.making import make
@@ -16,6 +15,7 @@ from dir_sync.cli.names import is_named, name_and_folder, together
 from dir_sync.cli.options import STORAGE, config_of, run_parser
 from dir_sync.cli.parser import Parser
 from dir_sync.config import Config, ConfigError
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Asked", "default_file", "read_asked", "read_configs", "typed_alone"]
 

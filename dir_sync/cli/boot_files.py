@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from dir_sync import config
 from dir_sync.cli.absolute import Words, without
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["CREDENTIAL", "Service", "cron_line", "openrc_script", "unit"]
 

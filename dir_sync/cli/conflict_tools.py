@@ -12,11 +12,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dir_sync.config import ConfigError
 from dir_sync.core.merging import is_text
 from dir_sync.core.model import Kind, show, show_text
+from dir_sync.core.named import NamedTuple
 
 if TYPE_CHECKING:
     from dir_sync.history.choice import Entry

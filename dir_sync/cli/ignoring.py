@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from dir_sync import config
 from dir_sync.cli.parser import add_json, command_parser
@@ -18,6 +17,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.ignore import NAME, Rule, Rules
 from dir_sync.core.model import parent_of, show, show_text
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.names import LOCAL_RULES
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dir_sync import config
 from dir_sync.cli.dialogue import (
@@ -33,6 +33,7 @@ from dir_sync.cli.dialogue import (
 from dir_sync.cli.parser import add_json, checked, command_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
+from dir_sync.core.named import NamedTuple
 from dir_sync.network.control import Answer, NoDaemon, ask
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many, listed, logger

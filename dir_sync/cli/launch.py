@@ -18,9 +18,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from dir_sync.cli.options import KEY_FILE
+from dir_sync.core.named import NamedTuple
 from dir_sync.daemon.supervisor import DETACH, SOCKET
 from dir_sync.reporting import shell
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from typing import NamedTuple
 
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
+from dir_sync.core.named import NamedTuple
 from dir_sync.folder import root
 from dir_sync.folder.processes import Process, holder_of, process_of
 from dir_sync.folder.running import running

@@ -14,7 +14,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -28,6 +27,7 @@ from dir_sync.cli.parser import Parser, examples_of
 from dir_sync.cli.running_nodes import node_of, output_of, systemctl
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
+from dir_sync.core.named import NamedTuple
 from dir_sync.folder.user_state import state_path
 from dir_sync.reporting import shell
 from dir_sync.reporting.output import say

@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from typing import Any, NamedTuple
+from typing import Any
 
 from dir_sync.core import limits
+from dir_sync.core.named import NamedTuple
 
 __all__ = [
     "NOTHING",

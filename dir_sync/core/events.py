@@ -6,7 +6,6 @@ and answers with one event; jobs are in core/jobs.py.
 """
 
 from enum import Enum
-from typing import NamedTuple
 
 from dir_sync.core.jobs import (
     Applied,
@@ -24,6 +23,7 @@ from dir_sync.core.jobs import (
     TextsRead,
 )
 from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryRequest, Loser, Message
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.notes import Note
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.verify import Verified

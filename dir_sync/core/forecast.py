@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from dir_sync.core import attributes
 from dir_sync.core.mode import Mode, is_own
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_body, same_content, same_meta, show
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Action", "Fate", "Outcome", "Plan", "Room", "Side", "Step", "Told", "from_json", "plan", "to_json"]
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 import re
 import warnings
 from functools import lru_cache
-from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
 
 from dir_sync.core import limits
 from dir_sync.core.model import parent_of
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["DEFAULTS", "NAME", "FolderRules", "Rule", "RuleFile", "Rules", "read_rules"]
 

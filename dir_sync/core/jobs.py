@@ -6,11 +6,11 @@ core.looks, core.model, core.verify, and of core.wire the pieces of content that
 """
 
 from enum import Enum
-from typing import NamedTuple
 
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.looks import Folder, Grown, Listing, LookItem, MadeDelta, Seen
 from dir_sync.core.model import Kind, Record
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.verify import VerifyJob
 from dir_sync.core.wire import Piece
 

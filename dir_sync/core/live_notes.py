@@ -5,8 +5,7 @@ Rule: as for `core.notes`: facts in plain units and in names that people know. I
 Used by: core.note_json, daemon, reporting.event_words.
 """
 
-from typing import NamedTuple
-
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.notes import Note
 
 __all__ = ["Begun", "Ended", "Event", "LiveNote", "Missed", "PauseBegan", "PauseOver", "PeerCame", "PeerLeft"]

@@ -6,11 +6,11 @@ core.attributes, core.ignore, core.model.
 """
 
 from enum import Enum
-from typing import NamedTuple
 
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.ignore import FolderRules
 from dir_sync.core.model import Kind, Stat
+from dir_sync.core.named import NamedTuple
 
 # Asked
 

@@ -17,9 +17,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from dir_sync.core import limits
+from dir_sync.core.named import NamedTuple
 
 __all__ = [
     "GENERATIONS_AHEAD_MAX",

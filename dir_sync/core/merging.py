@@ -10,10 +10,10 @@ cannot be proved, nothing is merged, and the conflict stays one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.model import Kind, Record, Vector, counter_of, join, lineage_of, unstamped
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["TextMerged", "common_version", "includes", "is_text", "may_merge", "merged", "merger_of", "with_loser"]
 

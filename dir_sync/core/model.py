@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 import struct
 from enum import IntEnum
-from typing import NamedTuple
 
 from dir_sync.core import attributes as kept
 from dir_sync.core import limits
 from dir_sync.core.attributes import Attributes
+from dir_sync.core.named import NamedTuple
 
 __all__ = [
     "CTIME_BYTES",

@@ -13,10 +13,9 @@ Fields that several kinds have, always with the same meaning:
     problem, reason    what is wrong; why this was done or skipped, as text
 """
 
-from typing import NamedTuple
-
 from dir_sync.core.attributes import AttributesChanged
 from dir_sync.core.merging import TextMerged
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.scope_notes import Adopted, BadRule, NoRoom, Reverted, RoomAgain, RulesChanged, ScopeProgress
 from dir_sync.core.verify_notes import Healed, Rotten, Scrubbed, Suspicious, VerifyNote
 

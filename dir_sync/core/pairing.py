@@ -16,7 +16,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from spake2 import SPAKE2_A, SPAKE2_B
 
@@ -32,6 +32,7 @@ from dir_sync.core.charters import (
 from dir_sync.core.keys import KeyTextError, MeshKey, Role, identity_of
 from dir_sync.core.membership import Charter, Gate, Member
 from dir_sync.core.model import PeerError
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.noise import Cipher, Handshake, HandshakeError
 from dir_sync.core.strict_json import no_duplicates, no_such_number
 

@@ -9,7 +9,7 @@ reporting.event_words.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["NOTE", "NO_END", "Pause", "Wish", "judge", "read_wish"]
 

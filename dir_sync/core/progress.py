@@ -9,8 +9,8 @@ Used by: cli.watch_view, core.status, daemon.gauge, reporting.narrator, reportin
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.standing import NOTHING, Lack
 
 __all__ = ["Meter", "Progress", "Speed"]

@@ -11,7 +11,6 @@ node that replaced its version, the vector decides against it (`model.beats`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.attributes import merged
@@ -32,6 +31,7 @@ from dir_sync.core.model import (
     same_content,
     with_change,
 )
+from dir_sync.core.named import NamedTuple
 
 __all__ = [
     "Answer",

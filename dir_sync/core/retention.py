@@ -9,11 +9,11 @@ current for the shortest time go at once, if they take more than a small part of
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
 from dir_sync.core.jobs import Version
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["DAY_NS", "SHARE", "THIN_SHARE", "Retention", "Thinning", "crowding", "enough", "is_passing"]
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["WEEK_MIN", "Rule", "minutes_to_change", "read_rule", "rule_at"]
 

@@ -6,7 +6,7 @@ Rule: everyone uses them through `core.notes`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Adopted", "BadRule", "NoRoom", "Reverted", "RoomAgain", "RulesChanged", "ScopeProgress"]
 

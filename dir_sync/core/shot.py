@@ -8,8 +8,8 @@ Used by: cli.once, cli.waiting, core.waiting, daemon.shot, daemon.witness.
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.standing import NOTHING
 from dir_sync.core.status import Status
 from dir_sync.core.tally import Tally

@@ -9,9 +9,8 @@ Used by: config, daemon.share, doctor.examination, doctor.folder_facts, engine.b
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dir_sync.core.model import Kind, Record
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Keep", "Taking"]
 

@@ -9,9 +9,9 @@ Nothing is stored on disk: a restart tries once, because the disk may be another
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, show
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["BlindDisk", "Unable", "Unfit"]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
-from typing import NamedTuple
 
 from dir_sync.core.model import Kind
+from dir_sync.core.named import NamedTuple
 
 __all__ = [
     "Checked",

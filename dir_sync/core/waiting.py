@@ -8,8 +8,7 @@ Used by: cli.waiting.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.standing import NOTHING
 from dir_sync.core.shot import Left, Verdict, own_left
 from dir_sync.core.status import AwayPeer, PeerStatus, Status

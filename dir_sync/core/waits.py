@@ -8,9 +8,10 @@ Used by: cli.why, cli.why_words, daemon.stories, history.story.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 from dir_sync.core.model import show, show_text
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["SENTENCES", "Wait", "Waiting", "from_json", "to_json"]
 

@@ -14,11 +14,12 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
 from dir_sync.core.model import PeerError
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.strict_json import (
     NotStrict,
     StepByStep,

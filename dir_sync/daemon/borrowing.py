@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from dir_sync.core.events import Event
 from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
 from dir_sync.core.messages import Piece, Pull, PullItem
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.daemon.inbox import HERE, For, Post
 from dir_sync.daemon.share import Share

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.forecast import Action, Plan, plan
 from dir_sync.core.model import Kind, show
+from dir_sync.core.named import NamedTuple
 from dir_sync.daemon.meeting import Gone, Meeting
 from dir_sync.daemon.process import tune
 from dir_sync.daemon.rehearsal import Asked, Rehearsal

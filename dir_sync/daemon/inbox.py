@@ -11,9 +11,10 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Hashable, Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from dir_sync.core.messages import Acknowledge, Chunks, Lacks, Message, ModificationUpdate, Pull, Refuse
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.overload.fairness import FairQueue, Flow, parts
 from dir_sync.core.transfers.transfer import folder_of
 from dir_sync.daemon.lanes import Lanes

@@ -9,12 +9,13 @@ Used by: effects, folder, gauge, held, requests, sharing, status, verifying.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from dir_sync.config import Config
 from dir_sync.core.events import Effect, PeerDown, PeerUp
 from dir_sync.core.messages import Hello
 from dir_sync.core.model import show
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.daemon.share import Share

@@ -16,9 +16,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from dir_sync.core.live_notes import Begun, Ended, Event, Missed
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.notes import ReceivedMany, SentMany
 from dir_sync.network.control import Answer, line_of
 

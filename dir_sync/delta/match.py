@@ -7,8 +7,8 @@ Rule: only plain hashes are compared, at some 2 GB/s. `search` finds moved parts
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.delta.format import Sums, chunk_sum, strong_sum
 from dir_sync.delta.window import Window
 

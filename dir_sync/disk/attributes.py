@@ -16,8 +16,8 @@ import functools
 import os
 import stat as st
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.disk.errors import MISSING, disk_error, is_passing
 from dir_sync.disk.handles import Handles
 from dir_sync.disk.linux import inode_flags

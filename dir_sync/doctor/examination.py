@@ -11,11 +11,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from dir_sync import __version__
 from dir_sync.config import LISTEN_PORT
 from dir_sync.core.model import show
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.status import Status
 from dir_sync.core.taking import Keep
 from dir_sync.doctor import broadcasts, folder_facts, machine_facts, network_facts

@@ -6,8 +6,7 @@ Used by: doctor.folder_facts, doctor.examination.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dir_sync.core.named import NamedTuple
 from dir_sync.doctor.verdict import Check, fail, good, warn
 from dir_sync.reporting.log import human_bytes
 from dir_sync.reporting.shell import quoted

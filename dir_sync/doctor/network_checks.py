@@ -7,8 +7,8 @@ Used by: doctor.network_facts, doctor.broadcasts, doctor.examination.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.doctor.verdict import Check, fail, good, warn
 from dir_sync.reporting.log import how_many, human_seconds, listed
 

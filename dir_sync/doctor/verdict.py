@@ -9,7 +9,9 @@ Used by: doctor.network_checks, doctor.machine_checks, doctor.folder_checks, doc
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
+
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Check", "Verdict", "fail", "good", "warn"]
 

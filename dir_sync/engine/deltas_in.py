@@ -6,12 +6,11 @@ Used by: fetcher, router.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dir_sync.core import limits
 from dir_sync.core.jobs import PatchJob, Signed, SignJob
 from dir_sync.core.messages import Delta, DeltaOffer, DeltaRequest, Signature
 from dir_sync.core.model import Record
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch

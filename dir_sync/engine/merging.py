@@ -10,7 +10,6 @@ Used by: router.
 from __future__ import annotations
 
 import zlib
-from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -29,6 +28,7 @@ from dir_sync.core.model import (
     same_content,
     same_meta,
 )
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer, Take

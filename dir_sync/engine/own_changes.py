@@ -9,7 +9,6 @@ Used by: planner.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from dir_sync.core import notes
 from dir_sync.core.mode import (
@@ -25,6 +24,7 @@ from dir_sync.core.mode import (
     nothing,
 )
 from dir_sync.core.model import Kind, Record, beats, leq, same_body, unstamped
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Refuse, decide
 from dir_sync.core.taking import Taking

@@ -15,12 +15,12 @@ old transfer may still run while another job writes the file. Within the job reg
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 from dir_sync.core.frozen import mutable
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Stamp
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.values import Ready

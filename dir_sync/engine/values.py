@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.engine.constants import OURS
 
 __all__ = ["META", "Displaced", "Now", "Ready", "got_meta", "holder_of"]

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import Growing
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.ports import Disk, DiskError, Trouble, Writer
 

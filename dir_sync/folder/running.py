@@ -7,10 +7,10 @@ Rule: a process is known by its id and by when it started, so that another one w
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from blake3 import blake3
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.folder import user_state
 from dir_sync.folder.started import started
 

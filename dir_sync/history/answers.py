@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core.jobs import Before, Cause, Version
 from dir_sync.core.merging import common_version
 from dir_sync.core.messages import Have, History, Loser
 from dir_sync.core.model import Kind, PathError, check_path, show
+from dir_sync.core.named import NamedTuple
 from dir_sync.history import undo_plan
 from dir_sync.history.codec import Names, bytes_of, packed, text_of, unpacked
 from dir_sync.index import KEEPS, Index

@@ -8,13 +8,13 @@ Rule: a path that another node has changed since is left alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.attributes import fits
 from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History
 from dir_sync.core.model import Kind, parent_of, same_content, same_meta, unstamped
+from dir_sync.core.named import NamedTuple
 from dir_sync.index import Index
 
 __all__ = ["Plan", "beginnings", "holders", "missing", "plan", "questions", "removed", "with_parents"]

@@ -9,10 +9,10 @@ Of one path the versions that lasted shortest go first, of all the oldest.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.model import Record, Stamp
+from dir_sync.core.named import NamedTuple
 from dir_sync.index.codec import RECORD_COLUMNS, RECORD_WIDTH, columns_of_record, later_columns, record_of
 from dir_sync.index.database import Database
 

@@ -7,8 +7,7 @@ Rule: a peer stays until it is forgotten, whether it is connected or not.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from dir_sync.core.named import NamedTuple
 from dir_sync.index.database import Database
 
 __all__ = ["PeerSeen", "Peers"]

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from dir_sync.core.content import summarize
 from dir_sync.core.looks import RACY
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
+from dir_sync.core.named import NamedTuple
 from dir_sync.index.bloom import ContentFilter, KnownPaths
 from dir_sync.index.codec import RECORD_COLUMNS, RECORD_WIDTH, columns_of_record, joined, later_columns, record_of
 from dir_sync.index.database import Database

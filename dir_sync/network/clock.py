@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["ClockProbe", "Measured"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from typing import NamedTuple
 
 from dir_sync.core import limits
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Traffic", "has_address", "is_silent", "set_patience", "traffic", "try_option", "tune"]
 

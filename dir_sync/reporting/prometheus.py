@@ -8,8 +8,9 @@ Used by: web.routes.metrics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.status import Headline, Safety, Status
 
 __all__ = ["CONTENT_TYPE", "metrics"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from dir_sync.config import ConfigError
 from dir_sync.core.charters import (
@@ -24,6 +23,7 @@ from dir_sync.core.charters import (
 from dir_sync.core.keys import KeyTextError, MeshKey, identity_of
 from dir_sync.core.membership import Charter, Membership
 from dir_sync.core.model import PeerError, show
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.noise import KEY_BYTES, public_of
 from dir_sync.folder import user_state
 from dir_sync.security import files

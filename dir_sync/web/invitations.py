@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 import segno
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.network.control import Answer
 
 __all__ = ["Invitation", "Invitations", "picture"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from dir_sync.cli.dialogue import answer_or_none, ask_node
 from dir_sync.config import FOLDER_NAME, ConfigError
 from dir_sync.core.model import show
+from dir_sync.core.named import NamedTuple
 from dir_sync.folder import root
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell

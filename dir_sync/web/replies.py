@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from dir_sync.config import ENVIRONMENT, USAGE, ConfigError
 from dir_sync.core.model import PathError, check_path, show
+from dir_sync.core.named import NamedTuple
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError
 from dir_sync.web.nodes import Nodes, SharedFolder

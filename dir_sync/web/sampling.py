@@ -10,10 +10,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.network.control import Answer
 from dir_sync.web.nodes import Nodes, SharedFolder, State
 from dir_sync.web.stream import Stream

@@ -15,12 +15,12 @@ import socket
 import stat
 import webbrowser
 from collections.abc import Callable
-from typing import NamedTuple
 
 import uvicorn
 
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
+from dir_sync.core.named import NamedTuple
 from dir_sync.web.app import Web
 from dir_sync.web.door import Door
 from dir_sync.web.nodes import Nodes

@@ -6,8 +6,9 @@ May import of this package: nothing. Imported by: every module of this package t
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, Final, Self
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.wire import Buffer, Piece, encode_message
 
 __all__ = ["ANY_TIME", "FIRST", "ONCE_ASKED", "ONCE_OPEN", "BaseMessage", "Handler", "Phase", "Taker"]

@@ -5,7 +5,7 @@ May import of this package: base, checks. Imported by: this package's __init__ a
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
@@ -20,6 +20,7 @@ from dir_sync.core.messages.checks import (
     folder_of,
     text_of,
 )
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Brake", "Decision", "Held"]
 

@@ -5,7 +5,7 @@ May import of this package: base, checks, records. Imported by: this package's _
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, Final, Self
 
 from dir_sync.core import limits
 from dir_sync.core.attributes import Attributes
@@ -36,6 +36,7 @@ from dir_sync.core.messages.records import (
     record_row,
 )
 from dir_sync.core.model import NS_PER_S, Kind, PeerError, Record
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.wire import ATTACHMENT, Buffer, LocalError, Piece, encode_message, encode_pieces
 
 __all__ = ["Have", "HaveRequest", "History", "HistoryRequest", "Kept", "Loser", "Lost", "Settle"]

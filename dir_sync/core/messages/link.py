@@ -5,7 +5,7 @@ May import of this package: base, checks. Imported by: this package's __init__ a
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, Final, Self
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
@@ -21,6 +21,7 @@ from dir_sync.core.messages.checks import (
     checked_text,
 )
 from dir_sync.core.model import PeerError
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.wire import Buffer, LocalError
 
 __all__ = [

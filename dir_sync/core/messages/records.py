@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import chain, repeat
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from dir_sync.core import attributes, limits
 from dir_sync.core.attributes import Attributes
@@ -31,6 +31,7 @@ from dir_sync.core.messages.checks import (
     wrong,
 )
 from dir_sync.core.model import NS_PER_S, Kind, PeerError, Record, Stamp, Vector, text_of_vector, vector_of_text
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.wire import LocalError
 
 __all__ = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import repeat
 from operator import itemgetter
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, Final, Self
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import frozen
@@ -31,6 +31,7 @@ from dir_sync.core.messages.checks import (
 )
 from dir_sync.core.messages.records import checked_record, new_file_records, record_row
 from dir_sync.core.model import NS_PER_S, Kind, PeerError, Record
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.wire import ATTACHMENT, Buffer, LocalError, Piece, encode_message, encode_pieces
 
 __all__ = ["Change", "DeltaOffer", "ModificationUpdate"]

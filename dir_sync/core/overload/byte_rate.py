@@ -9,7 +9,7 @@ Used by: cli.speed, config, core.transfers, daemon, network.pacing.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["NO_LIMIT", "ByteRate", "LinkRates", "SpeedLimits"]
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Container, Hashable, Iterable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from dir_sync.core.messages import Acknowledge, Change, Message, ModificationUpdate, Pull, Settle, State
 from dir_sync.core.model import Record
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Backlog", "FairQueue", "Flow", "parts"]
 

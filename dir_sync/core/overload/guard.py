@@ -7,7 +7,6 @@ Out:  how long its link is not read, whether it is disconnected, and how long it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.backoff import backoff
@@ -28,6 +27,7 @@ from dir_sync.core.messages import (
     StateRequest,
 )
 from dir_sync.core.messages import Brake as BrakeNews
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["ALLOWED", "Guard", "Patience", "Verdict", "demand", "place_among", "worth"]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.frozen import field, mutable
@@ -24,6 +23,7 @@ from dir_sync.core.messages import (
     page_size,
 )
 from dir_sync.core.model import Kind, Record, Stamp, Vector
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.transfers.growth import MARK_BYTES
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.messages import PROTOCOL
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.strict_json import no_duplicates, no_such_number
 
 __all__ = [

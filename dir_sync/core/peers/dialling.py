@@ -8,10 +8,10 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from dir_sync.core import limits
 from dir_sync.core.backoff import backoff
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.address_book import Address, AddressBook, DialTarget
 from dir_sync.core.peers.dial_limits import DialLimits
 from dir_sync.core.peers.links import Links

@@ -15,9 +15,8 @@ A node takes a new id at most once in EVERY_MS, whatever the proof. An attacker 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dir_sync.core import limits
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["EVERY_MS", "Identity", "NewIdentity", "NewReplica", "Proofs"]
 

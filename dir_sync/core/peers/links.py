@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dir_sync.core import limits
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Link", "Links"]
 

@@ -13,8 +13,8 @@ do no harm. Link numbers are never reused. `next_deadline` may change with every
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.address_book import Address, AddressBook, DialTarget
 from dir_sync.core.peers.beacon import Beacon
 from dir_sync.core.peers.beacon_times import BeaconTimes

@@ -8,10 +8,9 @@ node lacks nothing of the peer's announcements.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dir_sync.core.frozen import mutable
 from dir_sync.core.messages import Message, ModificationUpdate, State
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["NOTHING", "Lack", "Standing"]
 

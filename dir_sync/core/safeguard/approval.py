@@ -8,7 +8,8 @@ Rule: a node cannot approve what its own link brought. Nothing that a peer claim
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["Approval", "Approvals", "is_elsewhere"]
 

@@ -7,9 +7,9 @@ Used by: peer_brake.
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
 from dir_sync.core.frozen import field, mutable
+from dir_sync.core.named import NamedTuple
 
 __all__ = ["GROWING_MS_MAX", "QUIET_MS", "Burst", "Change"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
 
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.core.safeguard.burst import GROWING_MS_MAX, QUIET_MS, Burst, Change, HeldChanges
 from dir_sync.core.safeguard.file_counts import WINDOW_MS, FileCounts

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -17,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core.merging import is_text
 from dir_sync.core.model import Kind, show
+from dir_sync.core.named import NamedTuple
 from dir_sync.disk import RealDisk
 from dir_sync.history.client import open_history
 from dir_sync.history.words import full
