@@ -5,8 +5,13 @@ In: the operating system's lists, and texts. Out: plain values. Rule: nothing he
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import socket
+import struct
+import sys
+from array import array
 from collections.abc import Iterable
 
 from dir_sync.core.named import NamedTuple
@@ -29,25 +34,10 @@ def interfaces(only: str | None = None) -> list[Interface]:
     `only`: the name of an interface (or of an alias), or an address; ValueError with one line if there is none now, or
     if it cannot send broadcasts. OSError if the system gives no list.
     """
-    # The import takes some 25 ms: only a caller that needs it pays for it, not every start.
-    import psutil  # type: ignore[import-untyped, unused-ignore]
-
-    states = psutil.net_if_stats()
-    found: dict[Interface, None] = {}
-    is_known = is_down = False
-    for label, addresses in psutil.net_if_addrs().items():
-        name = label.partition(":")[0]  # states are known by device, addresses by label
-        state = states.get(name)
-        for entry in addresses:
-            if only not in (None, label, name, entry.address):
-                continue
-            is_known = True
-            if state is not None and not state.isup:
-                is_down = True
-                continue
-            network = _network(name, entry.address, entry.netmask) if entry.family == socket.AF_INET else None
-            if network is not None:
-                found[network] = None
+    found, _, _ = _among(listed := _of_kernel(), only)
+    if listed and (found or only is None):
+        return list(found)
+    found, is_known, is_down = _among(_of_psutil(), only)  # it knows those without an IPv4 address, too
     if only is not None and not found:
         if is_down:
             raise ValueError(f"interface {only!r} is down")
@@ -55,6 +45,84 @@ def interfaces(only: str | None = None) -> list[Interface]:
             raise ValueError(f"interface {only!r} has no IPv4 network that takes broadcasts")
         raise ValueError(f"no interface has the name or the IPv4 address {only!r}")
     return list(found)
+
+
+class _Listed(NamedTuple):
+    """An address of an interface. `label`: its name, or that of an alias."""
+
+    label: str
+    address: str
+    netmask: str | None  # None: it is no IPv4 address
+    is_up: bool
+
+
+def _among(listed: list[_Listed], only: str | None) -> tuple[dict[Interface, None], bool, bool]:
+    """The networks; whether `only` is there at all; whether it is down."""
+    found: dict[Interface, None] = {}
+    is_known = is_down = False
+    for label, address, netmask, is_up in listed:
+        name = label.partition(":")[0]  # what is not an address is known by device
+        if only not in (None, label, name, address):
+            continue
+        is_known = True
+        if not is_up:
+            is_down = True
+        elif (network := _network(name, address, netmask)) is not None:
+            found[network] = None
+    return found, is_known, is_down
+
+
+def _of_kernel() -> list[_Listed]:
+    """What Linux says at once: a node need not import psutil for it, which takes 20 ms. Empty: it says nothing."""
+    if sys.platform != "linux":
+        return []
+    found: list[_Listed] = []
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            (size,) = _INT.unpack_from(fcntl.ioctl(asked, _ADDRESSES, _LIST.pack(0, 0)))
+            room = array("B", bytes(size + 16 * _REQUEST.size))  # some more may just have come
+            there = _LIST.pack(len(room), room.buffer_info()[0])
+            (size,) = _INT.unpack_from(fcntl.ioctl(asked, _ADDRESSES, there))
+            for at in range(0, size, _REQUEST.size):
+                one = room[at : at + _REQUEST.size].tobytes()
+                label, address = _inet(one)
+                _, netmask = _inet(fcntl.ioctl(asked, _NETMASK, one))
+                (flags,) = _FLAGS.unpack_from(fcntl.ioctl(asked, _STATE, one), _NAME_BYTES)
+                found.append(_Listed(label, address, netmask, bool(flags & _RUNNING)))
+    except OSError:  # one of them has just gone, or nothing may be asked here
+        return []
+    return found
+
+
+def _inet(request: bytes) -> tuple[str, str]:
+    """The name and the IPv4 address in a `struct ifreq`."""
+    name, address = _NAME_AND_ADDRESS.unpack_from(request)
+    return os.fsdecode(name.partition(b"\0")[0]), socket.inet_ntoa(address)
+
+
+_NAME_BYTES = 16
+_REQUEST = struct.Struct("@16s2LH3B0L")  # struct ifreq with its largest member
+_NAME_AND_ADDRESS = struct.Struct("@16s4x4s")  # the family and the port between them are known
+_LIST = struct.Struct("@iP")  # struct ifconf
+_FLAGS = struct.Struct("@H")
+_INT = struct.Struct("@i")
+_ADDRESSES, _STATE, _NETMASK = 0x8912, 0x8913, 0x891B  # SIOCGIFCONF, SIOCGIFFLAGS, SIOCGIFNETMASK
+_RUNNING = 0x40  # IFF_RUNNING
+
+
+def _of_psutil() -> list[_Listed]:
+    import psutil  # type: ignore[import-untyped, unused-ignore]
+
+    states = psutil.net_if_stats()
+    found: list[_Listed] = []
+    for label, addresses in psutil.net_if_addrs().items():
+        state = states.get(label.partition(":")[0])  # states are known by device, addresses by label
+        is_up = state is None or state.isup
+        found += [
+            _Listed(label, one.address, one.netmask if one.family == socket.AF_INET else None, is_up)
+            for one in addresses
+        ]
+    return found
 
 
 def is_local_address(address: str, networks: Iterable[Interface]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from types import SimpleNamespace
 import psutil  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
+from dir_sync import utils
 from dir_sync.utils import Interface, interfaces, is_local_address, is_on_link, parse_host_port
+
+from .lan.lan import command, ip, why_impossible
 
 LOOPBACK = Interface("lo", "127.0.0.1", "255.0.0.0", "127.255.255.255")
 
@@ -39,6 +43,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     names = ["lo", "eth0", "wlan0", "down0", "tun0", "pair0", "bare0"]  # states know nothing of aliases
     states = {name: SimpleNamespace(isup=name != "down0") for name in names}
+    monkeypatch.setattr(utils, "_of_kernel", list)
     monkeypatch.setattr(psutil, "net_if_addrs", lambda: addresses)
     monkeypatch.setattr(psutil, "net_if_stats", lambda: states)
 
@@ -93,6 +98,7 @@ def test_there_is_none_such(only: str, line: str) -> None:
 
 
 def test_a_machine_without_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(utils, "_of_kernel", list)
     monkeypatch.setattr(psutil, "net_if_addrs", lambda: {"lo": [LINK]})
     monkeypatch.setattr(psutil, "net_if_stats", lambda: {"lo": SimpleNamespace(isup=False)})
     assert interfaces() == []
@@ -104,6 +110,55 @@ def test_this_machine() -> None:
     for network in interfaces():
         assert is_on_link(network.address, [network])
         assert is_on_link(network.broadcast, [network])
+
+
+def listed_by_both() -> tuple[list[Interface], list[Interface]]:
+    return list(utils._among(utils._of_kernel(), None)[0]), list(utils._among(utils._of_psutil(), None)[0])
+
+
+def test_what_the_kernel_says_is_what_psutil_says() -> None:
+    by_kernel, by_psutil = listed_by_both()
+    assert sorted(by_kernel) == sorted(by_psutil)
+    assert by_kernel == interfaces()
+    for one in by_kernel:
+        assert interfaces(one.address) == [one]
+
+
+@pytest.mark.lan
+@pytest.mark.skipif(why_impossible() is not None, reason=str(why_impossible()))
+def test_the_same_of_aliases_and_of_what_is_down() -> None:
+    """In a network namespace: several addresses on one device, labels, a device that is down, /31, point to point."""
+    name = f"dsu{os.getpid()}"
+    commands = """
+        link set lo up
+        link add wire0 type veth peer name wire1
+        link set wire0 up
+        link set wire1 up
+        addr add 10.1.2.3/22 brd + dev wire0
+        addr add 10.5.0.1/24 dev wire0
+        addr add 192.168.9.1/24 dev wire0 label wire0:1
+        addr add 10.8.0.6 peer 10.8.0.7 dev wire1
+        link add down0 type veth peer name down1
+        addr add 172.16.0.1/16 dev down0
+        addr add 10.9.0.1/31 dev wire1
+    """
+    ip("netns", "add", name)
+    try:
+        for line in commands.split("\n"):
+            if line.strip():
+                ip("-n", name, *line.split())
+        code = "from tests.test_utils import listed_by_both as both; print(*map(sorted, both()), sep='\\n')"
+        said = command("ip", "netns", "exec", name, sys.executable, "-c", code).splitlines()
+    finally:
+        ip("netns", "del", name)
+    assert said[0] == said[1]
+    assert said[0].count("Interface") == 4
+    assert "name='wire0', address='192.168.9.1', netmask='255.255.255.0', broadcast='192.168.9.255'" in said[0]
+
+
+def test_no_node_needs_psutil_to_find_its_networks() -> None:
+    code = "import sys; from dir_sync.utils import interfaces; interfaces(); print('psutil' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
 
 
 def test_loading_it_costs_nothing_much() -> None:
