@@ -62,8 +62,8 @@ CLI: dict[str, set[str]] = {
     },
     "cli.parser": {"cli.exits", "config", "reporting.output", "reporting.shell"},
     "cli.names": {"", "config"},
-    "cli.asked": {"cli.config_file", "cli.making", "cli.names", "cli.options", "config"},
-    "cli.config_file": {"cli.names", "cli.options", "config"},
+    "cli.asked": {"cli.config_file", "cli.making", "cli.names", "cli.options", "cli.parser", "config"},
+    "cli.config_file": {"cli.names", "cli.options", "config", "reporting.shell"},
     "cli.configuring": {
         "cli.asked",
         "cli.config_file",
@@ -130,7 +130,16 @@ CLI: dict[str, set[str]] = {
         *("folder.pauses", "folder.state", "network.control", "reporting.log", "reporting.output"),
     },
     "cli.once": {
-        *("cli.dialogue", "cli.inviting", "cli.making", "cli.options", "cli.parser", "cli.rehearsing"),
+        *(
+            "cli.asked",
+            "cli.config_file",
+            "cli.dialogue",
+            "cli.inviting",
+            "cli.making",
+            "cli.options",
+            "cli.parser",
+            "cli.rehearsing",
+        ),
         *("cli.status_words", "config", "daemon.shot", "daemon.signals", "folder.pauses", "folder.state"),
         *("reporting.log", "reporting.output", "reporting.shell"),
     },
