@@ -14,8 +14,6 @@ import re
 import warnings
 from functools import lru_cache
 
-from pathspec import GitIgnoreSpec
-
 from dir_sync.core import limits
 from dir_sync.core.model import parent_of
 from dir_sync.core.named import NamedTuple
@@ -40,6 +38,18 @@ DEFAULTS = """\
 *.part
 *.crdownload
 """
+_EXPRESSIONS = {
+    ".*.sw[a-p]": r"\.[^/]*\.sw[a-p]",
+    ".sw[a-p]": r"\.sw[a-p]",
+    ".#*": r"\.\#[^/]*",
+    ".~lock.*#": r"\.\~lock\.[^/]*\#",
+    "~$*": r"\~\$[^/]*",
+    "(?d).DS_Store": r"\.DS_Store",
+    "(?d)Thumbs.db": r"Thumbs\.db",
+    "*.part": r"[^/]*\.part",
+    "*.crdownload": r"[^/]*\.crdownload",
+}
+"""What `pathspec` makes of the defaults, each of which is about a name: a node without other rules need not load it."""
 _ANY_FOLDER = "^(?:.+/)?"
 _FOLDER_ONLY = "(?P<ps_d>/)"
 _EITHER = "(?:(?P<ps_d>/)|$)"
@@ -48,7 +58,7 @@ _STARS_TOTAL_MAX = 8
 
 
 class Rule(NamedTuple):
-    """One pattern. `regex` is about the name alone (`is_name`), or about the path below the folder of the file."""
+    """One pattern. `expression` is about the name alone (`is_name`), or about the path below the folder of the file."""
 
     origin: str
     line: int
@@ -57,12 +67,12 @@ class Rule(NamedTuple):
     is_disposable: bool
     is_folder: bool  # it is about folders only
     is_name: bool
-    regex: re.Pattern[str]
+    expression: str
 
     def matches(self, prefix: str, name: str, is_folder: bool) -> bool:
         if self.is_folder and not is_folder:
             return False
-        return self.regex.fullmatch(name if self.is_name else prefix + name) is not None
+        return _compiled(self.expression).fullmatch(name if self.is_name else prefix + name) is not None
 
 
 class RuleFile(NamedTuple):
@@ -96,10 +106,16 @@ def read_rules(text: bytes, origin: str) -> RuleFile:
 
 def _rule(line: str, origin: str, number: int) -> Rule | None:
     """The rule in a line; None: there is none. ValueError: it cannot be used."""
+    if not line or line.startswith("#"):
+        return None
+    if line in _EXPRESSIONS:
+        return Rule(origin, number, line, True, line.startswith(DISPOSABLE), False, True, _EXPRESSIONS[line])
     pattern = line.removeprefix(DISPOSABLE)
     parts = pattern.split("/")
     if max(part.count("*") for part in parts) > _STARS_MAX or pattern.count("*") > _STARS_TOTAL_MAX:
         raise ValueError("too many * in one pattern")
+    from pathspec import GitIgnoreSpec  # imported late: with what it imports, it takes 30 ms
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a set that contains a bracket, which is meant
         try:
@@ -109,22 +125,30 @@ def _rule(line: str, origin: str, number: int) -> Rule | None:
         if not found or found[0].include is None or found[0].regex is None:
             return None
         includes = bool(found[0].include)
-        is_folder, is_name, regex = _own_level(found[0].regex.pattern, pattern)
+        is_folder, is_name, expression = _own_level(found[0].regex.pattern, pattern)
+        _compiled(expression)
     is_disposable = line.startswith(DISPOSABLE) and includes
-    return Rule(origin, number, line, includes, is_disposable, is_folder, is_name, regex)
+    return Rule(origin, number, line, includes, is_disposable, is_folder, is_name, expression)
 
 
-def _own_level(regex: str, pattern: str) -> tuple[bool, bool, re.Pattern[str]]:
+def _own_level(regex: str, pattern: str) -> tuple[bool, bool, str]:
     """Whether a rule is about folders only, whether it is about names alone, and an expression that matches the whole of
     what it is about. Those of `pathspec` also match what is below that, which is judged from the top here."""
     is_folder = regex.endswith(_FOLDER_ONLY)
     regex = regex.removesuffix(_FOLDER_ONLY).removesuffix(_EITHER)
     if regex in ("", "."):
-        return is_folder, True, re.compile(".+", re.DOTALL)
+        return is_folder, True, ".+"
     if regex.endswith("/"):  # everything in a folder
         regex += ".+"
     is_name = regex.startswith(_ANY_FOLDER) and "/" not in pattern.rstrip().removeprefix("!").removesuffix("/")
-    return is_folder, is_name, re.compile(regex.removeprefix(_ANY_FOLDER) if is_name else regex, re.DOTALL)
+    return is_folder, is_name, regex.removeprefix(_ANY_FOLDER) if is_name else regex
+
+
+@lru_cache(maxsize=4 * limits.RULES_MAX)
+def _compiled(expression: str) -> re.Pattern[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return re.compile(expression, re.DOTALL)
 
 
 class FolderRules:
@@ -137,7 +161,7 @@ class FolderRules:
         self._files = files
         rules = [rule for file, _ in files for rule in file.rules]
         self._has_paths = any(not rule.is_name for rule in rules)
-        self._names = _either(tuple(rule.regex.pattern for rule in rules if rule.is_name))
+        self._names = _either(tuple(rule.expression for rule in rules if rule.is_name))
 
     def rule_for(self, name: bytes, is_folder: bool) -> Rule | None:
         """The rule by which this entry is ignored; None: it is shared."""
@@ -158,9 +182,7 @@ class FolderRules:
 @lru_cache(maxsize=256)
 def _either(patterns: tuple[str, ...]) -> re.Pattern[str]:
     """Matches what one of the patterns matches."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)", re.DOTALL)
+    return _compiled("|".join(f"(?:{pattern})" for pattern in patterns) or r"(?!)")
 
 
 _NOTHING = RuleFile((), ())

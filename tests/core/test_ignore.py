@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from dir_sync.core import limits
+from dir_sync.core import ignore, limits
 from dir_sync.core.ignore import DEFAULTS, NAME, Rules, read_rules
 
 
@@ -123,7 +124,7 @@ def test_where_the_kind_is_unknown_only_what_is_ignored_either_way_is() -> None:
 def test_what_cannot_be_used_is_said_and_harms_nothing_else(text: bytes, words: str) -> None:
     found = read_rules(text, ".syncignore")
     assert any(words in problem for problem in found.problems)
-    assert all(rule.regex for rule in found.rules)
+    assert all(rule.expression for rule in found.rules)
 
 
 def test_no_default_is_unusable() -> None:
@@ -144,3 +145,23 @@ def test_the_rules_of_many_folders_are_few_objects() -> None:
     found = rules(b"*.log\nbuild/", defaults=True)
     folders = [b"/".join(parts) for parts in itertools.product([b"x", b"y"], repeat=3)]
     assert len({id(found.of_folder(folder)._names) for folder in folders}) == 1
+
+
+def test_the_defaults_are_what_pathspec_makes_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = read_rules(DEFAULTS.encode(), "built in")
+    assert {rule.text for rule in known.rules} == set(ignore._EXPRESSIONS)
+    monkeypatch.setattr(ignore, "_EXPRESSIONS", {})
+    read_rules.cache_clear()
+    try:
+        assert read_rules(DEFAULTS.encode(), "built in") == known
+    finally:
+        read_rules.cache_clear()
+
+
+def test_a_folder_without_rules_of_its_own_needs_no_pathspec() -> None:
+    code = (
+        "import sys; from dir_sync.core.ignore import Rules; rules = Rules({b'': b'# none\\n\\n'}); "
+        "assert rules.ignores(b'a/Thumbs.db', False) and not rules.ignores(b'a/b', False); "
+        "before = 'pathspec' in sys.modules; Rules({b'': b'*.o'}).ignores(b'x.o', False); print(before, 'pathspec' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False True\n"
