@@ -163,7 +163,9 @@ def send_only(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> De
 def receive_only(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decision:
     """What is changed here stays here, until the mesh has a newer version. A content that was changed here survives a
     deletion elsewhere. A version of ours that a peer deleted without knowing it is not announced again: those who made it
-    do that. No deletion is foreign to what is not an own change: it came from the mesh."""
+    do that. No deletion is foreign to what is not an own change: it came from the mesh. What the mesh had at the path of
+    an own change is known from announcements only. If peers have another version now, that one counts: who still has the
+    better one announces it again."""
     restored = [offer.record for offer in offers if offer.peer.startswith(OURS) and is_own(offer.record)]
     if restored and (mine is None or restored[0].stamp > mine.stamp):
         return Take(restored[0], False)
@@ -183,7 +185,9 @@ def receive_only(mine: Record | None, offers: list[Offer], spent: Spent = ()) ->
         case Take(wanted):
             return Take(wanted, mine.kind in (Kind.FILE, Kind.SYMLINK) and not same_content(mine, wanted))
         case Join(record):
-            return Rebase(record)
+            return Rebase(_now_there(theirs, offers) or record)
+        case Answer(top):
+            return Rebase(top)
     return Nothing()
 
 
@@ -211,6 +215,16 @@ def apart(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Decisi
     stamp = decision.record.stamp
     is_meant = any(offer.peer.startswith(OURS) and offer.record.stamp == stamp for offer in offers)
     return decision if is_meant else Rebase(decision.record)
+
+
+def _now_there(known: Record | None, offers: list[Offer]) -> Record | None:
+    """The best version that peers announced in place of `known`, made without knowledge of each other; None if there is
+    none, or if one of them announced `known`, too."""
+    told = [one for one in offers if one.peer not in ("", THEIRS) and not one.peer.startswith(OURS)]
+    if known is None or any(one.record.stamp == known.stamp for one in told):
+        return None
+    decision = two_way(None, [one for one in told if not has_seen(known, one.record)])
+    return decision.record if isinstance(decision, Take) else None
 
 
 def _mesh_version(offers: Iterable[Offer]) -> Record | None:

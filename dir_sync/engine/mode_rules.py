@@ -1,14 +1,19 @@
 """By which rule a path is decided: the mode of the folder, and what a person reverts.
 
-In:   the mode; paths to be reverted; "a peer's state is complete". Out: the mode at a path, and the decision there.
-Rule: `core.reconcile` decides; this module says by which mode. A mirror undoes nothing before the first contact is over.
+In:   the mode; paths to be reverted; "a peer's state is complete"; what the first scan could not see.
+Out:  the mode at a path, and the decision there; which finds count as found by a first scan.
+Rule: `core.reconcile` decides; this module says by which mode. A mirror undoes nothing before the first contact is over,
+and nothing that was here before that.
 Used by: publisher, peer_losses, stamps, transfers, rows, own_changes, applier, incoming_moves, deltas_in, acquire,
 planner, sync_report, forecaster, recorder, scan, decisions, router, merging.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dir_sync.core.mode import Mode, is_own_large
+from dir_sync.core.model import parent_of
 from dir_sync.core.reconcile import Decision, decide
 from dir_sync.engine.board import Board
 from dir_sync.index import Row
@@ -16,11 +21,14 @@ from dir_sync.index import Row
 __all__ = ["ModeRules"]
 
 _MESH_KNOWN = "mesh known"  # index note: a peer has sent its complete state
+_UNSEEN = "unseen at first"  # index note: paths that the first scan could not see, in hex
+_UNSEEN_MAX = 10_000
 
 
 class ModeRules:
     """`mode`: of the folder. `knows_mesh`: a peer's state was complete. `reverting`: paths that a person wants as the
-    mesh has them."""
+    mesh has them. `_unseen`: what is in these folders, or at these paths, was here before the first contact, and could not
+    be read or was being written then."""
 
     def __init__(self, board: Board, mode: Mode) -> None:
         self._board = board
@@ -28,6 +36,7 @@ class ModeRules:
         self.mode = mode
         self.knows_mesh = board.index.notes.get(_MESH_KNOWN) is not None
         self.reverting: set[bytes] = set()
+        self._unseen = {bytes.fromhex(word) for word in board.index.notes.words(_UNSEEN)}
 
     def mode_at(self, path: bytes, row: Row | None) -> Mode:
         """By which rule a path is decided. `row`: ours there."""
@@ -57,6 +66,32 @@ class ModeRules:
         self._index.notes.put(_MESH_KNOWN, 1)
         self._board.plan_queue.add_all_offers()
 
+    def first_scan_left(self, paths: Iterable[bytes]) -> None:
+        """The first scan is over, and could not see what is at these paths."""
+        self._keep_unseen(set(sorted(paths)[:_UNSEEN_MAX]))
+
+    def notice_seen(self) -> None:
+        """Forget what has been seen since, with all that is in it."""
+        board = self._board
+        if not self._unseen or board.scan.is_on or not board.listings.is_over:
+            return
+        failed, pending, looking = board.listings.failed, board.pending_looks, board.looking
+        if all(path in failed or path in pending or path in looking for path in self._unseen):
+            return  # most often: some folders can never be read
+        looks = {*pending.paths(), *looking}
+        self._keep_unseen(self._unseen & looks.union(failed, *(_folders_of(path) for path in looks)))
+
+    def _keep_unseen(self, paths: set[bytes]) -> None:
+        if paths != self._unseen:
+            self._unseen = paths
+            self._board.index.notes.put(_UNSEEN, " ".join(path.hex() for path in sorted(paths)))
+
+    def was_here_first(self, path: bytes) -> bool:
+        """True if what is found now at an unknown path counts as found by a first scan."""
+        if self.mode is Mode.MIRROR and not self.knows_mesh:
+            return True
+        return bool(self._unseen) and (path in self._unseen or not self._unseen.isdisjoint(_folders_of(path)))
+
     def revert(self, path: bytes) -> None:
         """Undo what was changed here only."""
         self.reverting.add(path)
@@ -65,3 +100,11 @@ class ModeRules:
     def revert_ends(self, path: bytes) -> None:
         """Something else is at this path from now on."""
         self.reverting.discard(path)
+
+
+def _folders_of(path: bytes) -> list[bytes]:
+    """The folders that a path is in."""
+    found = []
+    while path := parent_of(path):
+        found.append(path)
+    return found

@@ -74,10 +74,12 @@ class OwnChanges:
         return index.offers.of(path)
 
     def rebase(self, record: Record) -> None:
-        """The mesh has `record` from now on at a path that was changed here only."""
+        """The mesh has `record` from now on at a path that was changed here only. What was known of it before counts no
+        more, and nor does what that had replaced."""
         path, index = record.path, self._board.index
+        known = [one for one in (record, self._theirs(path)) if one is not None]
         for offer in index.offers.of(path):
-            if leq(offer.record.vector, record.vector) and not beats(offer.record, record):
+            if any(leq(offer.record.vector, one.vector) and not beats(offer.record, one) for one in known):
                 index.offers.drop(path, offer.peer)
         index.offers.put(Offer(THEIRS, record, False))
 
@@ -148,6 +150,7 @@ class OwnChanges:
 
     def run_timers(self) -> None:
         """A mirror undoes what it has found, once the first contact is over."""
+        self._mode_rules.notice_seen()
         if self._mode_rules.mode is Mode.MIRROR and not self._mode_rules.knows_mesh and not self._board.scan.is_on:
             if any(peer.synced for peer in self._board.peers.values()):
                 self._mode_rules.mesh_is_known()

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from dir_sync.core import limits, notes
 from dir_sync.core.mode import THEIRS, is_own
-from dir_sync.core.model import Kind, beats, leq, parent_of, same_content, show
+from dir_sync.core.model import Kind, Record, beats, has_seen, leq, parent_of, same_content, show
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Rebase, Refuse, Take, decide
 from dir_sync.core.taking import Taking
 from dir_sync.core.unable import Unfit
@@ -37,6 +37,7 @@ from dir_sync.index import Row
 __all__ = ["Planner"]
 
 _SWEEP = "*"  # the peer name under which paths of a sweep over all offers are queued
+_OUTDONE_MS = 10_000  # two peers that connect have told each other of a path by then
 _PLAN_SHARED_MAX = 40  # ... while several peers compete: some 2 ms of work
 
 
@@ -225,10 +226,24 @@ class Planner:
                 if row is not None and row.record.kind == Kind.DIRECTORY != record.kind:
                     self._acquire.try_to_leave(path, row, record)  # something new in it brings it back elsewhere
             case Rebase(record):
-                self._own_changes.rebase(record)
-                self._transfers.drop_wanted(path)
+                if row is None or not self._wait_for_better(row, record):
+                    self._own_changes.rebase(record)
+                    self._transfers.drop_wanted(path)
             case Take():
                 self._acquire.step_towards(path, row, offers, decision)
+
+    def _wait_for_better(self, row: Row, now: Record) -> bool:
+        """Give peers a moment to announce that they have the version that was known at the path of an own change. `now`:
+        what others have there; its maker may not have known that version."""
+        known = self._own_changes.shared_version(row)
+        if known is None or has_seen(now, known):
+            return False
+        left = _OUTDONE_MS - self._work.grace_ms(now.path, now)
+        if left <= 0:
+            self._work.end_grace(now.path)
+            return False
+        self._board.plan_later(now.path, left)
+        return True
 
     def _may_be_unseen(self, path: bytes) -> bool:
         """True if a version that was being installed when the program ended may be at this path, its peer has replaced

@@ -111,6 +111,11 @@ class Scan:
         if self._board.scan.is_on and not unfinished:
             if self._work.disk.is_blind and self._board.index.notes.get(BLIND) is None:
                 self._board.index.notes.put(BLIND, 1)
+            if self._board.scan.is_first and not self._mode_rules.mode.announces:
+                unread = [
+                    path for path in self._board.pending_looks.paths() if self._board.index.rows.get(path) is None
+                ]
+                self._mode_rules.first_scan_left({*unread, *self._board.listings.failed})
             self._board.scan.end()
             count, size = self._board.index.rows.count_live()
             self._board.tell(notes.Scanned(count, size))

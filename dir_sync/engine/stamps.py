@@ -11,7 +11,7 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.content import first_scan_record
-from dir_sync.core.mode import THEIRS, is_own, is_own_large, large_change, own_change, own_first_scan
+from dir_sync.core.mode import OWN_FIRST, THEIRS, is_own, is_own_large, large_change, own_change, own_first_scan
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.identity import EVERY_MS as IDENTITY_EVERY_MS
 from dir_sync.core.reconcile import changed
@@ -91,7 +91,11 @@ class Stamps:
                 previous = None if offer is None or is_own(offer.record) else offer.record
         if not self._mode_rules.mode.announces:
             least_ns = 1 if previous is None else previous.stamp.ns + 1
-            return own_change(now, max(stamp_ns, least_ns), self._board.index.sequences.next())
+            own = own_change(now, max(stamp_ns, least_ns), self._board.index.sequences.next())
+            is_ours = now.kind is not Kind.ABSENT and (previous is None or is_own(previous))
+            if is_ours and self._mode_rules.was_here_first(now.path):
+                own = own._replace(stamp=own.stamp._replace(maker=OWN_FIRST))
+            return own
         latest_ns = self.latest_ns()
         if previous is not None and previous.stamp.ns > latest_ns:
             # The stamp goes back to the present, not to an old mtime. A version that `previous` had replaced is dated

@@ -56,7 +56,9 @@ class Metadata:
         except DiskError as error:
             if error.trouble != Trouble.DENIED or not self._disk.is_only_replaceable(path):
                 raise
-            return self.put_ours(item, path)
+            has_all = mode in (None, there.mode) and mtime is None and not self._keeper.is_on
+            if not has_all:  # otherwise the user's own file is as it should be
+                return self.put_ours(item, path)
         self._keeper.give(path, target)
         now = self._disk.stat(path)
         if now is None or now.inode != there.inode or now.size != there.size:

@@ -91,6 +91,27 @@ def test_receive_only_keeps_an_own_change_that_was_deleted_elsewhere() -> None:
     assert decide(own(b"mine"), [offer(gone)], (), Mode.RECEIVE_ONLY) == Rebase(gone)
 
 
+@pytest.mark.parametrize("content", [b"v0", None])
+def test_what_peers_have_now_counts_and_not_what_an_index_that_was_lost_knew(content: bytes | None) -> None:
+    """The version that was known there is better, but nobody announces it again."""
+    base = version(b"v1", 50)
+    now = version(content, 15 if content else 60, ME)
+    assert decide(own(b"mine"), [theirs(base), offer(now, ME)], (), Mode.RECEIVE_ONLY) == Rebase(now)
+    assert decide(own(b"mine"), [theirs(base), offer(now, ME)], (), Mode.REVERT) == Take(now, False)
+    wish = offer(base, OURS + PEER)  # the content of the known version is asked for at a peer
+    assert decide(own(b"mine"), [theirs(base), offer(now, ME), wish], (), Mode.RECEIVE_ONLY) == Rebase(now)
+
+
+def test_a_worse_version_changes_nothing_while_a_peer_has_the_known_one() -> None:
+    base, other = version(b"v1", 50), version(b"v0", 15, ME)
+    found = decide(own(b"mine"), [theirs(base), offer(other, ME), offer(base)], (), Mode.RECEIVE_ONLY)
+    assert isinstance(found, Rebase)
+    assert found.record.content == b"v1"
+    old = version(b"v0", 15, ME)
+    newer = version(b"v1", 50, PEER, **{ME: 15})
+    assert decide(own(b"mine"), [theirs(newer), offer(old, ME)], (), Mode.RECEIVE_ONLY) == Nothing()
+
+
 def test_an_own_change_to_what_the_mesh_has_is_none_any_more() -> None:
     base, gone = version(b"v1"), version(None, 30, ME, **{PEER: 10})
     same = own_change(base, 99, 7)

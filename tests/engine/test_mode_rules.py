@@ -7,6 +7,7 @@ import pytest
 from dir_sync.core.mode import Mode, large_change
 from dir_sync.core.reconcile import Take
 from dir_sync.core.taking import Taking
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.scope import Scope
 from tests.engine.kit import Alone, later, record
 
@@ -56,3 +57,35 @@ def test_whether_a_file_is_too_large_to_be_shared_is_decided_without_another_loo
     assert kit.mode_rules.mode_at(b"a", row) is Mode.APART
     assert kit.mode_rules.mode_at(b"a", None) is Mode.TWO_WAY
     assert not looked
+
+
+def test_what_the_first_scan_could_not_see_was_here_first_until_it_is_seen() -> None:
+    kit = Alone(Scope)
+    kit.mode_rules.mode = Mode.MIRROR
+    assert kit.mode_rules.was_here_first(b"a"), "before the first contact is over"
+    kit.mode_rules.mesh_is_known()
+    assert not kit.mode_rules.was_here_first(b"a")
+    kit.board.listings.list_later(b"closed", 0, 10**9, 10**9)
+    kit.board.pending_looks.add(b"open", 0, 0)
+    kit.mode_rules.first_scan_left([b"closed", b"open"])
+    kit.mode_rules.notice_seen()
+    again = ModeRules(kit.board, Mode.MIRROR)  # the next run knows it, too
+    for rules in (kit.mode_rules, again):
+        assert [rules.was_here_first(path) for path in (b"closed/d/a", b"open", b"closed too", b"a")] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+    kit.board.listings.listed(b"closed")
+    kit.board.pending_looks.add(b"closed/d/a", 0, 0)
+    kit.board.pending_looks.pull(b"open")
+    kit.mode_rules.notice_seen()
+    assert [kit.mode_rules.was_here_first(path) for path in (b"closed/d/a", b"open")] == [True, False]
+    kit.board.pending_looks.pull(b"closed/d/a")
+    kit.board.scan.begin()
+    kit.mode_rules.notice_seen()
+    assert kit.mode_rules.was_here_first(b"closed/d/a"), "this scan may find it"
+    kit.board.scan.end()
+    kit.mode_rules.notice_seen()
+    assert not kit.mode_rules.was_here_first(b"closed/d/a")

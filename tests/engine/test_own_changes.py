@@ -15,7 +15,7 @@ from dir_sync.engine.rows import Rows
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.stamps import Stamps
 from dir_sync.index import Row
-from tests.engine.kit import PEER, Alone, fp_of, later, record
+from tests.engine.kit import OTHER, PEER, Alone, fp_of, later, record
 
 
 def alone(mode: Mode) -> Alone[OwnChanges]:
@@ -121,6 +121,19 @@ def test_the_mesh_has_another_version_now() -> None:
     kit.announces(gone)
     kit.it.rebase(gone)
     assert kit.index.offers.of(b"a") == [Offer(THEIRS, gone, False)]
+
+
+def test_what_was_known_before_counts_no_more_where_the_mesh_has_a_worse_version() -> None:
+    kit = alone(Mode.RECEIVE_ONLY)
+    first = kit.has(record(b"a", b"0")).record
+    base = kit.has(later(first, b"1", ns=500)).record
+    changes_here(kit, b"a", b"2")
+    for peer, known in ((OTHER, first), (OURS + PEER, base)):
+        kit.announces(known, peer)
+    other = record(b"a", b"3", node=PEER)
+    kit.announces(other)
+    kit.it.rebase(other)
+    assert kit.index.offers.of(b"a") == [Offer(THEIRS, other, False)]
 
 
 def test_another_mode_announces_what_was_kept_here() -> None:

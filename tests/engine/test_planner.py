@@ -8,6 +8,7 @@ import pytest
 
 from dir_sync.core import notes
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
+from dir_sync.core.mode import THEIRS, Mode, own_change
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Take
@@ -54,6 +55,23 @@ def test_what_is_older_than_ours_is_dropped_and_whatever_was_on_its_way_with_it(
     assert not kit.index.offers.of(b"a")
     assert kit.asked("transfers.drop_wanted") == [(b"a",)]
     assert kit.asked("transfers.forget_attempts") == [(b"a",)]
+
+
+def test_a_peer_has_a_moment_to_say_that_it_has_the_better_version_known_there() -> None:
+    """`test_mode` says which version that is."""
+    kit = alone()
+    kit.mode_rules.mode = Mode.RECEIVE_ONLY
+    base = later(record(b"a", b"1"), b"2", PEER, 50)
+    kit.answers["own_changes.shared_version"] = base
+    kit.has(own_change(record(b"a", b"mine"), 99, 7))
+    kit.announces(base, THEIRS)
+    other = kit.announces(record(b"a", b"3", node=OTHER), OTHER)
+    assert plan(kit, b"a") == []
+    assert kit.asked("own_changes.rebase") == []
+    kit.wait(20_000)
+    kit.it.run_timers()
+    assert plan(kit) == []
+    assert kit.asked("own_changes.rebase") == [(other.record,)]
 
 
 def test_a_path_that_nobody_announces_any_more_is_forgotten_unless_a_job_is_out_there() -> None:

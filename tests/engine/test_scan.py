@@ -9,6 +9,7 @@ import pytest
 from dir_sync.core import limits, notes
 from dir_sync.core.jobs import ApplyItem, Cause, ListJob, TreeOp
 from dir_sync.core.looks import Listing
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.brakes import Brakes
@@ -171,6 +172,23 @@ def test_where_anything_is_known_it_is_not(why: str) -> None:
     assert kit.asked("recorder.new_files") == []
     assert kit.asked("recorder.new") == []
     assert kit.is_looked_at(path)
+
+
+@pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.TWO_WAY])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_the_first_scan_could_not_see_is_remembered_where_changes_stay(mode: Mode, is_first: bool) -> None:
+    kit = scanning()
+    kit.mode_rules.mode = mode
+    kit.mode_rules.knows_mesh = True
+    kit.board.scan.is_first = is_first
+    kit.board.listings.list_later(b"closed", 0, 10**9, 10**9)
+    kit.board.pending_looks.add(b"open", 10**9, 0)
+    kit.has(record(b"known", b"1"))
+    kit.board.pending_looks.add(b"known", 10**9, 0)
+    kit.it.send_listings()
+    assert not kit.board.scan.is_on
+    first = [kit.mode_rules.was_here_first(path) for path in (b"closed/a", b"open", b"known")]
+    assert first == ([True, True, False] if is_first and mode is Mode.MIRROR else [False] * 3)
 
 
 def test_a_known_file_under_a_new_name_is_matched_with_its_old_one() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dir_sync.core import limits
-from dir_sync.core.model import Stamp, beats, has_seen
+from dir_sync.core.mode import Mode, is_own, is_own_first
+from dir_sync.core.model import Kind, Stamp, beats, has_seen, unstamped
 from dir_sync.core.peers.identity import EVERY_MS
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.values import Now
@@ -91,3 +94,21 @@ def test_what_goes_back_from_far_ahead_is_dated_now_and_not_by_an_old_mtime() ->
     made = kit.it.changed_to(ahead, record(b"a", b"3"), WALL_NS - 10**9)
     assert beats(made, ahead)
     assert beats(made, before)
+
+
+@pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.RECEIVE_ONLY])
+def test_what_was_here_before_the_first_contact_is_no_change_that_a_mirror_undoes(mode: Mode) -> None:
+    kit = Alone(Stamps)
+    kit.mode_rules.mode = mode
+    kit.mode_rules.first_scan_left([b"closed"])
+    found = kit.it.changed_to(None, record(b"closed/a", b"1"), 5)
+    assert is_own_first(found)
+    assert is_own_first(kit.it.changed_to(found, record(b"closed/a", b"2"), 5))
+    gone = unstamped(b"closed/a", Kind.ABSENT, 0, b"", 0, 0)
+    for previous, now in ((found, gone), (record(b"closed/a", b"1"), record(b"closed/a", b"2"))):
+        made = kit.it.changed_to(previous, now, 5)
+        assert is_own(made)
+        assert not is_own_first(made)
+    assert is_own_first(kit.it.changed_to(None, record(b"a", b"1"), 5)) is (mode is Mode.MIRROR)
+    kit.mode_rules.mesh_is_known()
+    assert not is_own_first(kit.it.changed_to(None, record(b"a", b"1"), 5))

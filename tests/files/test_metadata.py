@@ -112,6 +112,20 @@ def test_another_users_file_that_a_copy_of_ours_replaces_is_kept_as_what_it_is(d
     assert result.version.content == blake3(b"data").digest()
 
 
+def test_another_users_file_that_is_as_it_should_be_stays(disk: MemoryDisk) -> None:
+    """Also at a node that takes no changes: this one is made only to make the name durable."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"data", MTIME)
+    there = disk.stat(b"file")
+    assert there is not None
+    disk.others.add(there.inode)
+    item = change(disk, b"file", b"data")._replace(act=TreeOp.META, data=None)
+    item = item._replace(target=item.target._replace(mode=there.mode, mtime=there.mtime))
+    (result,) = apply(sync, item)
+    assert (result.result, result.version) == (Result.DONE, None)
+    assert disk.stat(b"file") == there
+
+
 @pytest.mark.parametrize("step", range(40))
 def test_a_change_that_fails_anywhere_reports_what_is_in_the_history(disk: MemoryDisk, step: int) -> None:
     """Of another user's file, which a copy of ours replaces."""

@@ -51,6 +51,7 @@ class Hazards:
         if verb in ("file.sync", "sync_all", "sync_directory") and self.world.chance(self.world.options.sync_fails):
             return Trouble.IO
         if verb != "is_root_here" and node.disk.program and self.world.chance(self.world.options.trouble):
+            self.world.stats["troubles"] += 1
             return self.world.rng.choice([Trouble.IO, Trouble.DENIED, Trouble.LIMIT])
         return None
 

@@ -80,9 +80,11 @@ class Lives:
         self.world.note(f"{node.name} starts as {node.index.identity.replica} at {node.index.sequences.last}")
         try:
             node.disk.program = True
+            troubles = self.world.stats["troubles"]
             try:
                 index, names = node.index, node.sync.prepare()
                 found = node.sync.unlisted(index.versions.has, index.path_with)
+                node.passed_over = self.world.stats["troubles"] > troubles
                 found += node.sync.recover(names, index.versions.with_content, index.path_with, index.content_at)
                 for version in found:
                     index.versions.put(version)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dir_sync.core.events import Overridden, Reverted
 from dir_sync.core.messages import Acknowledge, Message, ModificationUpdate, State
 from dir_sync.core.mode import Mode, is_own_first
-from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.model import Kind, Record, Stamp, has_seen
 from tests.sim.broken import Broken
 from tests.sim.trees import common, has_below, is_below
 from tests.sim.words import difference
@@ -118,11 +118,26 @@ class Modes:
                     kinds != (one.there, one.here)
                     and not is_below(one.path, others)
                     and not has_below(one.path, others)
+                    and not self._is_lost(node, one.path)
                 ):
                     raise Broken(f"{when}: {node.name} says {one}, and it is {kinds}")
 
     def _is_folder(self, path: bytes, *trees: dict[bytes, tuple[object, ...]]) -> bool:
         return all(path not in tree or tree[path][0] == Kind.DIRECTORY for tree in trees)
+
+    def _is_lost(self, node: Node, path: bytes) -> bool:
+        """True if the version that this node remembers was really announced, and no other node knows it any more: an index
+        was lost, or an earlier one came back. A two-way node would bring that version back at once; this one does when a
+        person reverts."""
+        known = node.index.rows.get(path)
+        theirs = None if known is None else node.engine.own_changes.shared_version(known)
+        if theirs is None or (path, theirs.stamp) not in self.shared:
+            return False
+        others = [other for other in self.world.nodes if other is not node]
+        rows = [other.index.rows.get(path) for other in others]
+        return any(other.forgot and other.mode.announces for other in others) and not any(
+            row is not None and has_seen(row.record, theirs) for row in rows
+        )
 
     def _check_mirror(self, when: str, node: Node) -> None:
         """A mirror keeps what was here before the first contact, and folders with that; everything else it undoes."""
@@ -134,7 +149,8 @@ class Modes:
                 first.append(path)
         others = self.world.at_rest.others()
         for path in kept:
-            if path not in first and not has_below(path, first) and not has_below(path, others):
+            is_obstructed = is_below(path, others) or has_below(path, others)
+            if path not in first and not has_below(path, first) and not is_obstructed:
                 raise Broken(f"{when}: {node.name} mirrors, and has left {path!r} as it is")
 
     def end_differences(self) -> None:

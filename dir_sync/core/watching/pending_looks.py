@@ -71,6 +71,9 @@ class PendingLooks:
     def __contains__(self, path: bytes) -> bool:
         return path in self._looks
 
+    def paths(self) -> list[bytes]:
+        return list(self._looks)
+
     def lacks(self, paths: set[bytes]) -> set[bytes]:
         """Those of `paths` without an entry."""
         return paths.difference(self._looks)
