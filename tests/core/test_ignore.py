@@ -162,6 +162,7 @@ def test_a_folder_without_rules_of_its_own_needs_no_pathspec() -> None:
     code = (
         "import sys; from dir_sync.core.ignore import Rules; rules = Rules({b'': b'# none\\n\\n'}); "
         "assert rules.ignores(b'a/Thumbs.db', False) and not rules.ignores(b'a/b', False); "
-        "before = 'pathspec' in sys.modules; Rules({b'': b'*.o'}).ignores(b'x.o', False); print(before, 'pathspec' in sys.modules)"
+        "before = 'pathspec' in sys.modules; assert Rules({b'': b'*.o'}).ignores(b'x.o', False); "
+        "print(before, 'pathspec' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False True\n"
