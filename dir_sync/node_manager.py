@@ -341,10 +341,10 @@ class NodeManager:
     def ended(self, node: Node, reason: str, text: str) -> None:
         with self._lock:
             if reason == "protocol-error":
-                wait_ms, node.flood = self._guard.erred(node.address, _mono_ms())
-                if node.flood:
-                    text = f"it floods this node with {node.flood}; it may come back in {wait_ms // 1000} s"
-            elif node.flood:
+                wait_ms, node.state.flood = self._guard.erred(node.address, _mono_ms())
+                if node.state.flood:
+                    text = f"it floods this node with {node.state.flood}; it may come back in {wait_ms // 1000} s"
+            elif node.state.flood:
                 wait_ms = self._guard.keep_away(node.address, _mono_ms())
                 text += f"; it may come back in {wait_ms // 1000} s" if wait_ms else ""
             self._links.remove(node.link)

@@ -255,9 +255,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("security.admission", "security.callers", "security.invitations", "security.keeper", "security.process"),
         *("security.store",),
     },
+    "network.reader": {
+        *("network.backpressure", "network.channel", "network.clock", "network.outbox", "network.tcp"),
+        "network.writer",
+    },
     "node": {
         *("network.backpressure", "network.channel", "network.clock", "network.outbox", "network.pacing"),
-        *("network.tcp", "network.writer"),
+        *("network.reader", "network.tcp", "network.writer"),
     },
     "network.throttle": set(),
     "node_manager": {

@@ -183,7 +183,7 @@ def test_an_answer_ends_the_doubt(one: Place, two: Place) -> None:
     here, _ = link(one, two)
     here.ping()
     end_s = time.monotonic() + 5
-    while here.is_doubted:
+    while here.state.is_doubted:
         assert time.monotonic() < end_s, "its answer has not ended the doubt"
         time.sleep(0.01)
 
@@ -271,7 +271,7 @@ def test_a_doubted_peer_that_has_no_room_keeps_its_link(one: Place, two: Place) 
     for _ in range(count):
         two.until(lambda item: isinstance(item, MessageReceived) and isinstance(item.message, Chunks), 30)
     end_s = time.monotonic() + 10
-    while here.is_doubted:
+    while here.state.is_doubted:
         assert time.monotonic() < end_s, "it answers as soon as it has room"
         time.sleep(0.01)
 
@@ -426,7 +426,7 @@ def test_who_announces_in_vain_without_end_is_dropped_for_that(
     monkeypatch.setitem(ALLOWED, "vain", few)
     here, _ = link(one, two)
     one.manager.announced_in_vain(here, 10)
-    assert not here.flood
+    assert not here.state.flood
     for _ in range(3):
         one.manager.announced_in_vain(here, 10)
     ended = one.until(is_a(LinkClosed))

@@ -29,7 +29,7 @@ class Breaches:
     def add(self, node: Node, text: str) -> None:
         """The peer violated the protocol: log it, but not each time."""
         more = self._complaints.add(node.address, time.monotonic())
-        if more is not None or node.flood:
+        if more is not None or node.state.flood:
             and_more = f" (and {more:,} more within the last minutes)" if more else ""
             logger.warning("closed the connection with %s: %s%s", node.address, text, and_more)
 

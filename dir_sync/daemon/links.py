@@ -169,7 +169,7 @@ class Neighbours:
     def on_end(self, node: Node, reason: str, text: str, now: Now) -> None:
         self._roster.closed(node.link, now.mono_ms, reason)
         if not self.is_link(node):
-            if node.flood or reason == "protocol-error":
+            if node.state.flood or reason == "protocol-error":
                 self._breaches.add(node, text)
             elif (
                 reason == "lost" and node.dialled and self._was_named(node) and self._once.first(("mute", node.address))
@@ -217,8 +217,8 @@ class Neighbours:
     def on_stalled(self, node: Node, now: Now) -> None:
         """The peer acknowledges nothing. End the link if another address of the peer may work better, or if it has
         dialled again."""
-        if self.is_link(node) and self._roster.stalled(node.link, now.mono_ms, node.is_doubted):
-            why = "it connected again" if node.is_doubted else "trying another one"
+        if self.is_link(node) and self._roster.stalled(node.link, now.mono_ms, node.state.is_doubted):
+            why = "it connected again" if node.state.is_doubted else "trying another one"
             node.give_up(f"no answer at this address; {why}")
 
     def on_dialled(self, dialled: Dialled, now: Now) -> None:

@@ -1,6 +1,7 @@
 """Communication with other processes, below `Node` and `NodeManager`.
 
     tcp             options of a TCP connection, and what the kernel tells about one
+    reader          the thread that reads from one socket
     writer          the thread that writes to one socket
     outbox          messages that wait to be sent on one connection
     backpressure    how far a reader may be ahead of the engine

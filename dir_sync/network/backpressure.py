@@ -2,7 +2,7 @@
 
 In:   bytes that were read, and bytes that the engine has handled. Out: the reader waits.
 Rule: only the reader waits here, and never longer than until its connection ends.
-Used by: node.
+Used by: node, reader.
 """
 
 from __future__ import annotations

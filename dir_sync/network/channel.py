@@ -2,8 +2,8 @@
 
 In:   a connected socket; buffers to send. Out: bytes of the peer; OSError when the link has broken.
 Rule: one thread may receive while another one sends. An open link pays nothing for the choice: its reads go to the socket itself.
-`sealed_channel` has the other kind. Used by: node, node_manager, sealed_channel, sealing,
-writer.
+`sealed_channel` has the other kind. Used by: node, node_manager, reader,
+sealed_channel, sealing, writer.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 In:   when a question left, and the answer to it. Out: the difference, and the time that the way took.
 Rule: for people (`doctor`); nothing is decided by it. Nothing is measured until somebody asks.
-Used by: node.
+Used by: node, reader.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 In:   messages from any thread. Out: the next ones for the writer's thread; chunks only if nothing else waits.
 Rule: the size is not limited here: the engine limits what it hands over, by the reports of what was sent. If there is a
 limit of bytes per second, only chunks wait for it.
-Used by: daemon, node, writer.
+Used by: daemon, node, reader, writer.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 In:   messages, from any thread. Out: frames on the channel; reports of how many bytes were sent.
 Rule: `send` never waits. What is small, and before which nothing waits, goes to the socket on the calling thread, as far
 as the socket takes it; the rest, and everything else, is sent by the writer's thread. One of them writes at a time.
-Used by: node.
+Used by: node, reader.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from dir_sync.engine.own_changes import Difference
 from dir_sync.engine.queues import PlanQueue
 from dir_sync.index import Index
 from dir_sync.network.outbox import Outbound
+from dir_sync.network.reader import LinkState
 from dir_sync.network.tcp import Traffic
 from dir_sync.node import Node
 from tests.ends import closed_at_end
@@ -234,8 +235,7 @@ class Link:
         self.link, self.address, self.dialled = link, address, dialled
         self.id = id_
         self.said = hello("aa" * 8, "me")  # by us
-        self.flood = ""
-        self.is_doubted = False
+        self.state = LinkState()
         self.member: Member | None = None
         self.is_mute = False
         self.sends_per_s = 0

@@ -192,7 +192,7 @@ def test_a_silent_link_is_given_up_if_its_peer_has_connected_again() -> None:
     bench.links.on_stalled(old.node, NOW)
     assert not old.given_up, "it may answer yet, and there is no other way"
     bench.connect(2)
-    old.is_doubted = True  # by the ping
+    old.state.is_doubted = True  # by the ping
     bench.links.on_stalled(old.node, NOW)
     assert old.given_up == "no answer at this address; it connected again"
 

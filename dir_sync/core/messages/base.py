@@ -34,7 +34,7 @@ class Taker(Enum):
     """The class that handles a message from a peer. It has one method for each of its messages, and gets their table from
     `core.messages.handlers`."""
 
-    CONNECTION = "node.Node"
+    CONNECTION = "network.reader.Reader"
     LINKS = "daemon.links.Neighbours"
     ENGINE = "engine.router.MessageRouter"
     OBSERVERS = "daemon.observers.Observers"

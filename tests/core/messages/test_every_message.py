@@ -25,6 +25,7 @@ from dir_sync.core.model import PeerError
 from dir_sync.daemon.links import Neighbours
 from dir_sync.daemon.observers import Observers
 from dir_sync.engine.router import MessageRouter
+from dir_sync.network.reader import Reader
 from dir_sync.node import Node
 from tests import strategies
 from tests.core.messages import (
@@ -72,7 +73,7 @@ def test_every_message_is_defined_in_its_class_and_has_an_example() -> None:
     assert set(SAID_IN) == set(HANDLERS) == {*kinds, Chunks}
 
 
-TAKERS = {Taker.CONNECTION: Node, Taker.LINKS: Neighbours, Taker.ENGINE: MessageRouter, Taker.OBSERVERS: Observers}
+TAKERS = {Taker.CONNECTION: Reader, Taker.LINKS: Neighbours, Taker.ENGINE: MessageRouter, Taker.OBSERVERS: Observers}
 
 
 def test_every_message_has_a_handler_that_takes_it() -> None:
