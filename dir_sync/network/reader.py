@@ -11,10 +11,11 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from dir_sync.core import limits
 from dir_sync.core.messages import Close, Hello, Message, Ping, Pong, Taker, handlers
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.overload.guard import ALLOWED, Verdict, demand, worth
 from dir_sync.core.session import Session
 from dir_sync.network import tcp
