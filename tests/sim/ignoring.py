@@ -86,21 +86,24 @@ class Ignoring:
         return any(self.is_hidden(node, record.path, kind) for node in nodes for kind in (False, True))
 
     def hidden(self) -> list[bytes]:
-        """Every path that some node ignores."""
+        """Every path that some node ignores: what is there on one node may be a folder on another."""
         if not self.world.options.rules:
             return []
-        paths = {path: entry[0] for node in self.world.nodes for path, entry in node.disk.tree().items()}
+        found = {(path, entry[0]) for node in self.world.nodes for path, entry in node.disk.tree().items()}
+        there = {path for path, _ in found}
         rows = [row.record for node in self.world.nodes if node.alive for row in node.index.changes.after(0, 1_000_000)]
-        paths.update({record.path: record.kind for record in rows if record.path not in paths})
-        return [
-            path
-            for path, kind in paths.items()
-            if any(
-                self.is_hidden(node, path, is_folder)
-                for node in self.world.nodes
-                for is_folder in ((False, True) if kind == Kind.ABSENT else (kind == Kind.DIRECTORY,))
-            )
-        ]
+        found.update((record.path, record.kind) for record in rows if record.path not in there)
+        return sorted(
+            {
+                path
+                for path, kind in found
+                if any(
+                    self.is_hidden(node, path, is_folder)
+                    for node in self.world.nodes
+                    for is_folder in ((False, True) if kind == Kind.ABSENT else (kind == Kind.DIRECTORY,))
+                )
+            }
+        )
 
     def near(self) -> set[bytes]:
         """Ignored paths, and the folders that they are in."""

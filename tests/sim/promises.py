@@ -259,6 +259,11 @@ class Promises:
                 if is_loser == (True, False) or (is_loser[0] == is_loser[1] and other.time_ns < version.time_ns):
                     raise Broken(f"{node.name} takes {version.name!r} out of the history before {other.name!r}")
 
+    def _comes_back(self, record: Record, previous: Record | None) -> bool:
+        """True if something was ignored when its deletion elsewhere came: it is found when it is shared again."""
+        was_gone = previous is not None and previous.kind is Kind.ABSENT and record.kind is not Kind.ABSENT
+        return self.world.options.rules > 0 and was_gone and self.world.ignoring.was_hidden(record.path)
+
     def _is_about_attributes(self, node: Node, record: Record, previous: Record | None) -> bool:
         """True if only attributes are new in a record, and they are those on the disk of a node that keeps them. Whoever makes
         a folder anew has changed them. A file brings along what the version that took its place does not say; what that one
@@ -309,6 +314,7 @@ class Promises:
                 and not any(other in node.touched for other in node.other_names(path))
                 and not (node.forgot or node.linked)
                 and not (self.world.options.rules and path in node.moves)  # the rules came while it moved
+                and not self._comes_back(record, previous)
                 and not self._is_about_attributes(node, record, previous)
                 and b".recovered-" not in path  # a user's folder for which there was no other name
             ):
