@@ -208,7 +208,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "history.choice": set(),
     "history.answers": {"config", "network.control", "history.undo_plan", "index", "history.codec"},
     "history.source": {"config", "network.control", "folder.state", "index", "history.answers", "history.story"},
-    "history.story": {"folder.pauses", "history.codec", "history.words", "index", "network.control", "reporting.log"},
+    "history.story": {"folder.pauses", "history.codec", "index", "network.control", "reporting.log"},
     "history.restorer": {
         *("config", "disk", "file_sync", "index", "ports", "history.choice", "history.codec", "history.source"),
     },

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from dir_sync.core.forecast import Action, Plan, Step
+from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.model import Kind, show
 from dir_sync.reporting.log import how_many, human_bytes, listed
 
 __all__ = ["object_of", "table"]
-
-_KINDS = {Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}
 
 
 def table(made: Plan, peers: Sequence[str]) -> list[str]:
@@ -81,7 +80,7 @@ def object_of(made: Plan | None, peers: Sequence[str]) -> dict[str, Any]:
             {
                 "action": step.action.value,
                 "path": show(step.path),
-                "kind": _KINDS[step.kind],
+                "kind": KIND_WORDS[step.kind],
                 "bytes": step.size if step.kind is Kind.FILE else 0,
                 "at": step.at or None,
                 "from": show(step.old) if step.old else None,

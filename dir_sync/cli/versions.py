@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dir_sync.core.jobs import Cause
+from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.model import Kind, show_text
-from dir_sync.history.words import KINDS, full, local
+from dir_sync.history.words import full, local
 from dir_sync.network.control import Answer
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def version_json(entry: Entry) -> Answer:
     return {
         "id": entry.id,
         "path": full(version.path),
-        "kind": KINDS[version.kind],
+        "kind": KIND_WORDS[version.kind],
         "size": version.size,
         "changed_s": version.mtime // 10**9,
         "until_s": version.time_ns // 10**9,
@@ -54,7 +55,7 @@ def lost_json(client: HistoryClient, entry: Entry) -> Answer:
     there = {"kind": "nothing", "size": 0, "changed_s": 0}
     if now is not None:
         there = {
-            "kind": KINDS[now.kind],
+            "kind": KIND_WORDS[now.kind],
             "size": now.size if now.kind == Kind.FILE else 0,
             "changed_s": now.mtime // 10**9,
         }

@@ -17,12 +17,12 @@ from dir_sync.cli.ignoring import place, rules_above
 from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.cli.why_words import render
 from dir_sync.config import ConfigError
+from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, fingerprint, show, show_text
 from dir_sync.core.waits import Wait, Waiting, to_json
 from dir_sync.folder import root
 from dir_sync.history.choice import Entry
 from dir_sync.history.client import HistoryClient, open_history
-from dir_sync.history.words import KINDS
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError
 from dir_sync.reporting import shell
@@ -115,7 +115,7 @@ def _add_what_is_here(client: HistoryClient, path: bytes, told: Answer) -> None:
         told["waits"].append(to_json(Waiting(Wait.TROUBLE, text=str(error))))
     told["disk"] = None
     if found is not None:
-        told["disk"] = {"kind": KINDS[found.kind], "size": found.size, "modified_ns": found.mtime}
+        told["disk"] = {"kind": KIND_WORDS[found.kind], "size": found.size, "modified_ns": found.mtime}
     waits = {one["wait"] for one in told["waits"]}
     if not told.get("node_runs"):  # otherwise it has said that
         is_folder = found is not None and found.kind is Kind.DIRECTORY
@@ -150,7 +150,7 @@ def _version(entry: Entry) -> dict[str, object]:
         "id": entry.id,
         "until_ns": version.time_ns,
         "why": version.why.value,
-        "kind": KINDS[version.kind],
+        "kind": KIND_WORDS[version.kind],
         "size": version.size,
         "by": show_text(entry.by),
         "on": show_text(entry.on),

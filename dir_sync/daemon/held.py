@@ -42,8 +42,8 @@ def held_changes(share: Share, peers: ConnectedPeers) -> Answer:
         amounts = [(path, files) for path, (files, _) in brakes.own.held.items()]
         files = brakes.own.held_files
         held.append(_group("", show(peers.name_of(mine)), True, VANISHED, files, amounts[:_LOOKED_AT_MAX]))
-    for peer, news in sorted(brakes.held_elsewhere.items()):
-        for one in news:
+    for peer, one in brakes.held_anywhere():
+        if peer != mine:
             kind = VANISHED if one.maker == peer else UNKNOWN
             at, by = show(peers.name_of(peer)), show(peers.name_of(one.maker))
             held.append(_group(at, by, one.maker == mine, kind, one.files, [(one.path, 1)]))

@@ -28,8 +28,9 @@ from dir_sync.core.events import (
     Urgency,
 )
 from dir_sync.core.forecast import from_json, to_json
+from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.messages import HaveRequest, HistoryRequest
-from dir_sync.core.model import Kind, Record, show, show_text
+from dir_sync.core.model import Record, show, show_text
 from dir_sync.daemon.asking import Waiting
 from dir_sync.daemon.held import held_changes
 from dir_sync.daemon.inbox import Post
@@ -53,7 +54,6 @@ __all__ = ["Requests"]
 
 _LISTED_MAX = 10_000
 _ROWS_MAX = 2_000  # of one answer
-_KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}
 
 
 class Requests:
@@ -153,16 +153,15 @@ class Requests:
         mine, brakes = self._index.identity.replica, self._engine.brakes
         changed: dict[str, int] = {}
         missing = not_here = 0
-        for at, one in [(mine, one) for one in brakes.held()] + [
-            (node, one) for node, some in brakes.held_elsewhere.items() for one in some
-        ]:
+        owners: set[str] = set()
+        for at, one in brakes.held_anywhere():
             if at == one.maker:
+                owners.add(at)
                 missing += one.files
             elif approve and one.maker == mine:
                 not_here = max(not_here, one.files)
             else:
                 changed[one.maker] = max(changed.get(one.maker, 0), one.files)
-        owners = {node for node, some in brakes.held_elsewhere.items() if any(one.maker == node for one in some)}
         others = [node for node in sorted(self._peers.links) if node not in owners]
         return {
             "files": missing + sum(changed.values()),
@@ -180,7 +179,12 @@ class Requests:
             raise ConfigError(f"this node is {mode}, and that is for one that is {' or '.join(map(str, modes))}")
         found = list(self._engine.own_changes.differences())
         paths = [
-            {"path": show(one.path), "here": _KINDS[one.here], "there": _KINDS[one.there], "by": show_text(one.by)}
+            {
+                "path": show(one.path),
+                "here": KIND_WORDS[one.here],
+                "there": KIND_WORDS[one.there],
+                "by": show_text(one.by),
+            }
             for one in found[:most]
         ]
         return {"mode": mode, "count": len(found), "paths": paths}

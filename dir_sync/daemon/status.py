@@ -13,6 +13,7 @@ from typing import Any
 
 from dir_sync import __version__
 from dir_sync.config import Config
+from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, show, show_text
 from dir_sync.core.pausing import Pause
@@ -41,7 +42,6 @@ __all__ = ["status_of"]
 _TOO_LARGE_MAX = 1_000
 _CHANGES = 10
 _CHANGES_SOUGHT = 50  # rows that are looked through for them: folders are not told of
-_KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.SYMLINK: "link"}
 _FOLDER_HELD = "its folder vanished here, and that is held"
 
 
@@ -171,13 +171,13 @@ def _changes(share: Share) -> tuple[Change, ...]:
     return tuple(
         Change(
             show(record.path),
-            _KINDS[record.kind],
+            KIND_WORDS[record.kind],
             record.size if record.kind is Kind.FILE else 0,
             show_text(name_of(record.stamp.maker)),
             record.stamp.ns // 1_000_000_000,
         )
         for record in records
-        if record.kind in _KINDS
+        if record.kind in (Kind.ABSENT, Kind.FILE, Kind.SYMLINK)
     )[:_CHANGES]
 
 
@@ -214,16 +214,14 @@ def _troubled(share: Share) -> tuple[Trouble, ...]:
 def _held(share: Share, peers: ConnectedPeers) -> tuple[HeldChange, ...]:
     """What is held here, then what is held at each peer."""
     brakes, mine = share.engine.brakes, share.index.identity.replica
-    held = [("", one) for one in brakes.held()]
-    held += [(node, one) for node, some in sorted(brakes.held_elsewhere.items()) for one in some]
     return tuple(
         HeldChange(
-            at=show_text(share.engine.board.name_of(at)) if at else "",
+            at="" if at == mine else show_text(share.engine.board.name_of(at)),
             by=show(peers.name_of(one.maker)),
             here=one.maker == mine,
-            missing=one.maker == (at or mine),
+            missing=one.maker == at,
             files=one.files,
             path=show(one.path),
         )
-        for at, one in held
+        for at, one in brakes.held_anywhere()
     )

@@ -43,6 +43,12 @@ class Brakes:
             held.append(Held(self._board.index.identity.replica, self.own.counter, self.own.held_files, first))
         return tuple(held[: limits.LINKS_MAX])
 
+    def held_anywhere(self) -> list[tuple[str, Held]]:
+        """Who holds it, and what: first this node, then each peer as it has said."""
+        mine = self._board.index.identity.replica
+        elsewhere = [(peer, one) for peer, some in sorted(self.held_elsewhere.items()) for one in some]
+        return [(mine, one) for one in self.held()] + elsewhere
+
     def peer_gone(self, replica: str) -> None:
         self.held_elsewhere.pop(replica, None)
 

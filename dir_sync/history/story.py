@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.mode import OURS, OWN, THEIRS, is_own, is_own_large
 from dir_sync.core.model import Kind, Record, beats, same_body, show, show_text
 from dir_sync.core.pausing import judge
@@ -17,7 +18,6 @@ from dir_sync.core.reconcile import Offer, Take, decide
 from dir_sync.core.waits import Wait, Waiting, to_json
 from dir_sync.folder import pauses
 from dir_sync.history.codec import Names
-from dir_sync.history.words import KINDS
 from dir_sync.index import BRAKED, Index
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import moment
@@ -86,7 +86,7 @@ def _by(maker: str, call: Names) -> str:
 
 def _version(record: Record, call: Names) -> dict[str, Any]:
     return {
-        "kind": KINDS[record.kind],
+        "kind": KIND_WORDS[record.kind],
         "size": record.size,
         "modified_ns": record.mtime,
         "mode": record.mode,
@@ -117,9 +117,9 @@ def _changes(index: Index, path: bytes, mine: Record | None, call: Names) -> lis
         {
             "at_ns": one.time_ns,
             "by": _by(one.maker, call),
-            "was": KINDS[one.kind],
+            "was": KIND_WORDS[one.kind],
             "was_size": one.size,
-            "became": KINDS[kind],
+            "became": KIND_WORDS[kind],
             "became_size": size,
         }
         for one, (kind, size) in zip(entries, after, strict=True)

@@ -11,6 +11,7 @@ import time
 
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core import limits
+from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.model import Kind, show
 from dir_sync.core.names import HISTORY
 from dir_sync.history.choice import Entry
@@ -19,7 +20,6 @@ from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes
 
 __all__ = [
-    "KINDS",
     "NAMED_MAX",
     "describe_undo",
     "full",
@@ -31,7 +31,6 @@ __all__ = [
     "undo_json",
 ]
 
-KINDS = {Kind.ABSENT: "nothing", Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link", Kind.OTHER: "other"}
 NAMED_MAX = 20  # paths that are named one by one; the others are counted
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -167,7 +166,7 @@ def undo_json(answer: Answer, dry_run: bool) -> Answer:
         {
             "path": full(bytes_of(one["path"])),
             "action": "leave" if one["lost"] else "delete" if one["kind"] == Kind.ABSENT else "restore",
-            "kind": KINDS[Kind(one["kind"])],
+            "kind": KIND_WORDS[Kind(one["kind"])],
             "size": one["size"],
             "problem": "the version is not kept any more" if one["lost"] else "",
         }

@@ -127,9 +127,14 @@ class Brakes:
     here: list[Held] = field(default_factory=list)
     held_elsewhere: dict[str, tuple[Held, ...]] = field(default_factory=dict)
     own: Any = field(default_factory=lambda: SimpleNamespace(held_files=0))
+    me: str = ""
 
     def held(self) -> tuple[Held, ...]:
         return tuple(self.here)
+
+    def held_anywhere(self) -> list[tuple[str, Held]]:
+        elsewhere = [(peer, one) for peer, some in sorted(self.held_elsewhere.items()) for one in some]
+        return [(self.me, one) for one in self.here] + elsewhere
 
 
 @dataclass
@@ -185,6 +190,7 @@ class Folder:
     def __init__(self, name: str = FOLDER, number: int = 0) -> None:
         self.index = closed_at_end(Index(":memory:", Random(number + 1)))
         self.engine = Engine(name, number)
+        self.engine.brakes.me = self.index.identity.replica
         self.workers = Workers()
         self.watcher = SimpleNamespace(unwatched=dict[bytes, str]())
         self.is_there = True

@@ -51,6 +51,15 @@ def test_what_peers_hold_is_known_as_long_as_they_are_there() -> None:
     news = (Held(PEER, 1, 5, b"a"),)
     kit.it.held_there(PEER, news)
     assert kit.it.held_elsewhere == {PEER: news}
+    kit.it.held_there("0" + PEER, news)
+    kit.it.own.hold({b"d": (3, 30)}, 7)
+    mine = kit.index.identity.replica
+    assert [(at, one.maker, one.files) for at, one in kit.it.held_anywhere()] == [
+        (mine, mine, 3),
+        ("0" + PEER, PEER, 5),
+        (PEER, PEER, 5),
+    ]
+    kit.it.peer_gone("0" + PEER)
     kit.it.held_there(PEER, ())
     assert kit.it.held_elsewhere == {}
     kit.it.held_there(PEER, news)

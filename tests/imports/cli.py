@@ -20,7 +20,7 @@ CLI: dict[str, set[str]] = {
     },
     "cli.why": {
         *("cli.dialogue", "cli.ignoring", "cli.parser", "cli.why_words", "config", "folder.root", "history.choice"),
-        *("history.client", "history.words", "network.control", "ports", "reporting.output", "reporting.shell"),
+        *("history.client", "network.control", "ports", "reporting.output", "reporting.shell"),
     },
     "cli.verifying": {
         *("cli.dialogue", "cli.parser", "config", "network.control", "reporting.live_line", "reporting.log"),

@@ -17,6 +17,7 @@ from dir_sync.cli.why import story_of
 from dir_sync.cli.why_words import render
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
+from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.model import Kind, Stat, show, show_text
 from dir_sync.disk import RealDisk
 from dir_sync.history.choice import Entry, parents_of
@@ -33,7 +34,7 @@ T = TypeVar("T")
 _FOUND_MAX = 10_000  # names that a search finds
 _KEPT_S = 300.0
 _LISTS_MAX = 16
-_KINDS = {Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "link"}  # all else is "special"
+_SPECIAL = "special"  # an entry of none of the kinds that are synchronized
 
 
 class Lists:
@@ -131,7 +132,7 @@ def _file_row(one: tuple[bytes, Stat]) -> Answer:
         "key": key_of(path),
         "name": full(path.rpartition(b"/")[2]),
         "path": full(path),
-        "kind": _KINDS.get(stat.kind, "special"),
+        "kind": _SPECIAL if stat.kind is Kind.OTHER else KIND_WORDS[stat.kind],
         "size": stat.size,
         "mtime_ms": stat.mtime // 10**6,
     }
@@ -158,7 +159,7 @@ def version_row(entry: Entry) -> Answer:
         "id": entry.id,
         "key": key_of(version.path),
         "path": full(version.path),
-        "kind": _KINDS.get(version.kind, "special"),
+        "kind": KIND_WORDS[version.kind],
         "size": version.size,
         "mtime_ms": version.mtime // 10**6,
         "until_ms": version.time_ns // 10**6,
