@@ -234,7 +234,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor.folder_checks": {"doctor.verdict", "reporting.log", "reporting.shell"},
     "doctor.broadcasts": {"doctor.network_checks", "network.networks", "utils"},
     "doctor.pings": set(),
-    "doctor.network_facts": {"doctor.network_checks", "doctor.pings", "utils"},
+    "doctor.network_facts": {"doctor.network_checks", "doctor.pings", "network.port_owner", "utils"},
     "doctor.machine_facts": {"delta", "disk", "doctor.machine_checks", "folder.user_state"},
     "doctor.folder_facts": {"disk", "doctor.folder_checks", "ports"},
     "doctor.examination": {
@@ -248,6 +248,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network.tcp": set(),
     "network.channel": set(),
     "network.clock": set(),
+    "network.port_owner": set(),
     "network.sealed_channel": {"network.channel"},
     "network.gate": {"network.sealed_channel"},
     "network.sealing": {

@@ -204,11 +204,33 @@ def test_on_a_terminal_it_is_asked_for(script: Path, answer: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["n\n", "no\n", "what?\n", "\x04"])
-def test_on_a_terminal_no_is_no(script: Path, answer: str) -> None:
-    code, out, shown = answered(script, answer, "new")
+@pytest.mark.parametrize("name", ["new", "new/folder"])
+def test_on_a_terminal_no_is_no(script: Path, name: str, answer: str) -> None:
+    code, out, shown = answered(script, answer, name)
     assert (code, out) == (2, "")
-    assert "make it with: mkdir -p new" in shown
+    assert f"make it with: mkdir -p {name}" in shown
     assert not (script.parents[2] / "work/new").exists()
+
+
+@pytest.mark.parametrize(("answer", "is_made"), [("\n", False), ("n\n", False), ("y\n", True), ("yes\n", True)])
+@pytest.mark.parametrize(
+    ("name", "doubt"),
+    [
+        ("list", "there is no command and no folder list (--help lists the commands). Make the folder list? [y/N]"),
+        ("./shraed", "there is no folder ./shraed, but {work}/shared is shared. Make the folder ./shraed? [y/N]"),
+    ],
+)
+def test_what_is_probably_a_slip_is_made_only_if_somebody_says_so(
+    script: Path, name: str, doubt: str, answer: str, is_made: bool
+) -> None:
+    """A word that sounds like a command, and a folder beside one that is shared."""
+    work = script.parents[2] / "work"
+    (work / "shared/.dir_sync").mkdir(parents=True)
+    (work / "other").mkdir()
+    code, out, shown = answered(script, answer, name)
+    assert doubt.format(work=work) in shown
+    assert (code, bool(out)) == ((0, True) if is_made else (2, False))
+    assert (work / name).is_dir() == is_made
 
 
 def test_a_folder_that_cannot_be_made(script: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 
 from dir_sync.config import ConfigError
+from dir_sync.network.port_owner import owner_of_port
 from dir_sync.utils import interfaces
 
 __all__ = ["NodeError", "bind_address", "port_trouble"]
@@ -31,8 +32,13 @@ def bind_address(interface: str | None) -> str:
 
 def port_trouble(kind: str, port: int, option: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        also = " (or is it a node of yours? One node can share several folders: DIR DIR)" if kind == "TCP" else ""
-        return f"{kind} port {port} is taken by another program: choose another port with {option}{also}"
+        owner = owner_of_port(kind, port)
+        also = ""
+        if kind == "TCP" and owner.startswith("another dir_sync"):
+            also = " (or share both folders with one node: DIR DIR)"
+        elif kind == "TCP" and not owner:
+            also = " (or is it a node of yours? One node can share several folders: DIR DIR)"
+        return f"{kind} port {port} is taken by {owner or 'another program'}: choose another port with {option}{also}"
     if error.errno == errno.EACCES:
         return f"{kind} port {port} needs root: choose a port above 1023 with {option}"
     return f"{kind} port {port} cannot be used: {error.strerror}"

@@ -18,6 +18,7 @@ from typing import Any
 
 from dir_sync.doctor.network_checks import Firewall, Path, Peer, Port
 from dir_sync.doctor.pings import answers
+from dir_sync.network.port_owner import owner_of_port
 from dir_sync.utils import interfaces, is_on_link
 
 __all__ = ["firewall", "free_port", "nft_lets_in", "paths", "port", "text_lets_in"]
@@ -38,7 +39,7 @@ def port(kind: str, number: int, is_ours: bool) -> Port:
     if trouble is None:
         return Port(kind, number, is_ours=False, is_free=True, owner="")
     if trouble == errno.EADDRINUSE:
-        return Port(kind, number, is_ours=False, is_free=False, owner=_owner(kind, number))
+        return Port(kind, number, is_ours=False, is_free=False, owner=owner_of_port(kind, number))
     reason = "it needs root" if trouble == errno.EACCES else os.strerror(trouble)
     return Port(kind, number, is_ours=False, is_free=False, owner="", trouble=reason)
 
@@ -60,22 +61,6 @@ def _trouble_with(kind: str, number: int) -> int | None:
         except OSError as error:
             return int(error.errno or errno.EIO)
     return None
-
-
-def _owner(kind: str, number: int) -> str:
-    """Who has a port, as far as this user may know."""
-    import psutil  # type: ignore[import-untyped, unused-ignore]
-
-    try:
-        for one in psutil.net_connections(kind=kind.lower() + "4"):
-            is_it = one.laddr and one.laddr.port == number and (kind == "UDP" or one.status == psutil.CONN_LISTEN)
-            if is_it and one.pid:
-                words = psutil.Process(one.pid).cmdline()
-                is_node = any(os.path.basename(word) in ("main.py", "dir-sync") for word in words[:3])
-                return f"{'another dir_sync' if is_node else psutil.Process(one.pid).name()} (process {one.pid})"
-    except (psutil.Error, OSError):
-        pass
-    return ""
 
 
 # --- firewalls -------------------------------------------------------------------------------------------------------
@@ -162,7 +147,7 @@ def _is_ufw_on(path: str) -> bool:
 
 
 def _runs(name: str) -> bool:
-    import psutil
+    import psutil  # type: ignore[import-untyped, unused-ignore]
 
     return any(process.info["name"] == name for process in psutil.process_iter(["name"]))
 

@@ -11,6 +11,7 @@
     pacing          the limits of speed for what is sent
     gate            the entrance of a closed mesh
     clock           how far the clock of a peer differs
+    port_owner      which program has a port of this machine
     channel         what carries the bytes of a link: the socket as it is
     sealed_channel  ... or a sealed link
     sealing         what a node of a closed mesh needs beside its open parts

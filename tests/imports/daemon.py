@@ -27,7 +27,7 @@ DAEMON: dict[str, set[str]] = {
         *("config", "daemon.daemon", "daemon.opening", "daemon.process", "daemon.signals", "daemon.witness"),
         *("folder.pauses", "folder.root"),
     },
-    "daemon.opening": {"config", "utils"},
+    "daemon.opening": {"config", "network.port_owner", "utils"},
     "daemon.observers": {"daemon.folder", "network.outbox", "node", "reporting.log"},
     "daemon.rehearsal": {
         *("config", "daemon.share", "daemon.timetable", "disk", "engine", "file_sync", "folder.pauses"),
