@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform
 
-__all__ = ["changed", "field", "frozen", "mutable"]
+__all__ = ["changed", "field", "fields_of", "frozen", "mutable"]
 
 T = TypeVar("T")
 
@@ -51,7 +51,8 @@ def _with_fields(cls: type[T], more: dict[str, object], is_frozen: bool) -> type
     body.pop("__dict__", None)
     body.pop("__weakref__", None)
     shared = {"__eq__": _equal, "__repr__": _shown, "__reduce__": _reduced, **more}
-    made: Any = type(cls.__name__, cls.__bases__, {**shared, **body, "__slots__": names, "__match_args__": names})
+    of_fields = {"__slots__": names, "__match_args__": names, "_field_defaults": defaults}
+    made: Any = type(cls.__name__, cls.__bases__, {**shared, **body, **of_fields})
     made.__qualname__ = cls.__qualname__
 
     def first(self: object, *values: object, **named: object) -> None:
@@ -80,6 +81,12 @@ def _constructor(made: Any, names: tuple[str, ...], defaults: dict[str, Any], is
             lines.append(f"self.{name} = {value}")
     exec(f"def __init__(self, {', '.join(given)}):\n " + ("\n ".join(lines) or "pass"), scope)
     return scope["__init__"]
+
+
+def fields_of(kind: type[object]) -> tuple[tuple[str, ...], dict[str, object]]:
+    """The names of the fields of a class that was made here, and the defaults of those that have one."""
+    made: Any = kind
+    return made.__slots__, made._field_defaults
 
 
 def changed(value: T, **fields: object) -> T:

@@ -10,10 +10,10 @@ Used by: cli, core.shot, core.waiting, daemon, doctor.examination, folder.pauses
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
+from dir_sync.core.frozen import fields_of, frozen
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.progress import Progress
 
@@ -60,7 +60,7 @@ class Safety(Enum):
     HELD = "held"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Traffic:
     """On the connection with a peer, which all folders of the two nodes share."""
 
@@ -71,7 +71,7 @@ class Traffic:
     rtt_ms: float  # how long an answer takes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeerStatus:
     """A connected peer."""
 
@@ -88,7 +88,7 @@ class PeerStatus:
     progress: Progress | None = None  # of what it gets; None: it lacks nothing
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AwayPeer:
     """A node that shared the folder and is not connected."""
 
@@ -99,7 +99,7 @@ class AwayPeer:
     last_seen_s: int  # Unix time; 0: not known
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """One of the last changes in the folder."""
 
@@ -110,7 +110,7 @@ class Change:
     time_s: int  # when, by the clock of that node
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trouble:
     """A path with a newer version elsewhere that is not here."""
 
@@ -120,7 +120,7 @@ class Trouble:
     held: bool  # it waits for a person's decision
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unwatched:
     """A folder that is not watched."""
 
@@ -128,7 +128,7 @@ class Unwatched:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Receiving:
     """A large content being received."""
 
@@ -139,7 +139,7 @@ class Receiving:
     per_s: int = 0  # bytes, moving average
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sending:
     """A large content being sent to a peer."""
 
@@ -150,7 +150,7 @@ class Sending:
     per_s: int = 0  # bytes, moving average
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeldChange:
     """Changes that a brake holds until a person decides."""
 
@@ -162,7 +162,7 @@ class HeldChange:
     path: str  # of one of them
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MeshStatus:
     """The closed mesh to which a folder belongs."""
 
@@ -174,7 +174,7 @@ class MeshStatus:
     removed_s: int = 0  # and when, in Unix time
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PauseStatus:
     """Nothing of the folder is sent or taken."""
 
@@ -182,7 +182,7 @@ class PauseStatus:
     scheduled: bool  # by the schedule, not by a command
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleStatus:
     """The rules by which limits change with the time of the week."""
 
@@ -191,7 +191,7 @@ class ScheduleStatus:
     until_s: int  # Unix time; 0: for good
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScrubStatus:
     """The reading of everything in the background."""
 
@@ -201,7 +201,7 @@ class ScrubStatus:
     last_s: int  # when the last one was; 0: none has ended yet
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """The state of one node and its folder at one moment.
 
@@ -337,19 +337,17 @@ def _plain(value: object) -> object:
     """The same value with types of JSON only."""
     if isinstance(value, Lack | Progress):
         return value._asdict()
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
+    if hasattr(value, "_field_defaults"):
+        return {name: _plain(getattr(value, name)) for name in fields_of(type(value))[0]}
     return value
 
 
 def _known(kind: type[Any], answer: Mapping[str, Any]) -> dict[str, Any]:
     """A value for each field. KeyError if one without a default is missing."""
-    return {
-        field.name: answer[field.name] if field.default is MISSING else answer.get(field.name, field.default)
-        for field in fields(kind)
-    }
+    names, defaults = fields_of(kind)
+    return {name: answer.get(name, defaults[name]) if name in defaults else answer[name] for name in names}
 
 
 def _made(kind: type[T], answer: Mapping[str, Any]) -> T:

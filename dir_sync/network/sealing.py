@@ -13,10 +13,10 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 
 from dir_sync.config import ConfigError
 from dir_sync.core import membership
+from dir_sync.core.frozen import changed
 from dir_sync.core.keys import Gate as GateKey
 from dir_sync.core.keys import Role
 from dir_sync.core.link_handshake import Door, Member
@@ -93,10 +93,10 @@ class MeshSealing:
     def status(self) -> MeshStatus:
         """For people and programs."""
         removal = self.keeper.removal
-        status = replace(self._status, members=self.keeper.membership.count)
+        status = changed(self._status, members=self.keeper.membership.count)
         if removal is None:
             return status
-        return replace(status, removed_by=show_text(removal.by), removed_s=removal.at_s)
+        return changed(status, removed_by=show_text(removal.by), removed_s=removal.at_s)
 
     @property
     def removal(self) -> str:

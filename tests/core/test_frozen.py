@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from dir_sync.core.frozen import changed, field, frozen, mutable
+from dir_sync.core.frozen import changed, field, fields_of, frozen, mutable
 
 
 @frozen
@@ -35,6 +35,7 @@ def test_fields_defaults_and_names() -> None:
     assert (Point(1).x, Point(1).y, Point(y=5, x=4).y, Point(1).total, Point.KIND) == (1, 2, 5, 3, "point")
     assert repr(Point(1)) == "Point(x=1, y=2)"
     assert Point.__doc__ == "A place."
+    assert fields_of(Point) == (("x", "y"), {"y": 2})
     assert not hasattr(Point(1), "__dict__")
     with pytest.raises(TypeError):
         Point()  # type: ignore[call-arg]
