@@ -34,9 +34,9 @@ def ignore(argv: list[str]) -> int:
     parser = command_parser(
         "ignore",
         "List the rules for paths that are not shared: those that are built in, those in the files .syncignore in DIR "
-        "(in the syntax of .gitignore; they are shared like any file), and those of this machine alone in "
-        "DIR/.dir_sync/ignore. With PATH, say which rule it is that counts for it. With --check, say what FILE as "
-        "DIR/.syncignore would change. No change of rules deletes anything.",
+        "(write them with any editor, in the syntax of .gitignore: one rule in a line; they are shared like any file), "
+        "and those of this machine alone in DIR/.dir_sync/ignore. With PATH, say which rule it is that counts for it. "
+        "With --check, say what FILE as DIR/.syncignore would change. No change of rules deletes anything.",
         "ignore ~/shared",
         "ignore ~/shared notes/draft.txt",
         "ignore ~/shared --check new-rules.txt",

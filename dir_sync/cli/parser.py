@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _COLUMNS = (60, 100)  # limits of the width of --help, whatever the terminal has
 _USUAL_COLUMNS = 80  # without a terminal
+_MEANT_MAX = 3  # options that an unknown one is a part of
 
 
 class Parser(argparse.ArgumentParser):
@@ -101,8 +102,10 @@ class Parser(argparse.ArgumentParser):
         from difflib import get_close_matches  # imported late: only an error needs it
 
         known = [name for action in self._actions for name in action.option_strings if "_" not in name]
-        found = get_close_matches(option.partition("=")[0], known, 1)
-        return f" (did you mean {found[0]}?)" if found else ""
+        name = option.partition("=")[0]
+        found = [one for one in known if name.lstrip("-") in one.lstrip("-").split("-")]  # --port: one that ends so
+        found = found or get_close_matches(name, known, 1)
+        return f" (did you mean {' or '.join(found[:_MEANT_MAX])}?)" if found else ""
 
     def _print_message(self, message: str, file: object = None) -> None:
         """Prints help and version; errors are raised instead."""

@@ -145,6 +145,8 @@ def _changes(changes: list[dict[str, Any]]) -> list[str]:
 
 def _change(one: dict[str, Any]) -> str:
     after = f" ({human_bytes(one['became_size'])})" if one["became"] == "file" else ""
+    if one["was"] == one["became"] == "nothing":
+        return f"had it for a moment only{after}"
     if one["was"] == "nothing":
         return f"made it, a {one['became']}{after}"
     if one["became"] == "nothing":

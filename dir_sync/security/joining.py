@@ -38,6 +38,7 @@ __all__ = ["Declined", "inviters", "join"]
 _ATTEMPTS = 3  # machines that say they invite under these letters
 _OTHERS_S = 0.75  # others who invite under the same letters say so within that time
 _CONNECT_S = 5.0
+_WRONG = "the code is wrong"
 
 
 class Declined(Exception):
@@ -92,9 +93,10 @@ def join(
         assert kept is not None
         return kept, host
     if reasons:
-        raise ConfigError(
-            f"not joined ({'; '.join(reasons)}): ask for a new code there, and name the machine with --peer"
-        )
+        is_wrong = any(reason.endswith(_WRONG) for reason in reasons)
+        again = "type it again, as it stands on that machine; if it has ended there, ask for a new one"
+        other = "ask for a new code there, and name the machine with --peer"
+        raise ConfigError(f"not joined ({'; '.join(reasons)}): {again if is_wrong else other}")
     raise ConfigError(
         f"no machine invites with a code that begins with {code.channel}: is the invitation still open there, and is this"
         " machine on the same network? (--peer HOST names it where broadcasts do not reach)"
@@ -117,7 +119,7 @@ def _run(
         try:
             proof = frames.receive(HANDSHAKE_BYTES_MAX)
         except OSError:
-            raise PairingError("the code is wrong") from None
+            raise PairingError(_WRONG) from None
         host = run.on_proof(proof)
         if keep is None:
             return host, None

@@ -181,6 +181,10 @@ def test_any_name_a_file_system_takes(daemon: Daemon, folder: str, tmp_path: Pat
         ),
         (["shared", "other"], "other: there is no such folder"),
         (["shared", "--peers", "x"], "unrecognized arguments: --peers x (did you mean --peer?)"),
+        (
+            ["shared", "--port", "7"],
+            "unrecognized arguments: --port 7 (did you mean --broadcast-port or --listen-port?)",
+        ),
         (["shared", "--broad", "5000"], "unrecognized arguments: --broad 5000"),
         (["shared", "-b"], "-b/--broadcast-port: expected one argument"),
         (["shared", "-b", "0"], "-b/--broadcast-port: '0' is not a port (1-65535)"),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from dir_sync.cli import main
+from dir_sync.cli import main, why_words
 from dir_sync.cli.why_words import render, sentence
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Record, Stamp, Stat, fingerprint
@@ -185,3 +185,9 @@ def test_each_word_about_a_machine() -> None:
     gone = version | {"kind": "nothing"}
     lines = render(base | {"here": gone, "disk": None, "peers": [{"name": "carol", "has": "yes"}]}, "d", "f")
     assert any("carol has deleted it, too" in line for line in lines)
+
+
+def test_a_file_that_was_there_for_a_moment_only() -> None:
+    """It was made and deleted before the node looked."""
+    one = {"was": "nothing", "became": "nothing", "was_size": 0, "became_size": 0}
+    assert why_words._change(one) == "had it for a moment only"
