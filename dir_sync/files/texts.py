@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable
-from difflib import Match, SequenceMatcher
 
 from blake3 import blake3
 
@@ -58,7 +57,9 @@ def merge_texts(
 ) -> bytes | None:
     """The text with the changes of both sides; None if they changed the same lines, or lines side by side, or if it
     would take longer than `within_s` of CPU time."""
-    from merge3 import Merge3  # only nodes that merge need it
+    from difflib import Match, SequenceMatcher  # only nodes that merge need these two
+
+    from merge3 import Merge3
 
     old, ours, others = (text.splitlines(keepends=True) for text in (base, mine, theirs))
     if max(len(old), len(ours), len(others)) > limits.MERGE_LINES_MAX:

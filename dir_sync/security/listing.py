@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dir_sync.core.membership import is_forgotten
-
 if TYPE_CHECKING:
     from dir_sync.core.membership import Member
     from dir_sync.security.keeper import Keeper
@@ -30,6 +28,8 @@ def key_words(keeper: Keeper) -> dict[str, Any]:
 def members_words(keeper: Keeper, on: frozenset[str], now_s: int) -> list[dict[str, Any]]:
     """Every member that is known here, this machine first. `on`: the identities that are connected now. `now_s`: Unix
     time."""
+    from dir_sync.core.membership import is_forgotten  # imported late: open nodes need it not
+
     mine = keeper.membership
     known = mine.everybody()
     names = {one.identity: one.name for one in known.values()} | {mine.me: keeper.name}
