@@ -100,6 +100,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network.node_id": {"folder.user_state"},
     "folder.root": {"config", "folder.started", "folder.user_state"},
     "folder.started": set(),
+    "folder.typed": {"config", "reporting.output"},
     "folder.processes": {"config", "folder.started"},
     # closed meshes
     "security": set(),
@@ -215,6 +216,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "history.client": {
         *(
             "config",
+            "folder.typed",
             "network.control",
             "history.undo_plan",
             "index",

@@ -83,6 +83,7 @@ _DECISION: Schema = {
     "missing": ("number", "of these, files that vanished"),
     "elsewhere": ("number", "files of which only another machine can approve what was done"),
     "others": ("list", "connected nodes that may hold the same"),
+    "paths?": ("list", "with PATH: which paths were meant"),
 }
 _CONFIG: Schema = {
     "file": ("text", ""),

@@ -6,12 +6,16 @@ Rule: on a terminal a person sees first what is decided, and is asked. Who may d
 
 from __future__ import annotations
 
+from argparse import Namespace
+
 from dir_sync import config
 from dir_sync.cli.dialogue import add_yes, ask_running, consent
-from dir_sync.cli.parser import add_json, command_parser
+from dir_sync.cli.parser import Parser, add_json, command_parser
 from dir_sync.cli.results import columns, tell
 from dir_sync.cli.status_words import held_words, status_in
 from dir_sync.config import ConfigError
+from dir_sync.folder.typed import paths_meant
+from dir_sync.history.codec import text_of
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, listed
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command
@@ -19,53 +23,72 @@ from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command
 __all__ = ["approve", "held", "reject"]
 
 _FOLDERS_MAX = 20  # that are named
+_NAMED_MAX = 10  # of the paths in a question to a person
 _NOTHING_HELD = "nothing is held: there is nothing to decide"
 
 
 def approve(argv: list[str]) -> int:
-    """``approve DIR``: carry out what the brake holds."""
+    """``approve DIR [PATH ...]``: carry out what the brake holds."""
     parser = command_parser(
         "approve",
         "Allow the held deletions or rewrites on all machines. Run this on any machine but the "
         "one that made them. Files that vanished while no node was watching can be approved "
-        "anywhere; the other machines may ask again. On a terminal, it shows what is held and asks.",
+        "anywhere; the other machines may ask again. On a terminal, it shows what is held and asks. "
+        "With PATH, this is only about what this machine holds there; everything else stays held.",
         "approve ~/shared",
+        "approve ~/shared photos/2019 notes.txt",
     )
-    add_yes(parser)
-    add_json(parser)
-    given = parser.parse_args(argv)
-    answer = _decided(given.folder, "approve", given.yes)
-    lines = _approved(answer)
-    tell(given.json, _answer(answer, "approved"), lines)
+    given = _given(parser, argv)
+    answer = _decided(given, "approve")
+    tell(given.json, _answer(answer, "approved"), _approved(answer))
     return config.OK
 
 
 def reject(argv: list[str]) -> int:
-    """``reject DIR``: undo what the brake holds."""
+    """``reject DIR [PATH ...]``: undo what the brake holds."""
     parser = command_parser(
         "reject",
         "Undo the held deletions or rewrites on all machines, including files that were "
         "already changed in the minute before the hold. Run this on any machine. On a terminal, it shows what is held "
-        "and asks.",
+        "and asks. With PATH, this is only about what this machine holds there; everything else stays held.",
         "reject ~/shared",
+        "reject ~/shared photos/2019",
     )
-    add_yes(parser)
-    add_json(parser)
-    given = parser.parse_args(argv)
-    answer = _decided(given.folder, "reject", given.yes)
+    given = _given(parser, argv)
+    answer = _decided(given, "reject")
     tell(given.json, _answer(answer, "rejected"), _rejected(answer))
     return config.OK
 
 
-def _decided(folder: str, word: str, yes: bool) -> Answer:
-    """What the decision covers. ConfigError if no node runs, or a person says no."""
+def _given(parser: Parser, argv: list[str]) -> Namespace:
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="*", help="only this: a held file, or a folder with all below it"
+    )
+    add_yes(parser)
+    add_json(parser)
+    return parser.parse_args(argv)
+
+
+def _decided(given: Namespace, word: str) -> Answer:
+    """What the decision covers. ConfigError if no node runs, nothing is held at a path, or a person says no."""
+    folder = given.folder
+    question: Answer = {"command": word}
+    if given.paths:
+        root = config.checked_folder(folder)
+        typed = [[text_of(path) for path in paths_meant(root, text)] for text in given.paths]
+        question = {"command": "decide", "approve": word == "approve", "paths": typed}
 
     def plan() -> str:
+        if given.paths:
+            answer = ask_running(folder, {**question, "dry_run": True})
+            names = answer["paths"]
+            some = names if len(names) <= _NAMED_MAX else [*names[:_NAMED_MAX], f"{len(names) - _NAMED_MAX:,} more"]
+            return f"{word} what is held of {how_many(answer['files'], 'file')} at {listed(some)}?"
         lines = held_words(status_in(ask_running(folder, {"command": "status"})))
         return "\n".join([*lines, f"{word} all of this?"]) if lines else ""
 
-    consent(plan, yes)
-    return ask_running(folder, {"command": word})
+    consent(plan, given.yes)
+    return ask_running(folder, question)
 
 
 def _answer(answer: Answer, word: str) -> Answer:
@@ -75,6 +98,7 @@ def _answer(answer: Answer, word: str) -> Answer:
         "missing": answer["missing"],
         "elsewhere": answer["elsewhere"],
         "others": answer["others"],
+        **({"paths": answer["paths"]} if "paths" in answer else {}),
     }
 
 
@@ -99,7 +123,11 @@ def _approved(answer: Answer) -> list[str]:
         if not lines:
             raise ConfigError(f"nothing was approved: {told}")
         lines.append(told)
-    return lines or [_NOTHING_HELD]
+    return [*lines, *_rest(answer)] or [_NOTHING_HELD]
+
+
+def _rest(answer: Answer) -> list[str]:
+    return ["what else is held stays held"] if "paths" in answer else []
 
 
 def _rejected(answer: Answer) -> list[str]:
@@ -109,6 +137,7 @@ def _rejected(answer: Answer) -> list[str]:
     return [
         f"rejected: {how_many(files, 'file')} will be restored on all machines, and what was changed in the minute before",
         "the hold; the log names files of which no old version is available",
+        *_rest(answer),
     ]
 
 

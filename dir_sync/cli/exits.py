@@ -78,9 +78,9 @@ EXITS: dict[str, dict[int, str]] = {
     "held": {OK: "listed", ENVIRONMENT: _NO_NODE, UNFINISHED: "with --check: something is held"},
     "approve": {
         OK: "approved, or nothing is held",
-        ENVIRONMENT: "only another machine can approve this, or no node runs",
+        ENVIRONMENT: "only another machine can approve this, nothing is held at PATH, or no node runs",
     },
-    "reject": {OK: "rejected, or nothing is held", ENVIRONMENT: _NO_NODE},
+    "reject": {OK: "rejected, or nothing is held", ENVIRONMENT: f"nothing is held at PATH, {_NO_NODE}"},
     "history": {OK: "listed", ENVIRONMENT: "no such path was ever known, or DIR was never shared"},
     "restore": {OK: "restored", ENVIRONMENT: "no such version", TIMEOUT: "still coming from another machine"},
     "undo": {

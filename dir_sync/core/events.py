@@ -64,9 +64,11 @@ class Blind(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """A person decided about what the brake holds: to carry it out (`approve`), or to undo it."""
+    """A person decided about what the brake holds: to carry it out (`approve`), or to undo it. `paths`: only about what is
+    held here at or below these; none: about everything, here and at the peers."""
 
     approve: bool
+    paths: tuple[bytes, ...] = ()
 
 
 class Overridden(NamedTuple):

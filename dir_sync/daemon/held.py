@@ -1,4 +1,4 @@
-"""What the brakes hold, for the command `held`: by node, kind and folder, with examples.
+"""What the brakes hold, for the commands held, approve and reject: by node, kind and folder, with examples.
 
 In:   the brakes of the engine, its index. Out: a JSON object. It only reads.
 Rule: the engine's thread calls it, so it looks at no more paths than a person can want to see; the others are only counted.
@@ -7,16 +7,18 @@ Used by: requests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import Kind, parent_of, show
 from dir_sync.core.reconcile import Take
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
 from dir_sync.network.control import Answer
+from dir_sync.reporting.log import listed
 
-__all__ = ["held_changes"]
+__all__ = ["decided", "decided_below", "held_changes", "paths_meant"]
 
 _LOOKED_AT_MAX = 5_000  # paths
 _FOLDERS_MAX = 100
@@ -48,6 +50,63 @@ def held_changes(share: Share, peers: ConnectedPeers) -> Answer:
             at, by = show(peers.name_of(peer)), show(peers.name_of(one.maker))
             held.append(_group(at, by, one.maker == mine, kind, one.files, [(one.path, 1)]))
     return {"held": held}
+
+
+def decided(share: Share, peers: ConnectedPeers, approve: bool) -> Answer:
+    """What a decision about everything covers: files that vanished (here, or at peers, which decide at once), files that
+    others changed, and files that this node changed. A node cannot approve what its own link brings: that is
+    `elsewhere`."""
+    mine, brakes = share.index.identity.replica, share.engine.brakes
+    changed: dict[str, int] = {}
+    missing = not_here = 0
+    owners: set[str] = set()
+    for at, one in brakes.held_anywhere():
+        if at == one.maker:
+            owners.add(at)
+            missing += one.files
+        elif approve and one.maker == mine:
+            not_here = max(not_here, one.files)
+        else:
+            changed[one.maker] = max(changed.get(one.maker, 0), one.files)
+    others = [node for node in sorted(peers.links) if node not in owners]
+    return {
+        "files": missing + sum(changed.values()),
+        "missing": missing,
+        "missing_here": brakes.own.held_files,
+        "elsewhere": not_here,
+        "others": [show(peers.name_of(node)) for node in others],
+    }
+
+
+def decided_below(share: Share, peers: ConnectedPeers, paths: Collection[bytes]) -> Answer:
+    """The same for a decision about some paths, which is about what is held here."""
+    below = share.engine.path_decisions.held_below(paths)
+    return {
+        "files": below.missing + sum(map(len, below.changed.values())),
+        "missing": below.missing,
+        "missing_here": below.missing,
+        "elsewhere": 0,
+        "others": [show(peers.name_of(node)) for node in sorted(peers.links)],
+        "paths": [show(path) for path in paths],
+    }
+
+
+def paths_meant(share: Share, peers: ConnectedPeers, typed: Iterable[list[bytes]]) -> tuple[bytes, ...]:
+    """What a person means by each path: the first meaning at which something is held here. ConfigError if nothing is."""
+    found: dict[bytes, None] = {}
+    for meanings in typed:
+        unknown = share.engine.path_decisions.held_below(meanings).unknown
+        path = next((one for one in meanings if one not in unknown), None)
+        if path is None:
+            raise ConfigError(f"nothing is held{_elsewhere(share, peers)} at {show(meanings[0])}; nothing was decided")
+        found[path] = None
+    return tuple(found)
+
+
+def _elsewhere(share: Share, peers: ConnectedPeers) -> str:
+    """Where else something is held: which paths, only that node knows."""
+    nodes = [show(peers.name_of(node)) for node in sorted(share.engine.brakes.held_elsewhere)]
+    return f" here (but on {listed(nodes)}: decide there about single paths)" if nodes else ""
 
 
 def _kind(share: Share, path: bytes) -> str:

@@ -1,6 +1,6 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
-In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, held, approve, reject,
+In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, held, approve, reject, decide,
       diverged, override, revert, rows, forecast, pause, resume, why, verify,
       doctor.
 Out:  one answer for each; changes by a command, as effects of the engine.
@@ -32,7 +32,7 @@ from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.messages import HaveRequest, HistoryRequest
 from dir_sync.core.model import Record, show, show_text
 from dir_sync.daemon.asking import Waiting
-from dir_sync.daemon.held import held_changes
+from dir_sync.daemon.held import decided, decided_below, held_changes, paths_meant
 from dir_sync.daemon.inbox import Post
 from dir_sync.daemon.mesh import COMMANDS as MESH_COMMANDS
 from dir_sync.daemon.mesh import MeshRequests
@@ -127,8 +127,10 @@ class Requests:
                 case "held":
                     asked.reply.put(held_changes(self._share, self._peers))
                 case "approve" | "reject" as word:
-                    asked.reply.put(self._decided(word == "approve"))
+                    asked.reply.put(decided(self._share, self._peers, word == "approve"))
                     return self._engine.handle(Decided(word == "approve"), now)
+                case "decide":
+                    return self._decide(asked, now)
                 case "pause" | "resume":
                     asked.reply.put(self._pausing.asked(question, now.wall_ns / 1e9))
                 case "diverged":
@@ -146,30 +148,15 @@ class Requests:
             asked.reply.put({"error": str(error), "exit_code": error.exit_code})
         return []
 
-    def _decided(self, approve: bool) -> Answer:
-        """Describe what a decision covers: files that vanished (here, or at peers, which decide at once), files that
-        others changed, and files that this node changed. A node cannot approve what its own link brings: that is
-        `elsewhere`."""
-        mine, brakes = self._index.identity.replica, self._engine.brakes
-        changed: dict[str, int] = {}
-        missing = not_here = 0
-        owners: set[str] = set()
-        for at, one in brakes.held_anywhere():
-            if at == one.maker:
-                owners.add(at)
-                missing += one.files
-            elif approve and one.maker == mine:
-                not_here = max(not_here, one.files)
-            else:
-                changed[one.maker] = max(changed.get(one.maker, 0), one.files)
-        others = [node for node in sorted(self._peers.links) if node not in owners]
-        return {
-            "files": missing + sum(changed.values()),
-            "missing": missing,
-            "missing_here": brakes.own.held_files,
-            "elsewhere": not_here,
-            "others": [show(self._peers.name_of(node)) for node in others],
-        }
+    def _decide(self, asked: Asked, now: Now) -> list[Effect]:
+        """Decide about some paths. The command has a name of its own, because a node that does not know paths would decide
+        about everything."""
+        approve = asked.question.get("approve") is True
+        paths = paths_meant(self._share, self._peers, answers.meanings_asked(asked.question))
+        asked.reply.put(decided_below(self._share, self._peers, paths))
+        if asked.question.get("dry_run") is True:
+            return []
+        return self._engine.handle(Decided(approve, paths), now)
 
     def _diverged(self, question: Answer, most: int = _LISTED_MAX) -> Answer:
         """What the mode leaves different. ConfigError if the question is for other modes."""

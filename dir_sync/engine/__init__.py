@@ -16,7 +16,7 @@ holders, expected, arrivals, folder_waits, obstacles, out_of_reach, room_queues;
 versions, signatures, folder_times; brakes, own_losses, peer_losses; in_vain, readers, part_files; transfers; local_renames,
 look_queue, names; rows; own_changes, deltas_out, uploader, applier, incoming_moves; growth_in, deltas_in, fetcher;
 bulk_install, acquire, planner; sync_report, intake; forecaster; ignoring; recorder, local_changes, scan; queries,
-merging, decisions, idle; rereads, healing, verify_answers, scrub, verifying; router; machines; engine.
+merging, path_decisions, decisions, idle; rereads, healing, verify_answers, scrub, verifying; router; machines; engine.
 """
 
 from dir_sync.engine.engine import Engine

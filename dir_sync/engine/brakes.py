@@ -2,7 +2,7 @@
 
 In:   what own_losses and peer_losses decide. Out: BRAKE messages.
 Used by: own_losses, peer_losses, transfers, local_renames, rows, uploader, incoming_moves, fetcher, acquire, planner,
-      sync_report, intake, local_changes, scan, decisions.
+      sync_report, intake, local_changes, scan, decisions, path_decisions.
 """
 
 from __future__ import annotations

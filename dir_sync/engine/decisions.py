@@ -7,19 +7,19 @@ Used by: router.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dir_sync.core import notes
 from dir_sync.core.messages import Decision
 from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
-from dir_sync.core.safeguard.peer_brake import BRAKE_WINDOW_MS
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
-from dir_sync.engine.constants import BRAKED_AT
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.own_losses import OwnLosses
+from dir_sync.engine.path_decisions import PathDecisions
 from dir_sync.engine.peer_losses import PeerLosses
-from dir_sync.engine.queries import Queries
 from dir_sync.engine.rows import Rows
 from dir_sync.history import undo_plan
 
@@ -40,7 +40,7 @@ class Decisions:
         peer_losses: PeerLosses,
         rows: Rows,
         intake: Intake,
-        queries: Queries,
+        path_decisions: PathDecisions,
     ) -> None:
         self._board = board
         self._mode_rules = mode_rules
@@ -49,10 +49,13 @@ class Decisions:
         self._peer_losses = peer_losses
         self._rows = rows
         self._intake = intake
-        self._queries = queries
+        self._path_decisions = path_decisions
 
-    def on_decided(self, approve: bool) -> None:
-        """A person at this node decided about everything that is held, here and by the peers."""
+    def on_decided(self, approve: bool, paths: Sequence[bytes] = ()) -> None:
+        """A person at this node decided about everything that is held, here and by the peers; or about some paths."""
+        if paths:
+            self._path_decisions.decide(approve, paths)
+            return
         for replica, news in self._brakes.held_elsewhere.items():
             if approve and (files := sum(one.files for one in news if one.maker == replica)):
                 self._peer_losses.approvals.expect(replica, files)
@@ -114,7 +117,7 @@ class Decisions:
             if not approve:
                 for link in links:
                     for one in sorted(links[link]):
-                        self._bring_back(one, link, rewrites)
+                        self._path_decisions.bring_back(one, link, rewrites)
             for link in free:
                 self._peer_losses.no_longer_braked(link)
             is_news = True
@@ -136,6 +139,7 @@ class Decisions:
     def decided_here(self, approve: bool) -> None:
         """Announce the losses of this node, or fetch the lost files back from the peers that have them."""
         paths = self._brakes.own.release()
+        self._own_losses.all_decided()
         self._brakes.publish()
         self._board.plan_queue.add_all_offers()  # paths that waited for the decision
         if approve:
@@ -147,17 +151,3 @@ class Decisions:
         self._board.index.peers.ask_anew()
         for replica in sorted(self._board.peers):
             self._intake.ask_again(self._board.peers[replica])
-
-    def _bring_back(self, maker: str, link: str, rewrites: bool) -> None:
-        """Undo what a maker changed within the minute before the brake held its link. The brake let that through."""
-        since = self._board.index.notes.get(BRAKED_AT + link)
-        if not isinstance(since, int):
-            return
-        since -= BRAKE_WINDOW_MS * 1_000_000
-        wanted = undo_plan.removed(self._board.index, since, maker)
-        if rewrites:
-            gone = {before.path for before in wanted}
-            rewritten = undo_plan.plan(self._board.index, since, maker).wanted
-            wanted += [before for before in rewritten if before.kind != Kind.ABSENT and before.path not in gone]
-        if wanted:
-            self._queries.on_restore(undo_plan.with_parents(self._board.index, wanted), {})

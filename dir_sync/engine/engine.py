@@ -114,8 +114,8 @@ class Engine(Machines):
                     self.board.tell(notes.Rescanning(path, reason))
                     self.look_queue.forget_echoes()
                 self.board.listings.add(path)
-            case Decided(approve):
-                self.decisions.on_decided(approve)
+            case Decided(approve, paths):
+                self.decisions.on_decided(approve, paths)
             case ConflictsDismissed(losers):
                 self.queries.on_conflicts_settled(losers)
             case Overridden():

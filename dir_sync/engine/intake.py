@@ -1,7 +1,7 @@
 """Turns the announcements of peers into offers; tracks how much each peer sent and acknowledged.
 
 In:   connections, STATE_REQUEST, STATE, ACKNOWLEDGE, and the records of updates. Out: offers; STATE_REQUEST messages.
-Used by: forecaster, local_changes, ignoring, scan, decisions, router.
+Used by: forecaster, local_changes, ignoring, scan, decisions, router, path_decisions.
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.names import Names
 from dir_sync.engine.own_changes import OwnChanges
 from dir_sync.engine.own_losses import OwnLosses
+from dir_sync.engine.path_decisions import PathDecisions
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.planner import Planner
 from dir_sync.engine.publisher import Publisher
@@ -227,8 +228,11 @@ class Machines:
         )
         self.queries = queries = Queries(board, scope, stamps)
         self.merging = merging = Merging(board, mode_rules, work, stamps, rows, queries, merges)
+        self.path_decisions = path_decisions = PathDecisions(
+            board, mode_rules, stamps, brakes, own_losses, peer_losses, rows, intake, queries
+        )
         self.decisions = decisions = Decisions(
-            board, mode_rules, brakes, own_losses, peer_losses, rows, intake, queries
+            board, mode_rules, brakes, own_losses, peer_losses, rows, intake, path_decisions
         )
         self.idle = IdleTasks(board, work, signatures, folder_times, transfers, look_queue)
         self.rereads = rereads = Rereads(board, work)

@@ -5,7 +5,7 @@ Out:  the mode at a path, and the decision there; which finds count as found by 
 Rule: `core.reconcile` decides; this module says by which mode. A mirror undoes nothing before the first contact is over,
 and nothing that was here before that.
 Used by: publisher, peer_losses, stamps, transfers, rows, own_changes, applier, incoming_moves, deltas_in, acquire,
-planner, sync_report, forecaster, recorder, scan, decisions, router, merging.
+planner, sync_report, forecaster, recorder, scan, decisions, router, merging, path_decisions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The brake on files that vanished here: too many losses at once are not announced without a decision of a person.
 
 In:   paths that a look found gone. Out: held paths, which are not announced until a person decides.
-Used by: rows, local_changes, ignoring, scan, decisions.
+Used by: rows, local_changes, ignoring, scan, decisions, path_decisions.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.work import WorkTable
 
-__all__ = ["OwnLosses"]
+__all__ = ["STAYS", "OwnLosses"]
 
 _SHRUNK_MS = 2_000  # no held file came back for so long
+STAYS = (
+    "losses stay held"  # index note: a person decided about some of them, and what else is missing waits for a person
+)
 
 
 class OwnLosses:
@@ -35,10 +38,13 @@ class OwnLosses:
     def judge(self) -> None:
         """The scan is over. Announce the files that it missed as deleted, or hold them if they are too many."""
         missed = self._brakes.own.missed
-        if self.is_disaster():
+        stays = bool(self._board.index.notes.get(STAYS)) and not self._brakes.own.held  # before the last start
+        if stays or self.is_disaster():
             amounts = {path: self._board.index.tree.measure(path) for path in missed}
             self._brakes.own.hold(amounts, self._board.index.sequences.reserve())
             held = self._brakes.own.held
+            if stays:
+                self._brakes.own.stay_held()
             self._board.tell(notes.LossHeld(next(iter(held)), self._brakes.own.held_files, len(held)))
             self._brakes.publish()
             return
@@ -86,13 +92,29 @@ class OwnLosses:
             self._brakes.publish_later()
             self.held_again_ms = self._board.now.mono_ms + _SHRUNK_MS
         if self._brakes.own.is_back(path):
+            self.all_decided()
             self._board.tell(notes.NothingHeld())
+
+    def decided(self, paths: Iterable[bytes]) -> None:
+        """A person decided about these held paths alone: what else is held stays so, however little it is."""
+        self._brakes.own.stay_held()
+        self._board.index.notes.put(STAYS, 1)
+        for path in paths:
+            if self._brakes.own.is_back(path):
+                self.all_decided()
+
+    def all_decided(self) -> None:
+        """Nothing is held any more, or nothing is missing after a scan."""
+        if not self._brakes.own.held and self._board.index.notes.get(STAYS):
+            self._board.index.notes.put(STAYS, 0)
 
     def judge_again(self) -> None:
         """Many of the files that a scan missed are back. If the rest is few enough, announce it as deleted."""
         if self.held_again_ms is None or self.held_again_ms > self._board.now.mono_ms or self._board.scan.is_on:
             return
         self.held_again_ms = None
+        if self._brakes.own.stays:
+            return
         gone = self._count_files(self._brakes.own.held)
         if self._brakes.own.held and not self._brakes.own.limits.is_disaster(gone, max(self._brakes.own.before, gone)):
             paths = self._brakes.own.release()

@@ -2,10 +2,12 @@
 
 In:   removals that would be applied now. Out: whether each goes ahead, waits for more of its kind, or is held.
 Rule: a burst counts by the link that brings it, by its maker, and all together.
-Used by: transfers, rows, acquire, intake, decisions, router.
+Used by: transfers, rows, acquire, intake, decisions, router, path_decisions.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Iterable
 
 from dir_sync.core import limits, notes
 from dir_sync.core.messages import Held
@@ -26,6 +28,9 @@ from dir_sync.index import BRAKED, Index
 
 __all__ = ["PeerLosses"]
 
+_STAYS = (
+    "stays held "  # prefix of an index note, before the id of a link: a person decided about some of what it brought
+)
 _HEARSAY = (
     "hearsay "  # prefix of an index note, before the id of a link: how many tombstones of unknown paths it brought.
 )
@@ -79,6 +84,8 @@ class PeerLosses:
             return False
         if not is_removal and self._brakes.peers.holds(mine.path) and not self._brakes.peers.holds_rewrites(maker):
             self.settled_peers(mine.path)  # its removal was held, and is replaced by a new version
+        if self._is_made_anew(mine.path, maker, carriers):
+            self.decided([mine.path])
         was_on = bool(self._brakes.peers.held())
         is_old = mine.stamp.ns + OLD_NS < target.stamp.ns
         link = maker if maker in carriers else min(carriers)
@@ -92,6 +99,25 @@ class PeerLosses:
             else:
                 self._brakes.publish()
         return verdict is not Verdict.PASS
+
+    def _is_made_anew(self, path: bytes, maker: str, carriers: Collection[str]) -> bool:
+        """True if another node stands by a held change: its own link brings a version of its own, as when a person there
+        approved this path. It is judged as what that link brings. As with all decisions, a stranger does not count."""
+        change, link = self._brakes.peers.change_at(path), self._brakes.peers.link_of(path)
+        if change is None or link is None or not change[1] or change[0] == maker or maker not in carriers:
+            return False
+        is_member = bool(self._board.index.notes.get(MEMBER + maker))
+        return is_member and self.approvals.may_decide(maker, change[0], {link})
+
+    def decided(self, paths: Iterable[bytes]) -> None:
+        """A person decided about these held paths alone. What else their links brought stays held, also over a start."""
+        for path in paths:
+            self._stay_held(path)
+            for link in self._brakes.peers.settled(path, self._board.now.mono_ms):
+                self.no_longer_braked(link)
+
+    def _stay_held(self, path: bytes) -> None:
+        self._board.index.notes.put(_STAYS + self._brakes.peers.stay_held(path), 1)
 
     def brake_again(self) -> None:
         """Hold again what was held when the program ended."""
@@ -107,7 +133,10 @@ class PeerLosses:
                     continue
                 target = decision.record
                 maker = target.stamp.maker
-                for link in sorted(self.carriers(path, maker) & held.keys()):
+                carriers = self.carriers(path, maker)
+                if OURS in carriers:
+                    continue  # a person at this node approved it
+                for link in sorted(carriers & held.keys()):
                     if target.kind == Kind.ABSENT or kinds[link] == "rewrites":
                         held[link][path] = maker, counter_of(target.vector, maker) or 0
                         break
@@ -116,6 +145,8 @@ class PeerLosses:
                 self.no_longer_braked(link)
                 continue
             self._brakes.peers.go_on(link, paths_held, kinds[link] == "rewrites")
+            if self._board.index.notes.get(_STAYS + link):
+                self._brakes.peers.stay_held(next(iter(paths_held)))
             self._board.tell(notes.StillHeld(self._board.name_of(link)))
 
     def judge_peers(self) -> None:
@@ -191,6 +222,8 @@ class PeerLosses:
     def no_longer_braked(self, link: str) -> None:
         self._board.index.notes.put(BRAKED + link, "")
         self._board.index.notes.put(BRAKED_AT + link, "")
+        if self._board.index.notes.get(_STAYS + link):
+            self._board.index.notes.put(_STAYS + link, 0)
 
     def on_brake_news(self, peer: Contact, held: tuple[Held, ...]) -> None:
         """A peer reported what its brake holds now."""
@@ -206,8 +239,13 @@ class PeerLosses:
                     who = None if maker == self._board.index.identity.replica else self._board.name_of(maker)
                     self._board.tell(notes.HeldThere(path, peer.name, who, files))
 
-    def settled_peers(self, path: bytes) -> None:
-        if self._brakes.peers.holds(path):
+    def settled_peers(self, path: bytes, by: str = "") -> None:
+        """The held change of a path is not wanted any more, or was carried out. `by`: who made the version that is here now.
+        If that is a third node, a person there may have decided: the rest does not pass because it is less now."""
+        change = self._brakes.peers.change_at(path)
+        if change is not None and change[1] and by not in ("", change[0], self._board.index.identity.replica):
+            self._stay_held(path)
+        if change is not None:
             self._board.plan_queue.add(parent_of(path))  # the parent folder may have waited for this path
             self._brakes.publish_later()
         free = self._brakes.peers.settled(path, self._board.now.mono_ms)

@@ -1,7 +1,7 @@
 """Questions to and from peers, and restores from the history.
 
 In:   questions of the commands and of peers. Out: HISTORY, HAVE and SETTLE messages; offers of what is to be restored.
-Used by: merging, decisions, router.
+Used by: merging, router, path_decisions.
 """
 
 from __future__ import annotations

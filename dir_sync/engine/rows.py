@@ -3,7 +3,8 @@
 In:   records that are true here from now on.
 Out:  rows of the index with their sequence; marks for the paths that waited for them.
 Rule: no other machine writes a row.
-Used by: own_changes, applier, incoming_moves, acquire, planner, recorder, local_changes, scan, merging, decisions.
+Used by: own_changes, applier, incoming_moves, acquire, planner, recorder, local_changes, scan, merging, decisions,
+path_decisions.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Rows:
         if self._work.unable and record.kind == Kind.ABSENT:
             self._names.look_behind(record.path)
         if self._brakes.peers.is_on:
-            self._peer_losses.settled_peers(record.path)
+            self._peer_losses.settled_peers(record.path, record.stamp.maker)
         if self._work.obstacles and self._work.obstacles.is_at(parent_of(record.path)):
             self._board.plan_queue.add(parent_of(record.path))
         if fp and self._work.out_of_reach and record.kind == Kind.FILE:

@@ -117,6 +117,7 @@ class Scan:
                 ]
                 self._mode_rules.first_scan_left({*unread, *self._board.listings.failed})
             self._board.scan.end()
+            self._own_losses.all_decided()
             count, size = self._board.index.rows.count_live()
             self._board.tell(notes.Scanned(count, size))
             if self._board.index.offers.any():

@@ -3,7 +3,7 @@
 In:   the record before, and the new state of the path.
 Out:  the record with its maker, its place in the sequence and its stamp.
 Rule: a change made here wins over what it replaces, whatever stamp a peer gave that.
-Used by: rows, own_changes, planner, intake, forecaster, recorder, local_changes, queries, merging.
+Used by: rows, own_changes, planner, intake, forecaster, recorder, local_changes, queries, merging, path_decisions.
 """
 
 from __future__ import annotations

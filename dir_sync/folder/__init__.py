@@ -6,6 +6,7 @@
     running     which process runs with which configuration file
     processes   which process shares a folder, by what the kernel knows of it
     started     when a process started
+    typed       a path in the folder, as a person types it
     user_state  what this user's programs remember on this machine, outside all folders
 
 May import: `dir_sync.core`, `dir_sync.config`, `dir_sync.index`, `dir_sync.reporting`. Who calls it: `daemon`, `history`, `cli`.

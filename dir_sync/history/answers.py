@@ -71,6 +71,14 @@ def path_asked(question: Answer) -> bytes:
         raise ConfigError(f"{show(raw)} cannot be a path in a shared folder", USAGE) from None
 
 
+def meanings_asked(question: Answer) -> list[list[bytes]]:
+    """The paths in a question: for each that a person typed, what it may mean."""
+    typed = question.get("paths")
+    if not isinstance(typed, list) or not typed or not all(isinstance(one, list) and one for one in typed):
+        raise ConfigError("the question names no paths")
+    return [[path_asked({"path": path}) for path in one] for one in typed]
+
+
 def restore_asked(question: Answer) -> list[Before]:
     """The versions to restore, from the question."""
     try:

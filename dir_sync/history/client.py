@@ -17,6 +17,7 @@ from dir_sync.core import limits
 from dir_sync.core.jobs import Before, Cause
 from dir_sync.core.mode import OWN
 from dir_sync.core.model import Kind, Stat, show
+from dir_sync.folder.typed import path_of
 from dir_sync.history import undo_plan
 from dir_sync.history.answers import describe, wish_of
 from dir_sync.history.choice import Entry, below, parents_of
@@ -108,16 +109,7 @@ class HistoryClient:
     def path_of(self, text: str, whole: bool = False) -> bytes:
         """The path of a typed name, relative to the folder or absolute. ConfigError if it is invalid. With `whole`, the
         folder itself is allowed: b""."""
-        path = text
-        if os.path.isabs(path):
-            real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-            if not (real + "/").startswith(self._source.folder.rstrip("/") + "/"):
-                raise ConfigError(_outside(text, self._source.folder), USAGE)
-            path = os.path.relpath(real, self._source.folder)
-        parts = [part for part in os.fsencode(path).split(b"/") if part not in (b"", b".")]
-        if (not parts and not whole) or b".." in parts or limits.RESERVED_NAME in parts:
-            raise ConfigError(_outside(text, self._source.folder), USAGE)
-        return b"/".join(parts)
+        return path_of(self._source.folder, text, whole)
 
     def stat(self, path: bytes) -> Stat | None:
         """What the disk says about a path; None: nothing is there."""
@@ -313,10 +305,6 @@ def open_history(folder: str) -> Iterator[HistoryClient]:
             yield HistoryClient(source, restorer)
         finally:
             restorer.close()
-
-
-def _outside(text: str, folder: str) -> str:
-    return f"{show(os.fsencode(text))} is not a path in the shared folder {show(os.fsencode(folder))}"
 
 
 def _check_is_here(entry: Entry) -> None:

@@ -46,6 +46,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def ask(folder: str, question: dict[str, Any]) -> dict[str, Any]:
         questions.append(question["command"])
+        if question["command"] == "decide":
+            return DECIDED | {"paths": [one[-1].replace("\n", "\\n") for one in question["paths"]]}
         if question["command"] == "status":
             return ANSWER | {"held": [held(by="bob", here=False)]}
         return HELD if question["command"] == "held" else DECIDED
@@ -105,3 +107,36 @@ def test_held_by_machine_kind_and_folder(asked: list[str], capsys: pytest.Captur
     answer = json.loads(capsys.readouterr().out)
     assert answer == HELD
     assert faults("held", answer) == []
+
+
+@pytest.mark.parametrize("word", ["approve", "reject"])
+def test_with_paths_it_asks_about_these(
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    word: str,
+) -> None:
+    """A node that knows no paths knows no such question either; it does not decide about everything."""
+    monkeypatch.setattr(dialogue, "has_terminal", lambda: True)
+    monkeypatch.setattr(dialogue, "line_of_person", lambda prompt: "yes")
+    assert cli.main([word, str(tmp_path), "two\\nlines", str(tmp_path / "d")]) == 0
+    assert asked == ["decide", "decide"]
+    said = capsys.readouterr()
+    assert f"{word} what is held of 7 files at two\\nlines and d?" in said.err
+    assert said.out.splitlines()[-1] == "what else is held stays held"
+
+
+def test_the_decision_about_paths_as_json(asked: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["reject", str(tmp_path), "d", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["paths"] == ["d"]
+    assert not faults("reject", answer)
+
+
+def test_a_path_outside_the_folder_is_a_wrong_command_line(
+    asked: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cli.main(["approve", str(tmp_path), "../x"]) == 2
+    assert "is not a path in the shared folder" in capsys.readouterr().err
+    assert asked == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from types import SimpleNamespace
@@ -20,6 +20,7 @@ from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.daemon.share import Share
 from dir_sync.engine import Now
 from dir_sync.engine.own_changes import Difference
+from dir_sync.engine.path_decisions import HeldBelow
 from dir_sync.engine.queues import PlanQueue
 from dir_sync.index import Index
 from dir_sync.network.outbox import Outbound
@@ -66,6 +67,8 @@ class Engine:
         self.names: dict[str, str] = {}
         self.echoes: list[Event] = []
         self.brakes = Brakes()
+        self.held_below: dict[bytes, HeldBelow] = {}  # by path
+        self.path_decisions = SimpleNamespace(held_below=self._held_below)
         self.report = Report()
         self.scrub = SimpleNamespace(
             is_on=True, done=30, total=90, begun_ns=10**18, period_ns=86_400 * 10**9, last_ns=5 * 10**17
@@ -91,6 +94,12 @@ class Engine:
         self.queries = SimpleNamespace(pending_restores=lambda: 3)
         self.transfers = SimpleNamespace(progress=lambda: self.receiving)
         self.uploader = SimpleNamespace(progress=lambda: [])
+
+    def _held_below(self, paths: Collection[bytes]) -> HeldBelow:
+        some = [self.held_below[path] for path in paths if path in self.held_below]
+        changed = {maker: held for one in some for maker, held in one.changed.items()}
+        unknown = tuple(path for path in paths if path not in self.held_below)
+        return HeldBelow(changed, sum(one.missing for one in some), unknown)
 
     def start(self, now: Now, found: Sequence[object] = ()) -> list[Effect]:
         return []

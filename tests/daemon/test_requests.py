@@ -33,6 +33,7 @@ from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.requests import Requests
 from dir_sync.daemon.threads import DiskHangs
 from dir_sync.engine.own_changes import Difference
+from dir_sync.engine.path_decisions import HeldBelow
 from dir_sync.network.clock import Measured
 from dir_sync.network.control import Answer
 from tests.daemon.standins import NOW, Folder
@@ -201,6 +202,44 @@ def test_an_approval_says_what_it_is_about(bench: Bench) -> None:
     answer = bench.answer("reject")
     assert (answer["files"], answer["elsewhere"]) == (30 + 5 + 120 + 40, 0)
     assert bench.events == [Decided(True), Decided(False)]
+
+
+def test_a_decision_about_paths_is_about_what_is_held_there(bench: Bench) -> None:
+    """Of what a path may mean, the first at which something is held counts."""
+    held = bench.folder.engine.held_below
+    held[b"two\nlines"] = HeldBelow({BOB: [b"two\nlines"]})
+    held[b"d"] = HeldBelow({CAROL: [b"d/1", b"d/2"]}, 3)
+    typed = [["two\\nlines", "two\nlines"], ["d"]]
+    answer = bench.answer("decide", approve=True, paths=typed, dry_run=True)
+    assert answer == {
+        "files": 6,
+        "missing": 3,
+        "missing_here": 3,
+        "elsewhere": 0,
+        "others": ["bob", "carol"],
+        "paths": ["two\\nlines", "d"],
+    }
+    assert not bench.events
+    assert bench.answer("decide", approve=False, paths=typed) == answer
+    assert bench.events == [Decided(False, (b"two\nlines", b"d"))]
+
+
+def test_a_path_at_which_nothing_is_held_decides_nothing(bench: Bench) -> None:
+    bench.folder.engine.held_below[b"d"] = HeldBelow({BOB: [b"d/1"]})
+    answer = bench.answer("decide", approve=True, paths=[["d"], ["e\n"]])
+    assert answer == {"error": "nothing is held at e\\n; nothing was decided", "exit_code": 1}
+    bench.folder.engine.brakes.held_elsewhere = {CAROL: (Held(BOB, 1, 40, b"h1"),)}
+    assert (
+        "here (but on carol: decide there about single paths) at e\\n"
+        in bench.answer("decide", approve=True, paths=[["e\n"]])["error"]
+    )
+    assert not bench.events
+
+
+@pytest.mark.parametrize("paths", [None, [], "d", ["d"], [[]], [["../up"]]])
+def test_a_decision_about_what_is_no_path(bench: Bench, paths: object) -> None:
+    assert bench.answer("decide", approve=True, paths=paths)["error"]
+    assert not bench.events
 
 
 def test_whoever_asks_waits_until_the_node_ends() -> None:

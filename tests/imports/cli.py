@@ -168,7 +168,7 @@ CLI: dict[str, set[str]] = {
     "cli.deciding": {
         "reporting.shell",
         *("cli.dialogue", "cli.parser", "cli.results", "cli.status_words", "config", "network.control"),
-        "reporting.log",
+        *("folder.typed", "history.codec", "reporting.log"),
     },
     "cli.commands": {
         "cli.watch_view",

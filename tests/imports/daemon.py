@@ -21,7 +21,7 @@ DAEMON: dict[str, set[str]] = {
     },
     "daemon.witness": {"daemon.share"},
     "daemon.stream": {"network.control"},
-    "daemon.held": {"daemon.peers", "daemon.share", "network.control"},
+    "daemon.held": {"config", "daemon.peers", "daemon.share", "network.control", "reporting.log"},
     "daemon.hooks": {"daemon.stream", "reporting.event_words"},
     "daemon.shot": {
         *("config", "daemon.daemon", "daemon.opening", "daemon.process", "daemon.signals", "daemon.witness"),

@@ -45,6 +45,7 @@ MACHINES = [
     "scan",
     "queries",
     "merging",
+    "path_decisions",
     "decisions",
     "idle",
     "rereads",
@@ -358,17 +359,13 @@ ENGINE: dict[str, set[str]] = {
         *("index", "engine.constants", "engine.values", "engine.board", "engine.mode_rules", "engine.work"),
         *("engine.stamps", "engine.rows", "engine.queries"),
     },
+    "engine.path_decisions": {
+        *("history.undo_plan", "engine.constants", "engine.board", "engine.mode_rules", "engine.stamps"),
+        *("engine.brakes", "engine.own_losses", "engine.peer_losses", "engine.rows", "engine.intake", "engine.queries"),
+    },
     "engine.decisions": {
-        *(
-            "history.undo_plan",
-            "engine.constants",
-            "engine.board",
-            "engine.mode_rules",
-            "engine.brakes",
-            "engine.own_losses",
-            "engine.peer_losses",
-        ),
-        *("engine.rows", "engine.intake", "engine.queries"),
+        *("history.undo_plan", "engine.board", "engine.mode_rules", "engine.brakes", "engine.own_losses"),
+        *("engine.peer_losses", "engine.rows", "engine.intake", "engine.path_decisions"),
     },
     "engine.idle": {
         *(

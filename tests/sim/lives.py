@@ -20,7 +20,7 @@ from dir_sync.index import Index
 from dir_sync.ports import DiskError
 from tests.sim.broken import Broken, PowerCut
 from tests.sim.node import FOLDER, Node, SimIndex
-from tests.sim.seams import SimEngine
+from tests.sim.seams import STAYS, SimEngine
 from tests.sim.trees import tells
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Lives:
             merges=self.world.options.merges > 0,
         )
         node.engine.board.is_shared = node.instance % 3 == 0  # some do all in small pieces, and tell it together
-        node.engine.on_decided = lambda approve: self.world.decided(node, approve)
+        node.engine.on_decided = lambda approve, paths: self.world.decided(node, approve, paths)
         node.engine.on_rejected = self._rejected
         node.engine.on_local = lambda record, before, origin: self.world.promises.made_here(
             node, record, before, origin
@@ -211,9 +211,10 @@ class Lives:
         sure = {record.path for record in gone if not node.index.offers.of(record.path)}
         moved = sum(record.content in there for record in gone)
         count = len(files)  # what is new there makes up for nothing
-        if not moved and BRAKE.is_disaster(len(sure), count):
+        stays = bool(node.index.notes.get(STAYS))  # a person decided about others of these before
+        if not moved and (stays or BRAKE.is_disaster(len(sure), count)):
             node.wiped = sure
-        if not BRAKE.is_disaster(len(gone) - moved, count - moved):
+        if not stays and not BRAKE.is_disaster(len(gone) - moved, count - moved):
             node.may_brake = False
 
     def _die(self, node: Node, restarts: bool = True) -> None:

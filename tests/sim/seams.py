@@ -8,7 +8,7 @@ Rule: nothing here changes what the engine does, except `echoes_min`: a bulk is 
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from types import ModuleType
@@ -18,11 +18,13 @@ from unittest.mock import patch
 from dir_sync import engine as engine_package
 from dir_sync.core.jobs import Before, Seen
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.safeguard.brake import covers
 from dir_sync.engine import Engine
 from dir_sync.engine.constants import MERGED
+from dir_sync.engine.own_losses import STAYS
 from dir_sync.index import Row
 
-__all__ = ["Merge", "SimEngine", "machines_with", "patched"]
+__all__ = ["STAYS", "Merge", "SimEngine", "machines_with", "patched"]
 
 _MACHINES = tuple(
     import_module(f"{engine_package.__name__}.{each.name}") for each in pkgutil.iter_modules(engine_package.__path__)
@@ -62,7 +64,7 @@ class SimEngine(Engine):
 
     on_local: Callable[[Record, tuple[Record | None, ...], str], None] | None = None
     on_merge: Callable[[Merge], None] | None = None
-    on_decided: Callable[[bool], None] | None = None
+    on_decided: Callable[[bool, Collection[bytes]], None] | None = None
     on_rejected: Callable[[list[bytes]], None] | None = None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -75,6 +77,13 @@ class SimEngine(Engine):
         self._watch(self.own_changes, "remove_elsewhere", self._removed_elsewhere)
         self._watch(self.decisions, "decided_here", self._decided_here, before=True)
         self._watch(self.decisions, "decide_on", self._decide_on, before=True)
+        self._vouched: dict[
+            tuple[bytes, Stamp], Record
+        ] = {}  # what a person approved by its path -> the version that was held
+        self._watch(self.path_decisions, "decide", self._decide_paths, before=True)
+        self._watch(self.path_decisions, "decide_own", self._decided_paths_here, before=True)
+        self._vouch = self.path_decisions.vouched
+        self.path_decisions.vouched = self._vouched_for
         self._watch(self.queries, "on_restore", self._restored, before=True)
         self._merges: dict[tuple[bytes, Stamp], Merge] = {}  # that are not installed yet
         self._watch(self.merging, "make", self._merged)
@@ -123,7 +132,24 @@ class SimEngine(Engine):
 
     def _decided_here(self, approve: bool) -> None:
         if self.on_decided is not None:
-            self.on_decided(approve)
+            self.on_decided(approve, list(self.brakes.own.held))
+
+    def _decided_paths_here(self, approve: bool, meant: Collection[bytes]) -> None:
+        if self.on_decided is not None:
+            held = self.brakes.own.held
+            self.on_decided(
+                approve, [path for path in meant if covers(held, path)] + [p for p in held if covers(meant, p)]
+            )
+
+    def _decide_paths(self, approve: bool, paths: Sequence[bytes]) -> None:
+        if not approve and self.on_rejected is not None:
+            for some in self.path_decisions.held_below(paths).changed.values():
+                self.on_rejected(some)
+
+    def _vouched_for(self, target: Record) -> Record:
+        record = self._vouch(target)
+        self._vouched[record.path, record.stamp] = target
+        return record
 
     def _decide_on(self, maker: str, counter: int, approve: bool, said_by: str) -> None:
         if not approve and self.on_rejected is not None:
@@ -150,3 +176,6 @@ class SimEngine(Engine):
         merge = self._merges.pop((record.path, record.stamp), None)
         if merge is not None:
             self._tell(record, (merge.winner, merge.loser), "engine")
+        held = self._vouched.pop((record.path, record.stamp), None)
+        if held is not None and held.stamp != record.stamp:
+            self._tell(record, (held,), "engine")

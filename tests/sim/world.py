@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from random import Random
 from types import MappingProxyType
@@ -23,7 +23,8 @@ from typing import Any
 from blake3 import blake3
 
 from dir_sync.core.events import Decided
-from dir_sync.core.model import Kind
+from dir_sync.core.model import Kind, parent_of
+from dir_sync.core.safeguard.brake import covers
 from tests.sim.at_rest import AtRest
 from tests.sim.broken import Broken
 from tests.sim.conflicts import Conflicts
@@ -125,19 +126,35 @@ class World:
     def decide(self, node: Node, epoch: int, approve: bool) -> None:
         if not node.alive or node.epoch != epoch or not holds_something(node):
             return
+        # Its own generator: a world in which nothing is held is the same as before there were decisions about paths.
+        rng = Random(f"paths {self.options.seed} {self.us}")
+        if rng.random() < 0.7 and (paths := self._some_held(node, rng)):
+            self.stats["decisions about paths"] += 1
+            self.note(f"{node.name}: {paths!r} are {'approved' if approve else 'rejected'}")
+            self.loop.post(node, node.epoch, Decided(approve, paths))
+            self.at(rng.randint(0, 20_000_000), self.decide, node, epoch, rng.random() < 0.5)
+            return
         self.loop.post(node, node.epoch, Decided(approve))
 
-    def decided(self, node: Node, approve: bool) -> None:
+    def _some_held(self, node: Node, rng: Random) -> tuple[bytes, ...]:
+        """Some paths that a node holds, or a folder of them, or what is in a folder that is held as one."""
+        brakes, tree = node.engine.brakes, node.index.tree
+        held = {path for paths in brakes.peers.held().values() for path in paths} | set(brakes.own.held)
+        held |= {below for path in brakes.own.held for below in tree.live_paths(path)}
+        some = rng.sample(sorted(held), rng.randint(1, max(1, len(held) - 1)))
+        return tuple((parent_of(path) or path) if rng.random() < 0.2 else path for path in some)
+
+    def decided(self, node: Node, approve: bool, paths: Collection[bytes]) -> None:
         """What a node holds of its own losses is approved or rejected, by its user or by that of another node."""
         self.note(f"{node.name}: what is held is {'approved' if approve else 'rejected'}")
         if not approve:
-            for held in node.engine.brakes.own.held:
+            for held in paths:
                 for path in node.index.tree.live_paths(held):
                     others = (other.index.rows.get(path) for other in self.nodes if other is not node and other.alive)
                     if not any(row is not None and row.record.kind != Kind.ABSENT for row in others):
                         self.locals.pop(path, None)  # only this node knew of it, and forgets
             node.rejected = True
-        node.wiped.clear()
+        node.wiped = {path for path in node.wiped if not covers(paths, path)}
 
     def run_to_rest(self, what: str) -> None:
         end = self.us + _REST_WITHIN_US

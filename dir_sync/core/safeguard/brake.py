@@ -49,6 +49,7 @@ class Brake:
     held_files: int = 0
     held_bytes: int = 0
     counter: int = 0  # decisions about the held losses name exactly this counter; others are about changes of this node
+    stays: bool = False  # a person decided about some of them: the others wait for a person, however few they are
 
     def holds(self, path: bytes) -> bool:
         """True if `path`, or a folder above it, is held."""
@@ -80,6 +81,20 @@ class Brake:
             self.held_bytes += size
         self.missed.clear()
 
+    def stay_held(self) -> None:
+        """What is held waits for a person, however little it is: a person decided about some of it."""
+        self.stays = True
+
+    def split(self, folder: bytes, amounts: Mapping[bytes, tuple[int, int]]) -> None:
+        """Hold each path in a held folder by itself, as a person decides about some of them. `amounts`: files and bytes
+        of each. The folder itself stays held."""
+        files, size = self.held[folder]
+        self.held[folder] = 0, 0
+        new = {path: amount for path, amount in amounts.items() if path not in self.held}
+        self.held.update(new)
+        self.held_files += sum(amount[0] for amount in new.values()) - files
+        self.held_bytes += sum(amount[1] for amount in new.values()) - size
+
     def is_back(self, path: bytes) -> bool:
         """A held path exists again, or was settled in another way. True if nothing is held any more."""
         if path not in self.held:
@@ -87,6 +102,7 @@ class Brake:
         files, size = self.held.pop(path)
         self.held_files -= files
         self.held_bytes -= size
+        self.stays = self.stays and bool(self.held)
         return not self.held
 
     def release(self) -> list[bytes]:
@@ -94,6 +110,7 @@ class Brake:
         paths = list(self.held)
         self.held.clear()
         self.held_files = self.held_bytes = 0
+        self.stays = False
         return paths
 
 

@@ -102,6 +102,7 @@ class HeldChanges:
     files: int = 0  # number of files when the brake engaged, including those removed before ...
     left: int = 0  # ... and without those
     shrunk_ms: int | None = None  # when a held change was last settled in another way
+    stays: bool = False  # a person decided about some of them: the others wait for a person, however few they are
 
     def brake(self, changes: dict[bytes, Change], has_rewrites: bool) -> None:
         self.is_braked = True
@@ -111,7 +112,9 @@ class HeldChanges:
     @property
     def due_again_ms(self) -> int | None:
         """When (ms) to check whether the held changes still are a disaster."""
-        return None if self.shrunk_ms is None or not self.changes else self.shrunk_ms + _SHRUNK_MS
+        if self.shrunk_ms is None or self.stays or not self.changes:
+            return None
+        return self.shrunk_ms + _SHRUNK_MS
 
 
 @mutable

@@ -321,6 +321,10 @@ class PeerBrake:
         """True if a change of this file waits or is held."""
         return path in self._at
 
+    def link_of(self, path: bytes) -> str | None:
+        """The link that brought the change of this file that waits or is held; None: there is none."""
+        return self._at.get(path)
+
     def change_at(self, path: bytes) -> tuple[str, bool, int] | None:
         """The change of a file that waits or is held: its maker, whether it is held, and when (ms) the burst is judged;
         None: there is none."""
@@ -346,8 +350,15 @@ class PeerBrake:
         held.shrunk_ms = now_ms
         if held.changes:
             return []
-        held.is_braked = False
+        held.is_braked = held.stays = False
         return [link]
+
+    def stay_held(self, path: bytes) -> str:
+        """A person decides about this held path alone: what else its link brought stays held, however little it is.
+        Returns the link."""
+        link = self._at[path]
+        self._bursts[link].held.stays = True
+        return link
 
     def held(self) -> dict[str, dict[bytes, int]]:
         """By maker: the paths and the counters of their changes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from dir_sync.core.events import Decided, PeerDown, PeerUp, Received
@@ -63,7 +65,7 @@ class Scene:
         found = (self.node.index.rows.get(b"%d" % number) for number in range(FILES))
         return [row for row in found if row is not None and row.record.kind == Kind.FILE]
 
-    def gone(self, numbers: range, maker: str, *, counter: int | None = None) -> tuple[Record, ...]:
+    def gone(self, numbers: Iterable[int], maker: str, *, counter: int | None = None) -> tuple[Record, ...]:
         """Tombstones of these files, made in knowledge of them."""
         out = []
         for number in numbers:
@@ -325,3 +327,34 @@ def test_losses_of_a_peer_that_are_approved_here(scene: Scene) -> None:
     scene.tell("aa", scene.gone(range(250, FILES), "aa"))
     scene.run()
     assert scene.left > 50
+
+
+def test_what_a_third_node_removes_itself_is_its_own_change(scene: Scene) -> None:
+    """As when a person there approved some of the held paths: these go here, too. The others stay held."""
+    scene.join_as_member("aa", "10.0.0.1")
+    scene.join_as_member("cc", "10.0.0.3")
+    scene.tell("aa", scene.gone(range(300), "aa"))
+    scene.run()
+    assert scene.is_held
+    before = scene.left
+    held = [int(path) for paths in scene.node.engine.brakes.peers.held().values() for path in paths]
+    scene.tell("cc", scene.gone(held[:5], "cc"))
+    scene.run()
+    assert scene.left == before - 5
+    assert scene.is_held
+    scene.restart()
+    scene.run()
+    assert scene.is_held
+    assert scene.left == before - 5
+
+
+@pytest.mark.parametrize("address", ["10.0.0.66", "10.0.0.67"])
+def test_a_second_id_gets_no_disaster_through_that_is_held(scene: Scene, address: str) -> None:
+    scene.join("ee", "10.0.0.66")
+    scene.join("ff", address)
+    scene.tell("ee", scene.gone(range(FILES), "ee"))
+    scene.run()
+    scene.tell("ff", scene.gone(range(FILES), "ff"))
+    scene.run()
+    assert scene.is_held
+    assert scene.left > MOST
