@@ -16,10 +16,6 @@ Schema = dict[str, tuple[str, str]]
 
 WITHOUT = {
     "run": "its log goes to stderr; `status --json` and `events --json` tell how it is doing",
-    "start": "it prints one line, the exit code says the same; `status --json` has the process",
-    "stop": "as `start`",
-    "restart": "as `start`",
-    "service": "the init system has its own: `systemctl show`",
     "completion": "it prints a script",
     "help": "it prints help",
     "version": "it prints one line",
@@ -95,7 +91,39 @@ _RULE: Schema = {
     "rule": ("text", ""),
 }
 
+_STARTED: Schema = {
+    "result": ("text", "`started`, `restarted`, `already running`"),
+    "folders": ("list", "what the node shares"),
+    "process": ("number|null", ""),
+    "log": ("text|null", "its log file; null if it ran already or a unit of systemd has it"),
+    "unit": ("text|null", "the unit of systemd that runs it"),
+    "paused": ("list", "why it waits for a folder"),
+}
+
 SCHEMAS: dict[str, Schema] = {
+    "start": _STARTED,
+    "stop": {
+        **_each(
+            "stopped",
+            "the nodes that ended; none ran if it is empty",
+            {
+                "folders": ("list", ""),
+                "process": ("number", ""),
+                "unit": ("text|null", "the unit of systemd that starts it again at the next boot"),
+            },
+        ),
+    },
+    "restart": _STARTED,
+    "service": {
+        "action": ("text", "`install`, `remove`, `status`"),
+        "by": ("text", "`systemd`, `systemd of the user`, `openrc`, `cron`"),
+        "file": ("text|null", "of the service; null for a line of cron, and with --print"),
+        "text?": ("text", "with --print: what would be in the file"),
+        "left_to_do?": ("text|null", "install: a command that you have to run, so that it runs without a login"),
+        "at_boot?": ("bool", "status"),
+        "state?": ("text", "status: in the words of systemd, or `active`, `no node runs`"),
+        "runs?": ("bool", "status"),
+    },
     "status": {"*": ("any", "see [output](#output)")},
     "doctor": {
         "folder": ("text", "as it was typed; empty: none was examined"),

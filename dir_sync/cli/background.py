@@ -1,6 +1,6 @@
 """The commands ``start``, ``stop`` and ``restart``: a node that goes on when the terminal is closed.
 
-In:   the words after the command. Out: lines on stdout, and an exit code.
+In:   the words after the command. Out: lines on stdout or one JSON object, and an exit code.
 Rule: ``start`` returns when the node is ready, or says why it is not. A node that runs is told by the lock of its folder and its
 control socket. ``restart`` ends nothing before the new command line is found to be right.
 """
@@ -11,6 +11,7 @@ import argparse
 import os
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -20,7 +21,8 @@ from dir_sync.cli.asked import Asked, default_file, read_asked
 from dir_sync.cli.launch import launch
 from dir_sync.cli.names import is_named
 from dir_sync.cli.options import run_parser
-from dir_sync.cli.parser import Parser, checked, examples_of
+from dir_sync.cli.parser import Parser, add_json, checked, examples_of
+from dir_sync.cli.results import tell
 from dir_sync.cli.running_nodes import Node, node_of, node_of_file, restart_unit
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
@@ -28,15 +30,23 @@ from dir_sync.core.preserve import Part
 from dir_sync.folder import root
 from dir_sync.folder.processes import owner_name
 from dir_sync.folder.user_state import state_path
+from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import listed
 from dir_sync.reporting.output import say
 
-__all__ = ["default_log", "ends", "owner_against", "restart", "start", "stop"]
+__all__ = ["Done", "default_log", "ends", "owner_against", "restart", "start", "started", "stop"]
 
 _READY_S = 60
 _ENDED_S = 30.0
-_WAIT = ("timeout",)
+_OWN = ("timeout", "json")
+
+
+class Done(NamedTuple):
+    """What a command did: for programs, and as lines for people."""
+
+    answer: Answer
+    lines: tuple[str, ...]
 
 
 def start(argv: list[str]) -> int:
@@ -54,11 +64,17 @@ def start(argv: list[str]) -> int:
         "start ~/shared",
         "start DIR... [options of a node]",
     )
-    _add_wait(add_node_words(parser, "the folders to share"))
-    seconds = parser.parse_args(argv).timeout
-    words = of_typed(parser, argv, here(), _WAIT)
-    asked = read_asked(words.line)
-    return _start(words, asked, seconds)
+    _add_own(add_node_words(parser, "the folders to share"))
+    given = parser.parse_args(argv)
+    words = of_typed(parser, argv, here(), _OWN)
+    done = started(words, given.timeout)
+    tell(given.json, done.answer, done.lines)
+    return config.OK
+
+
+def started(words: Words, seconds: int = _READY_S) -> Done:
+    """Start a node with these words, unless it runs. ConfigError."""
+    return _start(words, read_asked(words.line), seconds)
 
 
 def stop(argv: list[str]) -> int:
@@ -76,17 +92,23 @@ def stop(argv: list[str]) -> int:
     parser.add_argument("folders", metavar="DIR", nargs="*", help="the shared folder, or all of that node")
     parser.add_argument("--config", metavar="FILE", help="the node that runs with this configuration file")
     parser.add_argument("-h", "--help", action="help", help="print this help and exit")
+    add_json(parser)
     given = parser.parse_args(argv)
     nodes = _running(parser, given.folders, given.config)
+    stopped: list[Answer] = []
     if not nodes:
-        say(f"no node is running for {_named(given.folders, given.config)}")
+        tell(given.json, {"stopped": stopped}, [f"no node is running for {_named(given.folders, given.config)}"])
         return config.OK
     for node in nodes:
         _check_all_named(node, given.folders)
     for node in nodes:
         ends(node)
-        again = f"; {node.unit} starts it again at the next boot" if node.unit else ""
-        say(f"stopped: {_folders(node)} (process {node.number}){again}")
+        stopped.append({"folders": _shown(node.folders), "process": node.number, "unit": node.unit or None})
+        if not given.json:  # each as soon as it has ended: the next one may take long
+            again = f"; {node.unit} starts it again at the next boot" if node.unit else ""
+            say(f"stopped: {_folders(node)} (process {node.number}){again}")
+    if given.json:
+        tell(True, {"stopped": stopped}, ())
     return config.OK
 
 
@@ -105,16 +127,22 @@ def restart(argv: list[str]) -> int:
         "restart ~/shared",
         "restart DIR... [options of a node]",
     )
-    _add_wait(add_node_words(parser, "the folders that are shared"))
+    _add_own(add_node_words(parser, "the folders that are shared"))
     given = parser.parse_args(argv)
+    done = _restarted(parser, given, argv)
+    tell(given.json, done.answer, done.lines)
+    return config.OK
+
+
+def _restarted(parser: Parser, given: argparse.Namespace, argv: list[str]) -> Done:
     seconds = given.timeout
-    typed = of_typed(parser, argv, here(), _WAIT)
+    typed = of_typed(parser, argv, here(), _OWN)
     nodes = _running(parser, given.folders, given.config)
     if len(nodes) > 1:
         raise ConfigError("these folders are shared by several nodes: restart one after the other", config.USAGE)
     if not nodes:
-        say(f"no node was running for {_named(given.folders, given.config)}")
-        return _start(typed, read_asked(typed.line), seconds)
+        done = started(typed, seconds)
+        return Done(done.answer, (f"no node was running for {_named(given.folders, given.config)}", *done.lines))
     node = nodes[0]
     is_as_before = not set(typed.options) - {"config"}
     if node.unit:
@@ -123,8 +151,16 @@ def restart(argv: list[str]) -> int:
                 f"{node.unit} has the options of this node: to change them, run 'service install' with others"
             )
         restart_unit(node)
-        say(f"restarted: {_folders(node)} ({node.unit})")
-        return config.OK
+        new = node_of(node.folders[0]) if node.folders else None
+        answer = {
+            "result": "restarted",
+            "folders": _shown(node.folders),
+            "process": None if new is None else new.number,
+            "log": None,
+            "unit": node.unit,
+            "paused": [],
+        }
+        return Done(answer, (f"restarted: {_folders(node)} ({node.unit})",))
     if node.owner != os.geteuid():
         raise ConfigError(f"that node runs as {owner_name(f'/proc/{node.number}')}: run this as that user")
     words, key_file = (_words_of(node), node.key_file) if is_as_before else (typed, "")
@@ -133,16 +169,17 @@ def restart(argv: list[str]) -> int:
     _check_all_named(node, [one.folder for one in asked.configs])
     ends(node)
     try:
-        return _start(words, asked, seconds, key_file)
+        done = _start(words, asked, seconds, key_file)
     except ConfigError as error:
         raise ConfigError(f"the node is stopped, and did not start again: {error}", error.exit_code) from None
+    return Done(done.answer | {"result": "restarted"}, done.lines)
 
 
-def _start(words: Words, asked: Asked, seconds: int, key_file: str = "") -> int:
+def _start(words: Words, asked: Asked, seconds: int, key_file: str = "") -> Done:
     configs = asked.configs
     folders = [one.folder for one in configs]
-    if _is_running(folders):
-        return config.OK
+    if running := _running_already(folders):
+        return running
     for one in configs:
         if against := owner_against(one):
             raise ConfigError(against)
@@ -158,33 +195,49 @@ def _start(words: Words, asked: Asked, seconds: int, key_file: str = "") -> int:
     found = launch(words.line, seconds, key_file)
     log = show(os.fsencode(log_file))
     if found.is_ready:
-        shown = listed([show(os.fsencode(folder)) for folder in folders])
-        say(f"started: {shown} (process {found.process}); log: {log}")
-        for folder in folders:
-            if reason := root.paused(folder):
-                say(f"paused: {reason}; it will resume by itself")
-        return config.OK
+        paused = [reason for folder in folders if (reason := root.paused(folder))]
+        answer = {
+            "result": "started",
+            "folders": _shown(folders),
+            "process": found.process,
+            "log": log,
+            "unit": None,
+            "paused": paused,
+        }
+        lines = [f"started: {listed(_shown(folders))} (process {found.process}); log: {log}"]
+        return Done(answer, (*lines, *(f"paused: {reason}; it will resume by itself" for reason in paused)))
     if found.exit_code is None:
         raise ConfigError(f"not ready after {seconds} s: process {found.process} goes on; log: {log}", config.TIMEOUT)
-    if _is_running(folders):  # another 'start' was a moment faster
-        return config.OK
+    if running := _running_already(folders):  # another 'start' was a moment faster
+        return running
     raise ConfigError(found.reason, config.USAGE if found.exit_code == config.USAGE else config.ENVIRONMENT)
 
 
-def _is_running(folders: Sequence[str]) -> bool:
-    """True if one node shares all of them, which is then said. ConfigError if one shares some of them."""
+def _running_already(folders: Sequence[str]) -> Done | None:
+    """That one node shares all of them; None: none does. ConfigError if one shares some of them."""
     nodes = {folder: node for folder in folders if (node := node_of(folder)) is not None}
     if not nodes:
-        return False
+        return None
     first = next(iter(nodes.values()))
     if len(nodes) == len(folders) and len({node.number for node in nodes.values()}) == 1:
-        shown = listed([show(os.fsencode(folder)) for folder in folders])
-        say(f"already running: {shown} (process {first.number}); with other options: restart")
-        return True
+        answer = {
+            "result": "already running",
+            "folders": _shown(folders),
+            "process": first.number,
+            "log": None,
+            "unit": first.unit or None,
+            "paused": [],
+        }
+        shown = listed(_shown(folders))
+        return Done(answer, (f"already running: {shown} (process {first.number}); with other options: restart",))
     raise ConfigError(
         f"a node (process {first.number}) shares {_folders(first)} already, and not all that is named here: end it first:"
         f" {shell.command('stop', *first.folders)}"
     )
+
+
+def _shown(folders: Sequence[str]) -> list[str]:
+    return [show(os.fsencode(folder)) for folder in folders]
 
 
 def ends(node: Node) -> None:
@@ -291,14 +344,14 @@ def _check_all_named(node: Node, folders: Sequence[str]) -> None:
 
 
 def _folders(node: Node) -> str:
-    return listed([show(os.fsencode(folder)) for folder in node.folders]) or "its folders"
+    return listed(_shown(node.folders)) or "its folders"
 
 
 def _named(folders: Sequence[str], file: str | None) -> str:
     return listed([show(os.fsencode(one)) for one in folders or [file or default_file()]])
 
 
-def _add_wait(group: argparse._ArgumentGroup) -> None:
+def _add_own(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--timeout",
         metavar="TIME",
@@ -306,6 +359,7 @@ def _add_wait(group: argparse._ArgumentGroup) -> None:
         default=_READY_S,
         help="wait at most TIME until it is ready (default: 60s)",
     )
+    group.add_argument("--json", action="store_true", help="print one JSON object, for programs")
 
 
 def _seconds(text: str) -> int:

@@ -1,6 +1,6 @@
 """The command ``service``: a node that is started at each boot, by systemd, OpenRC or cron.
 
-In:   the words after the command. Out: lines on stdout, an exit code, and the file of a service.
+In:   the words after the command. Out: lines on stdout or one JSON object, an exit code, and the file of a service.
 Rule: what is installed is found again by the folder alone, also when that is gone. Where something fails, the line says what was
 done and what is left to do.
 Used by: entry.
@@ -20,27 +20,29 @@ from blake3 import blake3
 from dir_sync import config
 from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, here, of_typed
 from dir_sync.cli.asked import Asked, read_asked
-from dir_sync.cli.background import ends, start
+from dir_sync.cli.background import Done, ends, started
 from dir_sync.cli.boot_files import Service, cron_line, openrc_script, unit
 from dir_sync.cli.options import KEY_FILE
 from dir_sync.cli.parser import Parser, examples_of
+from dir_sync.cli.results import tell
 from dir_sync.cli.running_nodes import node_of, output_of, systemctl
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.named import NamedTuple
 from dir_sync.folder.user_state import state_path
+from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
-from dir_sync.reporting.output import say
 
 __all__ = ["service"]
 
 _ACTIONS = ("install", "remove", "status")
-_OWN = ("system", "user", "print")
+_OWN = ("system", "user", "print", "json")
 _SYSTEMD = "/run/systemd/system"
 _SYSTEM_UNITS = "/etc/systemd/system"
 _OPENRC = "/sbin/openrc-run"
 _INIT_SCRIPTS = "/etc/init.d"
 _LOW_PORTS = 1024
+_BY = {"systemd": "systemd", "user": "systemd of the user", "openrc": "openrc", "cron": "cron"}
 
 
 class _Init(NamedTuple):
@@ -73,6 +75,7 @@ def service(argv: list[str]) -> int:
     basic.add_argument("--system", action="store_true", help="a service of the machine (needs root)")
     basic.add_argument("--user", metavar="NAME", help="whose node the machine starts (default: the owner of DIR)")
     basic.add_argument("--print", action="store_true", help="print what would be installed, and do nothing")
+    basic.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     action, argv = (argv[0], argv[1:]) if argv and argv[0] in _ACTIONS else ("", argv)
     given = parser.parse_args(argv)
     if not action and not given.folders:
@@ -83,10 +86,15 @@ def service(argv: list[str]) -> int:
         raise ConfigError("a service of the machine needs root: run this with sudo")
     words = of_typed(parser, argv, here(), _OWN)
     init = _init(given.system or os.geteuid() == 0)
+    code = config.OK
     if action == "install":
-        return _install(init, words, given.user or "", given.print)
-    name = _name(words)
-    return _remove(init, name, words) if action == "remove" else _status(init, name, words)
+        done = _install(init, words, given.user or "", given.print)
+    elif action == "remove":
+        done = _remove(init, _name(words), words)
+    else:
+        done, code = _status(init, _name(words), words)
+    tell(given.json, {"action": action, "by": _BY[init.kind], **done.answer}, done.lines)
+    return code
 
 
 def _init(is_system: bool) -> _Init:
@@ -113,7 +121,7 @@ def _name(words: Words) -> str:
 # --- install ----------------------------------------------------------------------------------------------------------
 
 
-def _install(init: _Init, words: Words, user: str, only_print: bool) -> int:
+def _install(init: _Init, words: Words, user: str, only_print: bool) -> Done:
     if FOR_ONE_START & words.options.keys():
         raise ConfigError("--join and --new are for one start: join first, then install the service", config.USAGE)
     if KEY_FILE in os.environ and os.environ[KEY_FILE] and "config" not in words.options:
@@ -121,15 +129,14 @@ def _install(init: _Init, words: Words, user: str, only_print: bool) -> int:
     made = _service(init, words, read_asked(words.line), user)
     text = {"openrc": openrc_script, "cron": cron_line}.get(init.kind, unit)(made)
     if only_print:
-        say(text.rstrip("\n"))
-        return config.OK
+        return Done({"file": None, "text": text}, (text.rstrip("\n"),))
     if init.kind == "cron":
         return _install_cron(made, text)
     os.makedirs(init.folder, 0o755, exist_ok=True)
     _make_state(made)
     path = init.path(made.name)
     _write(path, text, 0o755 if init.kind == "openrc" else 0o644)
-    _end_others(made)
+    stopped = _end_others(made)
     try:
         if init.kind == "openrc":
             output_of("rc-update", "add", made.name, "default")
@@ -141,10 +148,14 @@ def _install(init: _Init, words: Words, user: str, only_print: bool) -> int:
             systemctl("restart", f"{made.name}.service", is_user=is_user)  # it returns when the node is ready
     except ConfigError as error:
         raise ConfigError(f"{show(os.fsencode(path))} is written, but the service does not run: {error}") from None
-    say(f"installed, and running: {show(os.fsencode(path))}")
-    if init.kind == "user" and (command := _linger()):
-        say(f"it ends when you log out, and starts when you log in; for the time between and for each boot: {command}")
-    return config.OK
+    shown = show(os.fsencode(path))
+    lines = [*stopped, f"installed, and running: {shown}"]
+    command = _linger() if init.kind == "user" else ""
+    if command:
+        lines.append(
+            f"it ends when you log out, and starts when you log in; for the time between and for each boot: {command}"
+        )
+    return Done({"file": shown, "left_to_do": command or None}, tuple(lines))
 
 
 def _service(init: _Init, words: Words, asked: Asked, user: str) -> Service:
@@ -177,13 +188,16 @@ def _make_state(made: Service) -> None:
             os.chown(path, owner.pw_uid, owner.pw_gid)
 
 
-def _end_others(made: Service) -> None:
-    """A node that was started in another way has the folder; two cannot have it."""
+def _end_others(made: Service) -> list[str]:
+    """A node that was started in another way has the folder; two cannot have it. What was ended, for people."""
+    lines = []
     for folder in made.folders:
         node = node_of(folder)
         if node is not None and node.unit != f"{made.name}.service":
             ends(node)
-            say(f"stopped: process {node.number}, which shared {show(os.fsencode(folder))}: the service does that now")
+            shown = show(os.fsencode(folder))
+            lines.append(f"stopped: process {node.number}, which shared {shown}: the service does that now")
+    return lines
 
 
 def _linger() -> str:
@@ -198,7 +212,7 @@ def _linger() -> str:
     return ""
 
 
-def _install_cron(made: Service, line: str) -> int:
+def _install_cron(made: Service, line: str) -> Done:
     try:
         others = [one for one in _crontab() if f"# {made.name}:" not in one]
         _set_crontab([*others, line])
@@ -207,21 +221,24 @@ def _install_cron(made: Service, line: str) -> int:
             f"there is neither systemd nor OpenRC nor cron here ({error}): let your system run this at each boot:"
             f" {shlex.join([*made.program, 'start', *made.words.line])}"
         ) from None
-    say("installed as a line of your crontab, for each boot")
-    return start(made.words.line)
+    told = "installed as a line of your crontab, for each boot"
+    try:
+        done = started(made.words)
+    except ConfigError as error:
+        raise ConfigError(f"{told}; but now: {error}", error.exit_code) from None
+    return Done({"file": None, "left_to_do": None}, (told, *done.lines))
 
 
 # --- remove, status ---------------------------------------------------------------------------------------------------
 
 
-def _remove(init: _Init, name: str, words: Words) -> int:
+def _remove(init: _Init, name: str, words: Words) -> Done:
     if init.kind == "cron":
         lines = _crontab()
         if not any(f"# {name}:" in one for one in lines):
             raise ConfigError(_none(words))
         _set_crontab([one for one in lines if f"# {name}:" not in one])
-        say("removed from your crontab; a node that runs goes on until 'stop'")
-        return config.OK
+        return Done({"file": None}, ("removed from your crontab; a node that runs goes on until 'stop'",))
     path = init.path(name)
     if not os.path.exists(path):
         raise ConfigError(_none(words))
@@ -234,27 +251,32 @@ def _remove(init: _Init, name: str, words: Words) -> int:
         systemctl("disable", "--now", f"{name}.service", is_user=is_user)
         os.unlink(path)
         systemctl("daemon-reload", is_user=is_user)
-    say(f"removed: {show(os.fsencode(path))}")
-    return config.OK
+    shown = show(os.fsencode(path))
+    return Done({"file": shown}, (f"removed: {shown}",))
 
 
-def _status(init: _Init, name: str, words: Words) -> int:
+def _status(init: _Init, name: str, words: Words) -> tuple[Done, int]:
     path = init.path(name) if init.kind != "cron" else ""
     if not (any(f"# {name}:" in one for one in _crontab()) if init.kind == "cron" else os.path.exists(path)):
         raise ConfigError(_none(words))
-    say(f"installed: {show(os.fsencode(path)) if path else 'a line of your crontab'}")
+    shown = show(os.fsencode(path)) if path else None
+    lines = [f"installed: {shown or 'a line of your crontab'}"]
     if init.kind in ("systemd", "user"):
         about = systemctl("show", "--property=ActiveState,UnitFileState,StatusText", f"{name}.service",
                           is_user=init.kind == "user")  # fmt: skip
         found = dict(line.partition("=")[::2] for line in about.splitlines())
-        say(f"at each boot: {'yes' if found.get('UnitFileState') == 'enabled' else 'no'}")
+        is_on = found.get("UnitFileState") == "enabled"
         state, text = found.get("ActiveState", "unknown"), found.get("StatusText", "")
-        say(f"now: {state}" + (f" ({text})" if text else ""))
-        return config.OK if state in ("active", "reloading") else config.UNFINISHED
-    paths = words.paths
-    runs = bool(paths) and all(node_of(os.path.realpath(one)) is not None for one in paths)
-    say(f"now: {'active' if runs else 'no node runs'}")
-    return config.OK if runs or not paths else config.UNFINISHED
+        runs = state in ("active", "reloading")
+        lines += [f"at each boot: {'yes' if is_on else 'no'}", f"now: {state}" + (f" ({text})" if text else "")]
+    else:
+        is_on = True
+        runs = bool(words.paths) and all(node_of(os.path.realpath(one)) is not None for one in words.paths)
+        state = "active" if runs else "no node runs"
+        lines.append(f"now: {state}")
+    is_fine = runs or (init.kind not in ("systemd", "user") and not words.paths)
+    answer: Answer = {"file": shown, "at_boot": is_on, "state": state, "runs": runs}
+    return Done(answer, tuple(lines)), config.OK if is_fine else config.UNFINISHED
 
 
 def _none(words: Words) -> str:

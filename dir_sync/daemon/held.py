@@ -98,7 +98,7 @@ def paths_meant(share: Share, peers: ConnectedPeers, typed: Iterable[list[bytes]
         unknown = share.engine.path_decisions.held_below(meanings).unknown
         path = next((one for one in meanings if one not in unknown), None)
         if path is None:
-            raise ConfigError(f"nothing is held{_elsewhere(share, peers)} at {show(meanings[0])}; nothing was decided")
+            raise ConfigError(f"nothing is held{_elsewhere(share, peers)} at {show(meanings[-1])}; nothing was decided")
         found[path] = None
     return tuple(found)
 

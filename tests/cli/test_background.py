@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import shutil
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -24,6 +25,7 @@ from dir_sync.core.preserve import Part
 from dir_sync.folder.processes import Process
 from dir_sync.folder.started import started
 from tests.cli.background_kit import ROOT, Machine, wait_for
+from tests.json_schemas import faults
 
 NOBODY = 65534
 
@@ -113,6 +115,28 @@ def test_start_while_it_runs_says_so_and_stop_while_none_runs_too(machine: Machi
     assert f"stopped: {machine.shared} (process {number})" in machine.ok("stop", "shared")
     assert _is_over(number)
     assert "no node is running" in machine.ok("stop", "shared")
+
+
+def test_each_command_as_json(machine: Machine) -> None:
+    def ask(name: str, *words: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(machine.ok(name, "shared", "--json", *words))
+        assert not faults(name, answer)
+        return answer
+
+    assert ask("stop") == {"stopped": []}
+    options = machine.options()
+    first = ask("start", *options)
+    assert (first["result"], first["folders"]) == ("started", [str(machine.shared)])
+    assert first["process"] == machine.node()
+    assert Path(first["log"]).is_file()
+    again = ask("start", *options)
+    assert (again["result"], again["process"]) == ("already running", first["process"])
+    second = ask("restart")
+    assert second["result"] == "restarted"
+    assert second["process"] == machine.node() != first["process"]
+    assert ask("stop")["stopped"] == [{"folders": [str(machine.shared)], "process": second["process"], "unit": None}]
+    done = machine.run("start", "nowhere", "--json")
+    assert (done.returncode, "no such folder" in json.loads(done.stdout)["error"]) == (2, True)
 
 
 def test_two_starts_at_once_make_one_node(machine: Machine) -> None:

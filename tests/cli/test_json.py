@@ -192,7 +192,7 @@ def test_all_commands_about_a_folder(pair: Pair, run: Run, tmp_path: Path) -> No
 
 
 NASTY = [b"caf\xe9", b"back\\slash", b"two\nlines \\n", "dir\u202e ä".encode(), b"\\xe9"]
-TAKES_A_PATH = {"history", "ignore", "restore", "why"}
+TAKES_A_PATH = {"approve", "history", "ignore", "reject", "restore", "why"}
 
 
 def test_these_commands_take_a_path() -> None:
@@ -222,6 +222,9 @@ def test_a_printed_name_can_be_given_back_to_every_command(pair: Pair, run: Run,
     assert one_of(run("why", pair.dir, printed))["path"] == printed
     code, found = run("ignore", pair.dir, printed)
     assert (code, [one["path"] for one in found[0]["paths"]]) == (4, [printed])
+    for word in ("approve", "reject"):  # tests/cli/test_deciding.py and tests/daemon/test_requests.py have what is held
+        code, found = run(word, pair.dir, printed)
+        assert (code, found[0]["error"]) == (1, f"nothing is held at {printed}; nothing was decided")
     assert [one["path"] for one in one_of(run("restore", pair.dir, printed))["restored"]] == [printed]
     with open(here, "rb") as file:
         assert file.read() == b"one"

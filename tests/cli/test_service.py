@@ -3,17 +3,21 @@ is the real one, where there is one."""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dir_sync import cli
 from dir_sync.cli import boot_files, service
 from dir_sync.cli.absolute import Words
+from dir_sync.cli.background import Done
+from tests.json_schemas import faults
 
 FAKE = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$CALLS"
@@ -51,13 +55,13 @@ class Host:
             monkeypatch.setattr(service, name, str(place / "nothing"))
         for name in ("_SYSTEM_UNITS", "_INIT_SCRIPTS"):
             monkeypatch.setattr(service, name, str(place / name))
-        monkeypatch.setattr(service, "start", lambda words: self.note("start", *words))
+        monkeypatch.setattr(service, "started", lambda words: self.started(*words.line))
         monkeypatch.chdir(place)
 
-    def note(self, *words: str) -> int:
+    def started(self, *words: str) -> Done:
         with self.calls_file.open("a") as file:
-            file.write(f"{shlex.join(words)}\n")
-        return 0
+            file.write(f"{shlex.join(['start', *words])}\n")
+        return Done({}, ("started",))
 
     def has(self, name: str, user: bool = False) -> None:
         self._monkeypatch.setattr(service, name, str(self.place))
@@ -201,6 +205,28 @@ def test_a_path_that_no_unit_can_hold(host: Host, capsys: pytest.CaptureFixture[
     assert cli.main(["service", "install", str(folder)]) == 1
     assert "cannot stand in a file" in capsys.readouterr().err
     assert not host.units()
+
+
+@pytest.mark.parametrize("by", ["systemd", "cron"])
+def test_each_action_as_json(host: Host, capsys: pytest.CaptureFixture[str], by: str) -> None:
+    if by == "systemd":
+        host.has("_SYSTEMD")
+
+    def ask(code: int, action: str, *words: str) -> dict[str, Any]:
+        assert cli.main(["service", action, str(host.folder), "--json", *words]) == code
+        answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+        assert not faults("service", answer)
+        return answer
+
+    printed = ask(0, "install", "--print")
+    assert ("ExecStart=" if by == "systemd" else "@reboot") in printed["text"]
+    made = ask(0, "install", "--name", "x")
+    assert (made["action"], made["by"], made["file"] is None) == ("install", by, by == "cron")
+    state = ask(0 if by == "systemd" else 4, "status")
+    assert (state["runs"], state["state"]) == ((True, "active") if by == "systemd" else (False, "no node runs"))
+    assert ask(0, "remove")["file"] == made["file"]
+    assert "no service is installed" in ask(1, "remove")["error"]
+    assert "--json" not in "".join(host.calls())
 
 
 def test_without_systemd_cron_does_it(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
