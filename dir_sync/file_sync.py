@@ -16,10 +16,8 @@ from dir_sync.core.jobs import (
     DeltaJob,
     DiscardJob,
     Job,
-    KeepTextsJob,
     ListJob,
     LookJob,
-    MergeJob,
     PatchJob,
     PruneJob,
     ReadJob,
@@ -30,6 +28,7 @@ from dir_sync.core.jobs import (
     Version,
 )
 from dir_sync.core.names import HISTORY, STAGING, STATE
+from dir_sync.core.text_jobs import KeepTextsJob, MergeJob
 from dir_sync.core.verify import VerifyJob
 from dir_sync.files import scanner, texts
 from dir_sync.files.appends import Appends

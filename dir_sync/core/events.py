@@ -14,17 +14,16 @@ from dir_sync.core.jobs import (
     Job,
     Listed,
     Looked,
-    Merged,
     Pruned,
     ReadDone,
     Rechecked,
     Signed,
     Staged,
-    TextsRead,
 )
 from dir_sync.core.messages import Have, HaveRequest, Hello, History, HistoryRequest, Loser, Message
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.notes import Note
+from dir_sync.core.text_jobs import Merged, TextsRead
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.verify import Verified
 

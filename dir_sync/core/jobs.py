@@ -1,8 +1,9 @@
 """Jobs for the disk workers: each job, its parts, and the event that answers it.
 
 In: nothing. Out: frozen values. The engine orders jobs (as effects), `file_sync` and the modules in `files` perform
-them, and the answer returns to the engine as an event. A job without an answer says so. May import: core.attributes,
-core.looks, core.model, core.verify, and of core.wire the pieces of content that a read returns.
+them, and the answer returns to the engine as an event. A job without an answer says so. Those about texts that are merged
+are in `text_jobs`. May import: core.attributes, core.looks, core.model, core.text_jobs, core.verify, and of core.wire the
+pieces of content that a read returns.
 """
 
 from enum import Enum
@@ -11,6 +12,7 @@ from dir_sync.core.attributes import Attributes
 from dir_sync.core.looks import Folder, Grown, Listing, LookItem, MadeDelta, Seen
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.named import NamedTuple
+from dir_sync.core.text_jobs import KeepTextsJob, MergeJob
 from dir_sync.core.verify import VerifyJob
 from dir_sync.core.wire import Piece
 
@@ -338,47 +340,6 @@ class Rechecked(NamedTuple):
 
     versions: tuple[Version, ...]
     gone: tuple[bytes, ...]
-
-
-# Texts that are merged
-
-
-class Text(NamedTuple):
-    """A version of a small file whose content is kept, to be merged from."""
-
-    record: Record
-    at: bytes  # where its content is: a path in the tree, or a name in the history
-
-
-class KeepTextsJob(NamedTuple):
-    """Read small files, and compress those that are text. Answer: TextsRead."""
-
-    texts: tuple[Text, ...]
-    bulk: bool = True
-
-
-class TextsRead(NamedTuple):
-    """The contents, compressed, in order: b"" is no text, None could not be read as it was expected."""
-
-    texts: tuple[Text, ...]
-    packed: tuple[bytes | None, ...]
-
-
-class MergeJob(NamedTuple):
-    """Merge two texts (compressed, as `base`) that were made from `base`. Answer: Merged."""
-
-    path: bytes
-    base: bytes
-    winner: bytes
-    loser: bytes
-    bulk: bool = True
-
-
-class Merged(NamedTuple):
-    """`data`: the merged text; None: both sides changed the same lines, or it took too long."""
-
-    path: bytes
-    data: bytes | None
 
 
 Job = (

@@ -14,6 +14,16 @@ Fields that several kinds have, always with the same meaning:
 """
 
 from dir_sync.core.attributes import AttributesChanged
+from dir_sync.core.brake_notes import (
+    Decided,
+    HeldThere,
+    LossHeld,
+    LossHeldThere,
+    NothingHeld,
+    PeerHeld,
+    Safeguard,
+    StillHeld,
+)
 from dir_sync.core.merging import TextMerged
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.scope_notes import Adopted, BadRule, NoRoom, Reverted, RoomAgain, RulesChanged, ScopeProgress
@@ -339,61 +349,4 @@ class HistoryPruned(NamedTuple):
 HistoryChange = Conflict | TextMerged | WrittenLate | HistoryPruned
 
 
-# --- the safeguard ----------------------------------------------------------------------------------------------------
-
-
-class LossHeld(NamedTuple):
-    """`files` files vanished here while no node was running: `paths` paths are held, `path` is the first of them."""
-
-    path: bytes
-    files: int
-    paths: int
-
-
-class PeerHeld(NamedTuple):
-    """Changes that came through `peer` are held here: `held` of `files` files would go or be replaced, `path` first."""
-
-    path: bytes
-    peer: str
-    held: int
-    files: int
-
-
-class StillHeld(NamedTuple):
-    """Changes that came through `peer` were held when this node ended, and still are."""
-
-    peer: str
-
-
-class LossHeldThere(NamedTuple):
-    """`peer` holds the loss of `files` files that vanished in its own folder; `path` is the first of them."""
-
-    path: bytes
-    peer: str
-    files: int
-
-
-class HeldThere(NamedTuple):
-    """`peer` holds changes by `maker` to `files` files; `path` is the first. `maker` None: this node made them."""
-
-    path: bytes
-    peer: str
-    maker: str | None
-    files: int
-
-
-class Decided(NamedTuple):
-    """A person approved or rejected changes by `maker` to `files` files; `path` is the first."""
-
-    path: bytes
-    maker: str
-    files: int
-    is_approved: bool
-
-
-class NothingHeld(NamedTuple):
-    """So few changes are still held that they no longer look like a disaster; they are carried out."""
-
-
-Safeguard = LossHeld | PeerHeld | StillHeld | LossHeldThere | HeldThere | Decided | NothingHeld
 Note = LocalChange | PeerChange | Transfer | Progress | Trouble | HistoryChange | Safeguard | VerifyNote

@@ -14,10 +14,8 @@ from dir_sync.core.jobs import (
     ApplyJob,
     DeltaJob,
     DiscardJob,
-    KeepTextsJob,
     ListJob,
     LookJob,
-    MergeJob,
     PatchJob,
     PruneJob,
     ReadJob,
@@ -31,6 +29,7 @@ from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.notes import LocalChange, Note
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.taking import Taking
+from dir_sync.core.text_jobs import KeepTextsJob, MergeJob
 from dir_sync.core.watching.pending_looks import PendingLook, PendingLooks
 from dir_sync.engine.queues import Announcements, ListQueue, Losers, PlanQueue
 from dir_sync.engine.scan_state import ScanState

@@ -36,23 +36,11 @@ from dir_sync.core.events import (
     VerifyEnded,
     VerifyWanted,
 )
-from dir_sync.core.jobs import (
-    Applied,
-    DeltaDone,
-    Listed,
-    Looked,
-    Merged,
-    Pruned,
-    ReadDone,
-    Rechecked,
-    Signed,
-    Staged,
-    TextsRead,
-    Version,
-)
+from dir_sync.core.jobs import Applied, DeltaDone, Listed, Looked, Pruned, ReadDone, Rechecked, Signed, Staged, Version
 from dir_sync.core.messages import Message
 from dir_sync.core.model import PeerError
 from dir_sync.core.peers.contact import Contact
+from dir_sync.core.text_jobs import Merged, TextsRead
 from dir_sync.core.verify import Verified
 from dir_sync.engine.constants import CALM_MS, DELTA_KEEP_MS, RECHECK_MAX, RECHECK_MS, RETRY_MS, TELL_TOGETHER_MS
 from dir_sync.engine.machines import Machines

@@ -14,7 +14,7 @@ import zlib
 from blake3 import blake3
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import Cause, KeepTextsJob, Merged, MergeJob, Text, TextsRead
+from dir_sync.core.jobs import Cause
 from dir_sync.core.merging import common_version, includes, is_text, may_merge, merged, merger_of, with_loser
 from dir_sync.core.messages import Loser, Lost
 from dir_sync.core.mode import Mode
@@ -32,6 +32,7 @@ from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.reconcile import Offer, Take
+from dir_sync.core.text_jobs import KeepTextsJob, Merged, MergeJob, Text, TextsRead
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import MERGED
 from dir_sync.engine.mode_rules import ModeRules

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from dir_sync.core import limits
-from dir_sync.core.jobs import KeepTextsJob, Merged, MergeJob, Text, TextsRead
 from dir_sync.core.merging import is_text
+from dir_sync.core.text_jobs import KeepTextsJob, Merged, MergeJob, Text, TextsRead
 from dir_sync.ports import Disk, DiskError
 
 __all__ = ["merge", "merge_texts", "read", "unpacked"]

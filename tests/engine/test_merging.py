@@ -8,10 +8,11 @@ import pytest
 from blake3 import blake3
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import Cause, KeepTextsJob, Merged, MergeJob, Text, TextsRead, Version
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.messages import Lost
 from dir_sync.core.model import Kind, PeerError, Record, Stamp, Vector, leq
 from dir_sync.core.taking import Taking
+from dir_sync.core.text_jobs import KeepTextsJob, Merged, MergeJob, Text, TextsRead
 from dir_sync.engine.constants import MERGED
 from dir_sync.engine.merging import Merging
 from dir_sync.engine.stamps import Stamps

@@ -8,8 +8,8 @@ import zlib
 import pytest
 from blake3 import blake3
 
-from dir_sync.core.jobs import KeepTextsJob, Merged, MergeJob, Text, TextsRead
 from dir_sync.core.model import Kind, Record, unstamped
+from dir_sync.core.text_jobs import KeepTextsJob, Merged, MergeJob, Text, TextsRead
 from dir_sync.files.texts import merge_texts
 from tests.files.tools import file_sync
 from tests.sim.memory_disk import MemoryDisk

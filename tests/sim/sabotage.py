@@ -14,13 +14,14 @@ from unittest.mock import patch
 
 from dir_sync.core import content, limits, merging, notes, reconcile
 from dir_sync.core.events import Touched, Urgency
-from dir_sync.core.jobs import Cause, Merged
+from dir_sync.core.jobs import Cause
 from dir_sync.core.looks import Folder, Listing, LookOutcome, Seen
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join, made_from
 from dir_sync.core.peers import announce, standing
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.taking import Taking
+from dir_sync.core.text_jobs import Merged
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
 from dir_sync.disk import SpelledDisk
