@@ -68,6 +68,9 @@ class _Named(tuple[Any, ...]):
         return tuple(self)
 
 
+_Named.__annotations__.clear()  # who asks a class for the types of its fields gets no others
+
+
 def _constructor(kind: Any) -> staticmethod[..., Any]:
     """It takes the fields by position or by name, as the one of `collections.namedtuple`."""
     names, defaults = kind._fields, kind._field_defaults

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core.named import NamedTuple
+from dir_sync.core.notes import Scanned
 
 PACKAGE = Path(__file__).resolve().parents[2] / "dir_sync"
 
@@ -103,6 +104,10 @@ def test_each_class_is_one_of_its_own() -> None:
         class _Wrong(NamedTuple):
             a: int = 1
             b: int  # type: ignore[misc]
+
+
+def test_the_types_of_its_fields_are_known() -> None:
+    assert typing.get_type_hints(Scanned) == {"files": int, "size": int}
 
 
 def test_no_module_takes_the_slow_one() -> None:
