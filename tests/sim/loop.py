@@ -212,6 +212,7 @@ class Loop:
         disk = node.disk
         if isinstance(job, ApplyJob):
             disk.expected = {}
+            self.world.modes.before_apply(node, job.items)
             for item in job.items:
                 disk.expected.setdefault(item.path, set()).add(item.target.content)
                 node.unsettled.add(item.path)

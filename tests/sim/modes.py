@@ -7,13 +7,15 @@ that keeps its changes to itself announces nothing that only it has made. After 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from dir_sync.core.events import Overridden, Reverted
+from dir_sync.core.jobs import ApplyItem, TreeOp
 from dir_sync.core.messages import Acknowledge, Message, ModificationUpdate, State
-from dir_sync.core.mode import Mode, is_own_first
-from dir_sync.core.model import Kind, Record, Stamp, has_seen
+from dir_sync.core.mode import Mode, is_own, is_own_first
+from dir_sync.core.model import Kind, Record, Stamp, Stat, has_seen
 from tests.sim.broken import Broken
 from tests.sim.trees import common, has_below, is_below
 from tests.sim.words import difference
@@ -58,7 +60,27 @@ class Modes:
     def __init__(self, world: World) -> None:
         self.world = world
         self.is_on = bool(world.options.modes)
+        self.first: dict[str, dict[bytes, Stat]] = {}  # what each mirror had before it started for the first time
         self.shared: set[tuple[bytes, Stamp]] = set()  # versions that nodes made which announce what they make
+
+    def begin(self, node: Node) -> None:
+        """A node starts."""
+        if node.mode is Mode.MIRROR and node.name not in self.first:
+            stats = {path: node.disk.stat(path) for path in node.disk.tree()}
+            self.first[node.name] = {path: stat for path, stat in stats.items() if stat is not None}
+
+    def before_apply(self, node: Node, items: Iterable[ApplyItem]) -> None:
+        """A mirror does not undo what was here before the first contact, and nobody has touched since."""
+        for item in items:
+            is_undone = item.act is TreeOp.REMOVE and is_own(item.target)
+            if is_undone and item.path not in node.engine.mode_rules.reverting:
+                there = node.disk.stat(item.path)
+                if (
+                    there is not None
+                    and there.kind is Kind.FILE
+                    and there == self.first.get(node.name, {}).get(item.path)
+                ):
+                    raise Broken(f"{node.name} undoes {item.path!r}, which was here before the first contact")
 
     def made_here(self, node: Node, record: Record) -> None:
         if self.is_on and node.mode.announces:

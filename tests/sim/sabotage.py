@@ -419,6 +419,10 @@ def _mirror_keeps() -> AbstractContextManager[object]:
     return patch.dict(reconcile._MODES, {Mode.MIRROR: reconcile.receive_only})
 
 
+def _mirror_forgets_what_was_unread() -> AbstractContextManager[object]:
+    return patch.object(ModeRules, "was_here_first", lambda *arguments: False)
+
+
 def _override_spares_the_unknown() -> AbstractContextManager[object]:
     def override(self: Any) -> None:
         for _, row, record in list(self._refused()):
@@ -533,6 +537,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a send-only node takes what others change": (_send_only_takes, 40),
     "a receive-only node announces its changes": (_own_changes_are_announced, 40),
     "a mirror undoes nothing": (_mirror_keeps, 40),
+    "a mirror undoes what its first scan could not read": (_mirror_forgets_what_was_unread, 100),
     "override leaves alone what only others have": (_override_spares_the_unknown, 60),
     "revert undoes nothing": (_nothing_is_reverted, 100),
     "a tombstone wins against an edit it did not know": (_no_answer, 60),
@@ -623,6 +628,23 @@ KINDS = {
 """Faults that only worlds of another kind can show (see `__main__.changes_of`)."""
 
 PRONE: dict[str, dict[str, Any]] = {
+    "a mirror undoes what its first scan could not read": {
+        "nodes": 2,
+        "links": ((0, 1),),
+        "modes": (Mode.TWO_WAY, Mode.MIRROR),
+        "skews": (0, 0),
+        "blind": False,
+        "brake": False,
+        "disaster": 0.0,
+        "others": 0.0,
+        "trouble": 0.1,
+        "trees": "overlapping",
+        "steps": 5,
+        "crash": 0.0,
+        "crash_in_job": 0.0,
+        "late_joiner": False,
+        "rest_first": False,
+    },
     "a file of the same moment is believed": {
         "grain_ns": 2_000_000_000,
         "pause_ms": 30,
@@ -663,6 +685,7 @@ NOTICED = {
     "a send-only node takes what others change": 7,
     "a receive-only node announces its changes": 0,
     "a mirror undoes nothing": 1,
+    "a mirror undoes what its first scan could not read": 9,
     "override leaves alone what only others have": 7,
     "revert undoes nothing": 0,
     "who waits for a content is not woken": 3,
