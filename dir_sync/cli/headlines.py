@@ -120,6 +120,8 @@ def _lacking(status: Status) -> str:
 
 
 def _all_have(status: Status) -> str:
+    if any(peer.lacks != NOTHING for peer in status.peers):
+        return "yes, this machine is read-only: no other one waits for what is changed here"
     names = [peer.name for peer in status.peers]
     return f"yes, {listed(names)} {'has' if len(names) == 1 else 'have'} everything that is here"
 
@@ -134,14 +136,16 @@ _SAFE: dict[Safety, Callable[[Status], str]] = {
 }
 
 
-def lag(peer: PeerStatus) -> str:
-    """What the peer lacks of ours, and this node of the peer's."""
+def lag(peer: PeerStatus, is_reader: bool = False) -> str:
+    """What the peer lacks of ours, and this node of the peer's. `is_reader`: what is changed here counts nowhere else."""
     if peer.synchronized:
         return "in sync"
     if peer.lacks is None:
         return "comparing"
     words = []
-    if peer.lacks != NOTHING:
+    if peer.lacks != NOTHING and is_reader:
+        words.append(f"does not have {amount(peer.lacks)}")
+    elif peer.lacks != NOTHING:
         left = peer.progress.left_s if peer.progress is not None else None
         words.append(f"lacks {amount(peer.lacks)}{'' if left is None else f', {time_left(left)} left'}")
     if peer.lacking_here != NOTHING:
@@ -169,7 +173,8 @@ def ago(then_s: int, now_s: float) -> str:
 def peer_rows(status: Status, now_s: float) -> list[tuple[str, ...]]:
     """The connected peers, then those that are away: name, address, version, lag, rate, last seen."""
     here: list[tuple[str, ...]] = [
-        (peer.name, peer.address, peer.version or "-", lag(peer), rate(peer), "connected") for peer in status.peers
+        (peer.name, peer.address, peer.version or "-", lag(peer, status.is_reader), rate(peer), "connected")
+        for peer in status.peers
     ]
     away: list[tuple[str, ...]] = [
         (peer.name, peer.address or "-", peer.version or "-", "-", "-",

@@ -51,6 +51,13 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
     if status.schedule is not None:
         lines.append(_schedule(status.schedule))
     lines += [f"{name} has paused this folder: nothing is exchanged with it" for name in status.paused_elsewhere]
+    if status.mesh is None:
+        lines += [
+            f"{one.name} belongs to a closed mesh now, and exchanges nothing with this machine; to join it: 'invite DIR'"
+            f" there, and here: {command('join', folder)}"
+            for one in status.away
+            if one.has_closed
+        ]
     lines += peer_table(status, now_s)
     if status.scanning:
         lines.append("scanning the folder")
@@ -156,6 +163,8 @@ def _last_line(status: Status) -> str:
         return "not in sync: it is paused here"
     if status.in_sync:
         return "everything is in sync"
+    if status.is_all_in_sync:
+        return "everything is here; what is changed on this machine counts nowhere else, because it is read-only"
     if not status.peers and status.mesh is not None and status.mesh.removed_by:
         return "not in sync: this machine was removed from its mesh"
     if not status.peers and status.paused_elsewhere:

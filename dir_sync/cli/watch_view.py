@@ -178,7 +178,7 @@ def _peers(status: Status, width: int, now_s: float) -> RenderableType:
         for name in ("peer", "lag"):
             table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=9)
         for peer in status.peers:
-            table.add_row(Text(peer.name), Text(lag(peer)))
+            table.add_row(Text(peer.name), Text(lag(peer, status.is_reader)))
         for away in status.away[:_TRANSFERS_MAX]:
             table.add_row(Text(away.name), Text(f"seen {ago(away.last_seen_s, now_s)}" if away.last_seen_s else "away"))
         return table

@@ -97,6 +97,7 @@ class AwayPeer:
     address: str  # the last one; "": not known
     version: str  # as it was then
     last_seen_s: int  # Unix time; 0: not known
+    has_closed: bool = False  # it went over to a closed mesh, to which this node does not belong
 
 
 @frozen
@@ -258,12 +259,23 @@ class Status:
             if self.mesh is not None and self.mesh.removed_by:
                 return Headline.TROUBLE
             return Headline.PAUSED if self.paused_elsewhere else Headline.ALONE
-        if self.in_sync and not self.scanning:
+        if (self.in_sync or self._is_done_reading) and not self.scanning:
             return Headline.UP_TO_DATE
         stuck = [one for one in self.troubled if not one.held]
         if stuck and len(stuck) >= self.wanted and not (self.scanning or self.transfers or self.unseen or self.sending):
             return Headline.TROUBLE
         return Headline.SYNCING
+
+    @property
+    def is_reader(self) -> bool:
+        """True for a read-only member of a closed mesh: what is changed here counts nowhere else, so no peer waits for it."""
+        return self.mesh is not None and self.mesh.role == "ro" and not self.mesh.removed_by
+
+    @property
+    def _is_done_reading(self) -> bool:
+        """True for a read-only member that has all that others have, and sends nothing."""
+        is_idle = not (self.wanted or self.unseen or self.transfers or self.uploads)
+        return self.is_reader and is_idle and all(peer.lacking_here == NOTHING for peer in self.peers)
 
     @property
     def safety(self) -> Safety:
@@ -273,7 +285,7 @@ class Status:
             return Safety.ALONE
         if self.scanning or self.unseen:
             return Safety.UNSEEN
-        if any(peer.lacks != NOTHING for peer in self.peers):
+        if any(peer.lacks != NOTHING for peer in self.peers) and not self.is_reader:
             return Safety.LACKING
         if any(one.here or (one.missing and not one.at) for one in self.held):
             return Safety.HELD

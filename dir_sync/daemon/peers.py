@@ -44,6 +44,7 @@ class Away(NamedTuple):
     seen_s: int  # when it last was, in Unix time; 0: not known
     version: str  # of its program, then; "": it did not say
     address: str
+    has_closed: bool = False  # it went over to a closed mesh
 
 
 class ConnectedPeers:
@@ -57,6 +58,7 @@ class ConnectedPeers:
         self._renewed = renewed
         self._links: dict[str, Node] = {}
         self._replicas: dict[int, str] = {}  # link -> replica
+        self._closed: set[str] = set()  # replicas that went over to a closed mesh, without this node
         self._pausing: dict[int, str] = {}  # link -> name of a node that shares this folder and has paused it
 
     # --- who is there ------------------------------------------------------------------------------------------------
@@ -102,7 +104,7 @@ class ConnectedPeers:
         index = self._share.index
         seen = index.notes.below("seen ")
         found = [
-            _away(replica, str(seen.get(replica, "")))
+            _away(replica, str(seen.get(replica, "")), replica in self._closed)
             for replica in index.peers.replicas()
             if replica not in self._links and self.was_here(replica)
         ]
@@ -171,6 +173,7 @@ class ConnectedPeers:
         index = self._share.index
         self._links[replica] = node
         self._replicas[node.link] = replica
+        self._closed.discard(replica)
         if index.notes.get(f"name {replica}") != hello.name:
             index.notes.put(f"name {replica}", hello.name)  # for display, when the node is no longer connected
         self._seen(replica, node, now.wall_ns / 1e9)
@@ -183,16 +186,18 @@ class ConnectedPeers:
         if replica is None:
             return []
         del self._links[replica]
+        if reason == "closed-mesh":
+            self._closed.add(replica)
         self._seen(replica, node, now.wall_ns / 1e9)
         self._share.workers.leave(Flow(node.address, replica))
         return self._share.engine.handle(PeerDown(replica, reason), now)
 
 
-def _away(replica: str, noted: str) -> Away:
+def _away(replica: str, noted: str, has_closed: bool) -> Away:
     """`noted`: what `note_seen` has stored."""
     seen_s, _, rest = noted.partition(" ")
     address, _, version = rest.partition(" ")
-    return Away(replica, int(seen_s) if seen_s.isdecimal() else 0, version, address)
+    return Away(replica, int(seen_s) if seen_s.isdecimal() else 0, version, address, has_closed)
 
 
 def _raw(name: str) -> bytes:

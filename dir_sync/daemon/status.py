@@ -158,7 +158,14 @@ def _away(peers: ConnectedPeers) -> tuple[AwayPeer, ...]:
     """A name that is connected is not told of: it is most probably the same machine with a new identity."""
     here = set(peers.names())
     found = [
-        AwayPeer(show(peers.name_of(one.replica)), one.replica, one.address, show_text(one.version), one.seen_s)
+        AwayPeer(
+            show(peers.name_of(one.replica)),
+            one.replica,
+            one.address,
+            show_text(one.version),
+            one.seen_s,
+            one.has_closed,
+        )
         for one in peers.away()
     ]
     return tuple(one for one in found if one.name not in here)

@@ -308,3 +308,22 @@ def test_what_went_bad_on_the_disk_and_how_far_the_scrub_is() -> None:
     assert "2 files went bad on the disk, and no connected machine has what was there:\n  a\n  b" in told
     assert "1 file that went bad on the disk was healed" in told
     assert "the last one ended" in "\n".join(lines(scrub=scrub | {"last_s": 1_700_000_000}))
+
+
+def test_a_read_only_member_that_has_everything_is_up_to_date() -> None:
+    """What was changed on it is lacking elsewhere for ever, and that is as it should be."""
+    said = lines(mesh={**MESH, "role": "ro"}, peers=[LAGS], in_sync=False)
+    assert said[0].startswith("UP TO DATE with bob")
+    assert said[1] == "safe to switch off: yes, this machine is read-only: no other one waits for what is changed here"
+    assert any(re.search(r"\bdoes not have 2 files \(10.0 kB\)", line) for line in said)
+    assert said[-1].startswith("everything is here; what is changed on this machine counts nowhere else")
+
+
+@pytest.mark.parametrize(("mesh", "is_named"), [(None, True), (MESH, False)])
+def test_a_machine_that_went_over_to_a_closed_mesh_is_named_with_how_to_join(mesh: object, is_named: bool) -> None:
+    """`everything is in sync` alone would hide that it gets nothing more."""
+    said = lines(mesh=mesh, peers=[BOB], in_sync=True, away=[DORA | {"has_closed": True}])
+    found = [line for line in said if line.startswith("dora belongs to a closed mesh now")]
+    assert bool(found) == is_named
+    assert all(line.endswith("and here: python main.py join 'my docs'") for line in found)
+    assert not any("closed mesh now" in line for line in lines(peers=[BOB], in_sync=True, away=[DORA]))

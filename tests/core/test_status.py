@@ -13,6 +13,7 @@ from tests.core.test_shot import ALONE, peer
 
 BOB, LAGS = peer("bob"), peer("carol", Lack(1, 10, 0))
 LOST = Trouble("a", "no room", again=True, held=False)
+READER = MeshStatus("K", 1, "ro", 3)
 HERE = HeldChange(at="", by="anna", here=True, missing=True, files=9, path="f")
 THERE = HeldChange(at="bob", by="carol", here=False, missing=False, files=9, path="f")
 
@@ -39,6 +40,10 @@ THERE = HeldChange(at="bob", by="carol", here=False, missing=False, files=9, pat
         ({"peers": (BOB,), "pause": PauseStatus(0, False)}, Headline.PAUSED, Safety.PAUSED),
         ({"paused_elsewhere": ("bob",)}, Headline.PAUSED, Safety.ALONE),
         ({"mesh": MeshStatus("K", 1, "rw", 2, "bob", 5)}, Headline.TROUBLE, Safety.ALONE),
+        ({"peers": (BOB, LAGS), "mesh": READER}, Headline.UP_TO_DATE, Safety.SAFE),
+        ({"peers": (BOB, LAGS), "mesh": READER, "unseen": 1}, Headline.SYNCING, Safety.UNSEEN),
+        ({"peers": (peer("bob", NOTHING, Lack(2, 5, 0)),), "mesh": READER, "wanted": 2}, Headline.SYNCING, Safety.SAFE),
+        ({"peers": (BOB, LAGS), "mesh": MeshStatus("K", 1, "rw", 3)}, Headline.SYNCING, Safety.LACKING),
     ],
 )
 def test_one_word_and_whether_it_is_safe(more: dict[str, Any], headline: Headline, safety: Safety) -> None:

@@ -516,6 +516,16 @@ def test_who_is_away_is_known_with_the_time_when_it_was_here() -> None:
     assert index.notes.below("seen ") == {}
 
 
+def test_who_went_over_to_a_closed_mesh_is_known_until_it_is_back() -> None:
+    bench = Bench()
+    bench.folder.index.peers.put(BOBS, PeerSeen(3, 3))
+    for reason, has_closed in (("closed-mesh", True), ("lost", False)):
+        bob = bench.connect()
+        assert not bench.peers.away()
+        bench.links.on_end(bob.node, reason, "", NOW)
+        assert [one.has_closed for one in bench.peers.away()] == [has_closed]
+
+
 def test_who_is_here_at_the_end_was_seen_then() -> None:
     bench = Bench()
     bench.connect()
