@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterable
 from functools import lru_cache
 
 from dir_sync.core import limits
@@ -162,6 +163,13 @@ class FolderRules:
         rules = [rule for file, _ in files for rule in file.rules]
         self._has_paths = any(not rule.is_name for rule in rules)
         self._names = _either(tuple(rule.expression for rule in rules if rule.is_name))
+
+    def is_about_any(self, names: Iterable[bytes]) -> bool:
+        """False if all entries with these names are shared. Nearly all folders are such, and this costs less than `rule_for`
+        for each entry."""
+        if self.ignored_by is not None or self._has_paths:
+            return True
+        return any(map(self._names.fullmatch, [name.decode("utf-8", "surrogateescape") for name in names]))
 
     def rule_for(self, name: bytes, is_folder: bool) -> Rule | None:
         """The rule by which this entry is ignored; None: it is shared."""

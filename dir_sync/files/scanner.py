@@ -142,6 +142,8 @@ def _shared(
     rules: FolderRules, found: list[tuple[bytes, Stat]]
 ) -> tuple[list[tuple[bytes, Stat]], list[tuple[bytes, Stat]]]:
     """Entries that are shared, and those that are not."""
+    if not rules.is_about_any([name for name, _ in found]):
+        return found, []
     rule_for = rules.rule_for
     shared: list[tuple[bytes, Stat]] = []
     ignored: list[tuple[bytes, Stat]] = []

@@ -166,3 +166,13 @@ def test_a_folder_without_rules_of_its_own_needs_no_pathspec() -> None:
         "print(before, 'pathspec' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False True\n"
+
+
+@pytest.mark.parametrize("texts", [{}, {b"": b"*.o"}, {b"": b"/d/x"}, {b"": b"d/"}, {b"": b"*\n!kept"}])
+def test_of_all_names_at_once_it_says_the_same(texts: dict[bytes, bytes]) -> None:
+    for folder in (b"", b"d"):
+        found = Rules(texts).of_folder(folder)
+        for name in (b"x", b"x.o", b"kept", b"Thumbs.db", b"\xff.part", NAME, b"a\n", b".swp"):
+            is_ignored = found.rule_for(name, False) is not None or found.rule_for(name, True) is not None
+            assert found.is_about_any([b"plain", name]) or not is_ignored
+    assert not Rules({}).of_folder(b"d").is_about_any([b"x", b"x.o", b"kept", NAME, b"a\n"])

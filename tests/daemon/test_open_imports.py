@@ -1,6 +1,5 @@
-"""What an open node does without: it imports no cryptography and no OpenSSL, nor what few nodes or commands need.
-A closed one loads one OpenSSL, and not the
-system's, too. A closed one without it does not start, and says why."""
+"""What an open node does without: it imports no cryptography and no OpenSSL, nor what few nodes or commands need. A closed
+one loads one OpenSSL, and not the system's, too. A closed one without it does not start, and says why."""
 
 from __future__ import annotations
 
