@@ -11,7 +11,6 @@ import argparse
 import os
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -26,6 +25,7 @@ from dir_sync.cli.results import tell
 from dir_sync.cli.running_nodes import Node, node_of, node_of_file, restart_unit
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.preserve import Part
 from dir_sync.folder import root
 from dir_sync.folder.processes import owner_name
