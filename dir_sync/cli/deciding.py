@@ -84,7 +84,10 @@ def _decided(given: Namespace, word: str) -> Answer:
             names = answer["paths"]
             some = names if len(names) <= _NAMED_MAX else [*names[:_NAMED_MAX], f"{len(names) - _NAMED_MAX:,} more"]
             return f"{word} what is held of {how_many(answer['files'], 'file')} at {listed(some)}?"
-        lines = held_words(status_in(ask_running(folder, {"command": "status"})))
+        status = status_in(ask_running(folder, {"command": "status"}))
+        if word == "approve" and status.held and all(one.here and not one.missing for one in status.held):
+            raise ConfigError(f"nothing was approved: {_only_elsewhere(status.held_files)}")
+        lines = held_words(status)
         return "\n".join([*lines, f"{word} all of this?"]) if lines else ""
 
     consent(plan, given.yes)
@@ -117,9 +120,7 @@ def _approved(answer: Answer) -> list[str]:
         elif answer["missing_here"]:
             lines.append("no other machine is connected: those that connect later may ask again")
     if elsewhere:
-        told = (
-            f"what this node did to {how_many(elsewhere, 'file')} can only be approved on another machine: run it there"
-        )
+        told = _only_elsewhere(elsewhere)
         if not lines:
             raise ConfigError(f"nothing was approved: {told}")
         lines.append(told)
@@ -128,6 +129,10 @@ def _approved(answer: Answer) -> list[str]:
 
 def _rest(answer: Answer) -> list[str]:
     return ["what else is held stays held"] if "paths" in answer else []
+
+
+def _only_elsewhere(files: int) -> str:
+    return f"what this node did to {how_many(files, 'file')} can only be approved on another machine: run it there"
 
 
 def _rejected(answer: Answer) -> list[str]:

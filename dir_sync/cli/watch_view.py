@@ -41,6 +41,7 @@ _WIDE = 110  # columns: from here on, the table of peers has all of its columns
 _NARROW = 60  # columns: below this, the table of peers has fewer of them
 _TRANSFERS_MAX = 8
 _CHANGES_MAX = 5
+_HOW_TO_END = "Ctrl-C ends this view"
 _BAR = 20
 
 
@@ -113,7 +114,7 @@ def screen(status: Status, folder: str, width: int, height: int, now_s: float, w
         parts.append(Text("the last that is known:"))
     parts.append(Text(headline(status, now_s), f"bold {COLOURS[status.headline]}"))
     parts.append(Text(safe_line(status)))
-    parts.append(Text(f"{status.folder} on {status.name}{_program(status, now_s)}", "dim"))
+    parts.append(Text(f"{status.folder} on {status.name}{_program(status, now_s)}; {_HOW_TO_END}", "dim"))
     for words, progress in (("coming here", status.receiving), ("going out", status.sending)):
         if progress is not None:
             parts.append(_whole(words, progress, width))

@@ -80,6 +80,18 @@ def test_on_a_terminal_it_shows_what_is_held_and_asks(
     assert ("nothing was changed" in said.err) == (not done)
 
 
+def test_who_may_not_approve_is_told_before_a_question(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """This machine made the changes."""
+    status = ANSWER | {"held": [held(at="bob", by="anna", here=True)]}
+    monkeypatch.setattr(deciding, "ask_running", lambda folder, question: {"status": status}[question["command"]])
+    monkeypatch.setattr(dialogue, "has_terminal", lambda: True)
+    monkeypatch.setattr(dialogue, "line_of_person", lambda prompt: pytest.fail(f"it asks: {prompt}"))
+    assert cli.main(["approve", str(tmp_path)]) == 1
+    assert "nothing was approved: what this node did to 120 files can only be" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--yes"], []])
 def test_without_a_terminal_or_with_yes_nobody_is_asked(
     asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]

@@ -63,8 +63,9 @@ def test_a_wide_one_has_all_columns_and_names_are_no_markup() -> None:
 
 
 def test_a_node_that_does_not_say_since_when_it_runs() -> None:
-    assert "/home/anna/my docs on anna, version 1.2.3, up 1 min" in shown(120, started_s=1_000)
-    assert "/home/anna/my docs on anna" in shown(120, version="", started_s=0)
+    end = "; Ctrl-C ends this view"
+    assert f"/home/anna/my docs on anna, version 1.2.3, up 1 min{end}" in shown(120, started_s=1_000)
+    assert f"/home/anna/my docs on anna{end}" in shown(120, version="", started_s=0)
 
 
 def test_a_low_one_is_cut_at_the_end() -> None:
