@@ -151,6 +151,9 @@ class Modes:
         """True if the version that this node remembers was really announced, and no other node knows it any more: an index
         was lost, or an earlier one came back. A two-way node would bring that version back at once; this one does when a
         person reverts."""
+        if node.mode is Mode.SEND_ONLY:  # what an identity announced that is no more stays, in case it comes back
+            here = {other.index.identity.replica for other in self.world.nodes}
+            return all(offer.peer not in here for offer in node.index.offers.of(path))
         known = node.index.rows.get(path)
         theirs = None if known is None else node.engine.own_changes.shared_version(known)
         if theirs is None or (path, theirs.stamp) not in self.shared:
