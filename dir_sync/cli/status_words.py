@@ -38,7 +38,7 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
     lines = [
         f"{_COLOURS[COLOURS[status.headline]]}{top}\x1b[0m" if colour else top,
         safe_line(status),
-        f"{status.folder}: shared as '{status.folder_name}' by {status.name} ({status.replica[:8]}),"
+        f"{status.folder}: shared as '{status.folder_name}' by {status.name} (node {status.node[:8]}),"
         f" {f'port {status.port}' if status.port else 'not listening'}, process {status.process}"
         f"{f', version {status.version}' if status.version else ''}",
         _mesh(status.mesh, folder),

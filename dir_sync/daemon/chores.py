@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from dir_sync.core.events import Blind, RoomMeasured, Ticked
 from dir_sync.core.model import parent_of, show
+from dir_sync.core.progress import Meter, Progress
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.gauge import Gauge
 from dir_sync.daemon.inbox import Post
@@ -158,22 +159,29 @@ class Chores:
         """How far all that is on its way has come."""
         if mono < self._next_whole:
             return
-        now_ms = int(mono * 1000)
         both = (("coming here", self._gauge.receiving), ("going out", self._gauge.sending))
         for words, meter in both:
-            progress = meter.progress(now_ms)
-            if progress is not None and progress.seconds >= _PROGRESS_AFTER_S:
+            if (progress := _whole(meter, mono)) is not None:
                 self._narrator.whole(words, progress, mono)
                 self._next_whole = mono + self._narrator.whole_every_s
 
     def _tell_progress(self, mono: float) -> None:
+        """How far each large content has come, in a direction in which the whole is not told."""
         engine = self._share.engine
-        for path, peer, here, size, since_ms, began in engine.transfers.progress():
+        coming = engine.transfers.progress() if _whole(self._gauge.receiving, mono) is None else ()
+        going = engine.uploader.progress() if _whole(self._gauge.sending, mono) is None else ()
+        for path, peer, here, size, since_ms, began in coming:
             since = mono - since_ms / 1000
             if since > _PROGRESS_AFTER_S:
                 self._narrator.progress(path, peer, here, size, since, began)
-        for one, sent in engine.uploader.progress():
+        for one, sent in going:
             since = mono - one.since_ms / 1000
             if since > _PROGRESS_AFTER_S:
                 name = engine.board.name_of(one.peer)
                 self._narrator.progress(one.path, name, sent, one.size, since, one.began_at, sending=True)
+
+
+def _whole(meter: Meter, mono: float) -> Progress | None:
+    """How far all that goes in one direction has come, if people are told of that."""
+    progress = meter.progress(int(mono * 1000))
+    return progress if progress is not None and progress.seconds >= _PROGRESS_AFTER_S else None

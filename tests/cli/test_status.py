@@ -327,3 +327,10 @@ def test_a_machine_that_went_over_to_a_closed_mesh_is_named_with_how_to_join(mes
     assert bool(found) == is_named
     assert all(line.endswith("and here: python main.py join 'my docs'") for line in found)
     assert not any("closed mesh now" in line for line in lines(peers=[BOB], in_sync=True, away=[DORA]))
+
+
+def test_the_node_has_the_id_that_the_log_has() -> None:
+    """`replica`, the id of the index, differs from it, and is in --json only."""
+    status = Status.from_json(ANSWER)
+    assert any("by anna (node abababab)," in line for line in render(status, "docs"))
+    assert not any("9a9a" in line for line in render(status, "docs"))

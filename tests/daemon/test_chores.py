@@ -11,7 +11,7 @@ import pytest
 
 from dir_sync.core.events import Blind, RoomMeasured, Ticked
 from dir_sync.core.model import Kind, Record, Stamp
-from dir_sync.core.peers.standing import Lack
+from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.taking import Taking
 from dir_sync.daemon.chores import Chores
 from dir_sync.daemon.gauge import Gauge
@@ -196,6 +196,21 @@ def test_what_came_with_its_announcement_and_left_the_disk_as_it_was_takes_no_ro
     bench.folder.room = 10
     assert taking.take_pushed(Record(b"a", Kind.FILE, 8, b"c", 0, 0o644, Stamp(1, "m"), (("m", 1),)))
     assert bench.after(3) == [RoomMeasured(10)]
+
+
+def test_beside_the_whole_no_large_content_is_told_of_by_itself() -> None:
+    """One of both at a time; what goes the other way, of which no whole is told, is named."""
+    bench = Bench()
+    gauge = bench.chores._gauge
+    started_ms = int(bench.began * 1000)
+    bench.folder.engine.receiving = [(b"iso", "bob", 1, 9, started_ms, 0)]
+    for at in range(6):
+        gauge.receiving.sample(Lack(1, 1_000 - at, 0), int((bench.began + at) * 1000))
+    bench.chores._tell_progress(bench.began + 5)
+    assert not bench.progress
+    gauge.receiving.sample(NOTHING, int((bench.began + 6) * 1000))
+    bench.chores._tell_progress(bench.began + 6)
+    assert bench.progress == [b"iso"]
 
 
 def test_how_far_the_whole_has_come_is_told_once_in_an_interval() -> None:
