@@ -83,6 +83,8 @@ def once(argv: list[str]) -> int:
     left = [] if verdict is Verdict.EQUAL or status is None else left_over(status)
     if tally is not None:
         left += [Left(path, problem) for path, problem in tally.unreadable.words()]
+    if not shot.peers and verdict is not Verdict.EQUAL:
+        left += [Left("", f"cannot connect to {one}") for one in shot.unreached]
     code = config.UNFINISHED if verdict is Verdict.EQUAL and left else _CODES[verdict]
     if given.json:
         say(json.dumps(_object(shot, verdict, code, left, _mono_ms() - begun_ms)))

@@ -74,6 +74,7 @@ class Shot(NamedTuple):
     status: Status | None = None  # the last one; None: there was none
     peers: tuple[str, ...] = ()  # the names of those that were there, also if they have left
     tally: Tally | None = None  # None: a node that was running has done the work
+    unreached: tuple[str, ...] = ()  # machines that the user named, and why they could not be reached
 
 
 class Judge:

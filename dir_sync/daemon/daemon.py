@@ -105,6 +105,11 @@ class Daemon:
         return self._sealing is not None and not self._has_left
 
     @property
+    def unreached(self) -> list[str]:
+        """Machines that the user named and that could not be reached, and why. Once this node has stopped."""
+        return self._links.unreached
+
+    @property
     def folders(self) -> frozenset[str]:
         """The paths of those that it shares."""
         return frozenset(self._sharings)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from dir_sync.config import Config
 from dir_sync.core.events import Drained
@@ -46,6 +47,14 @@ from dir_sync.reporting.log import Once, listed, logger
 __all__ = ["Neighbours"]
 
 
+class _Unreached(NamedTuple):
+    """A machine that the user named, and why there is no connection."""
+
+    address: str
+    port: int
+    text: str
+
+
 class Neighbours:
     """Engine thread only. What each link serves is asked of its `matching`."""
 
@@ -76,6 +85,11 @@ class Neighbours:
         self._rates = LinkRates(0, 0) if timetable is None else timetable.asking  # for what is asked for
         if timetable is not None:
             timetable.when_changed(self._speed_changed)
+
+    @property
+    def unreached(self) -> list[str]:
+        """Which machines that the user named could not be connected to at some time, and why."""
+        return [f"{one.address}:{one.port} ({one.text})" for one in self._once.causes if isinstance(one, _Unreached)]
 
     # --- who is there ------------------------------------------------------------------------------------------------
 
@@ -224,7 +238,7 @@ class Neighbours:
     def on_dialled(self, dialled: Dialled, now: Now) -> None:
         address, port, link, text, _ = dialled
         self._roster.dialled(address, port, link, now.mono_ms)
-        if link is None and (address, port) in self._config.peers and self._once.first((address, port, text)):
+        if link is None and (address, port) in self._config.peers and self._once.first(_Unreached(address, port, text)):
             logger.info("cannot connect to %s:%d yet (%s); trying again", address, port, text)
 
     def on_beacon(self, beacon: Beacon, address: str, now: Now) -> None:

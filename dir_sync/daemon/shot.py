@@ -44,7 +44,7 @@ def run(config: Config, takes_any_port: bool, judge: Judge, ending: Ending) -> S
         verdict = node.until_over()
     finally:
         node.stop()
-    return Shot(verdict, node.status, node.peers(verdict), node.tally)
+    return Shot(verdict, node.status, node.peers(verdict), node.tally, tuple(node.unreached))
 
 
 class _Run:
@@ -53,6 +53,7 @@ class _Run:
     def __init__(self, config: Config, takes_any_port: bool, judge: Judge, ending: Ending, wake: Wake) -> None:
         self.tally = Tally()
         self.status: Status | None = None
+        self.unreached: list[str] = []
         self._names: dict[str, str] = {}  # of the peers that were here, by replica
         self._config = config
         self._takes_any_port = takes_any_port
@@ -87,6 +88,7 @@ class _Run:
         daemon, self._daemon = self._daemon, None
         if daemon is not None:
             daemon.stop()
+            self.unreached = daemon.unreached
             if (failure := daemon.failure()) is not None:
                 raise failure
 

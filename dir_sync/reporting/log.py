@@ -175,6 +175,11 @@ class Once:
         self._causes_max = causes_max
         self._seen: dict[Hashable, None] = {}  # oldest first
 
+    @property
+    def causes(self) -> tuple[Hashable, ...]:
+        """Those that were named, the oldest first."""
+        return tuple(self._seen)
+
     def first(self, cause: Hashable) -> bool:
         if cause in self._seen:
             return False

@@ -160,6 +160,24 @@ def test_how_it_ended(
     assert found["node_runs"] is (shot.tally is None)
 
 
+def test_a_machine_that_could_not_be_reached_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str
+) -> None:
+    why = ("kitchen:6000 (Connection refused)",)
+    ends(monkeypatch, Shot(Verdict.LATE, ALONE, (), Tally(), why))
+    assert cli.main(["once", folder]) == 3
+    assert capsys.readouterr().out.splitlines() == [
+        "not in sync: no other machine was there in time",
+        "  cannot connect to kitchen:6000 (Connection refused)",
+    ]
+    assert cli.main(["once", folder, "--json"]) == 3
+    left = json.loads(capsys.readouterr().out)["left"]
+    assert left == [{"path": "", "problem": "cannot connect to kitchen:6000 (Connection refused)"}]
+    ends(monkeypatch, Shot(Verdict.EQUAL, with_peers(peer("b")), ("b",), Tally(), why))
+    assert cli.main(["once", folder]) == 0
+    assert "cannot connect" not in capsys.readouterr().out
+
+
 def test_a_signal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str) -> None:
     called = ends(monkeypatch, Shot(None))
     monkeypatch.setattr(once.Ending, "listen", lambda ending: setattr(ending, "number", 2))

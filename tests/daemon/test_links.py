@@ -282,6 +282,7 @@ def test_a_peer_that_the_user_named_and_that_does_not_answer_is_told_of_once(cap
     for _ in range(2):
         bench.links.on_dialled(Dialled("10.0.0.9", 6000, None, "connection refused"), NOW)
     assert caplog.messages == ["cannot connect to 10.0.0.9:6000 yet (connection refused); trying again"]
+    assert bench.links.unreached == ["10.0.0.9:6000 (connection refused)"]
 
 
 MUSIC = "music"

@@ -90,9 +90,12 @@ def test_two_against_each_other(new_lan: Callable[..., Lan], way: tuple[str, ...
 
 def test_nobody_is_there(new_lan: Callable[..., Lan]) -> None:
     (node,) = new_lan(1)
-    ended = once(node, "--timeout", "2s")
+    ended = once(node, "--timeout", "2s", "--peer", "127.0.0.1:1")
     assert ended.code == 3
-    assert ended.out == "not in sync: no other machine was there in time\n"
+    assert ended.out.splitlines() == [
+        "not in sync: no other machine was there in time",
+        "  cannot connect to 127.0.0.1:1 (Connection refused)",
+    ]
 
 
 def test_not_so_many_as_are_wanted(new_lan: Callable[..., Lan]) -> None:
