@@ -43,8 +43,8 @@ def run(config: Config, takes_any_port: bool, judge: Judge, ending: Ending) -> S
     try:
         verdict = node.until_over()
     finally:
-        node.stop()
-    return Shot(verdict, node.status, node.peers(verdict), node.tally, tuple(node.unreached))
+        unreached = node.stop()
+    return Shot(verdict, node.status, node.peers(verdict), node.tally, tuple(unreached))
 
 
 class _Run:
@@ -53,7 +53,6 @@ class _Run:
     def __init__(self, config: Config, takes_any_port: bool, judge: Judge, ending: Ending, wake: Wake) -> None:
         self.tally = Tally()
         self.status: Status | None = None
-        self.unreached: list[str] = []
         self._names: dict[str, str] = {}  # of the peers that were here, by replica
         self._config = config
         self._takes_any_port = takes_any_port
@@ -83,14 +82,16 @@ class _Run:
         same = seen.agreed | seen.parted if verdict is Verdict.EQUAL else self._names.keys()
         return tuple(sorted(name for replica, name in self._names.items() if replica in same))
 
-    def stop(self) -> None:
-        """Raises the error that ended one of its threads, if there is one."""
+    def stop(self) -> list[str]:
+        """Returns which machines could not be reached, and why. Raises the error that ended one of the threads, if there is
+        one."""
         daemon, self._daemon = self._daemon, None
-        if daemon is not None:
-            daemon.stop()
-            self.unreached = daemon.unreached
-            if (failure := daemon.failure()) is not None:
-                raise failure
+        if daemon is None:
+            return []
+        daemon.stop()
+        if (failure := daemon.failure()) is not None:
+            raise failure
+        return daemon.unreached
 
     def _end(self) -> None:
         """Any thread."""
