@@ -90,7 +90,7 @@ def test_two_against_each_other(new_lan: Callable[..., Lan], way: tuple[str, ...
 
 def test_nobody_is_there(new_lan: Callable[..., Lan]) -> None:
     (node,) = new_lan(1)
-    ended = once(node, "--timeout", "2s", "--peer", "127.0.0.1:1")
+    ended = once(node, "--timeout", "6s", "--peer", "127.0.0.1:1")
     assert ended.code == 3
     assert ended.out.splitlines() == [
         "not in sync: no other machine was there in time",
