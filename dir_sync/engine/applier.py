@@ -39,7 +39,9 @@ __all__ = ["Applier"]
 
 
 class Applier:
-    """Orders changes of the tree, and evaluates their results."""
+    """Orders changes of the tree, and evaluates their results.
+
+    It has more fields than a class should have: the machines below it, and the work that it orders."""
 
     def __init__(
         self,

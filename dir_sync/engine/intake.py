@@ -58,7 +58,9 @@ class _Announcer:
 
 
 class Intake:
-    """Turns the announcements of peers into offers; tracks how much each peer sent and acknowledged."""
+    """Turns the announcements of peers into offers; tracks how much each peer sent and acknowledged.
+
+    It has more fields than a class should have: the machines below it, which each announcement concerns."""
 
     def __init__(
         self,

@@ -38,7 +38,9 @@ __all__ = ["LocalChanges"]
 
 class LocalChanges:
     """Classifies what a look found: an echo of our own work, an installation that was not recorded, or a user's
-    change."""
+    change.
+
+    It has more fields than a class should have: what a look found concerns almost every machine below it."""
 
     def __init__(
         self,

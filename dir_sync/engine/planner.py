@@ -42,7 +42,9 @@ _PLAN_SHARED_MAX = 40  # ... while several peers compete: some 2 ms of work
 
 
 class Planner:
-    """Decides what to do at each path, and checks first whether a decision is possible now."""
+    """Decides what to do at each path, and checks first whether a decision is possible now.
+
+    It has more fields than a class should have: a decision about a path concerns almost every machine below it."""
 
     def __init__(
         self,

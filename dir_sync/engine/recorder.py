@@ -35,7 +35,9 @@ __all__ = ["LocalRecorder"]
 
 
 class LocalRecorder:
-    """Records a change made at this node: in the index, and for the announcement."""
+    """Records a change made at this node: in the index, and for the announcement.
+
+    It has more fields than a class should have: a change of the user concerns many of the machines below it."""
 
     def __init__(
         self,

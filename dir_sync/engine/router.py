@@ -68,7 +68,9 @@ __all__ = ["MessageRouter"]
 
 
 class MessageRouter:
-    """Hands each message of a peer to the machine that handles it."""
+    """Hands each message of a peer to the machine that handles it.
+
+    It has more fields than a class should have: the machines that handle messages."""
 
     def __init__(
         self,

@@ -40,7 +40,9 @@ _FOLDERS_MAX = 32  # in one list job
 
 
 class Scan:
-    """Lists folders, compares the listings with the index, and decides when the scan is over."""
+    """Lists folders, compares the listings with the index, and decides when the scan is over.
+
+    It has more fields than a class should have: the machines below it, and how far the scan has come."""
 
     def __init__(
         self,

@@ -98,14 +98,13 @@ class PeerBrake:
         }
 
     def sample(self, files: int, now_ms: int) -> None:
-        """Note the number of files, from time to time."""
-        if self._counts.sample(files, now_ms):
-            self._expire_bursts(now_ms // _MINUTE_MS * _MINUTE_MS)
-
-    def _expire_bursts(self, now_ms: int) -> None:
+        """Note the number of files, and forget the links that have long been quiet, from time to time."""
+        if not self._counts.sample(files, now_ms):
+            return
+        quiet_ms = now_ms // _MINUTE_MS * _MINUTE_MS - BRAKE_WINDOW_MS
         for link, burst in list(self._bursts.items()):
             is_empty = not (burst.held.changes or burst.waiting.changes or burst.held.is_braked)
-            if is_empty and burst.last_asked_ms < now_ms - BRAKE_WINDOW_MS:
+            if is_empty and burst.last_asked_ms < quiet_ms:
                 del self._bursts[link]
 
     def _is_lost_slowly(self, leaving: int, files: int) -> bool:
