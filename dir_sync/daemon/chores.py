@@ -169,7 +169,7 @@ class Chores:
         """How far each large content has come, in a direction in which the whole is not told."""
         engine = self._share.engine
         coming = engine.transfers.progress() if _whole(self._gauge.receiving, mono) is None else ()
-        going = engine.uploader.progress() if _whole(self._gauge.sending, mono) is None else ()
+        going = engine.uploader.progress(int(mono * 1000)) if _whole(self._gauge.sending, mono) is None else ()
         for path, peer, here, size, since_ms, began in coming:
             since = mono - since_ms / 1000
             if since > _PROGRESS_AFTER_S:

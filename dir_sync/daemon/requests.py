@@ -249,7 +249,7 @@ class Requests:
         path = answers.path_asked(asked.question)
         addresses = {replica: node.address for replica, node in self._peers.links.items()}
         try:
-            told = story_of(self._engine, path, self._status(), dict(self._unwatched), addresses)
+            told = story_of(self._engine, path, self._status(), dict(self._unwatched), addresses, now.mono_ms)
             contents = contents_to_ask_for(self._engine, path, told)
         except Exception as error:  # it only reads: a fault in it must not end the node
             logger.debug("the fault in full:", exc_info=True)

@@ -45,7 +45,12 @@ REGIONS: dict[str, tuple[Wait, ...]] = {
 
 
 def story_of(
-    engine: Engine, path: bytes, status: Status, unwatched: Mapping[bytes, str], addresses: Mapping[str, str]
+    engine: Engine,
+    path: bytes,
+    status: Status,
+    unwatched: Mapping[bytes, str],
+    addresses: Mapping[str, str],
+    now_ms: int | None = None,
 ) -> Answer:
     """All of the story but what peers have to be asked for. `unwatched`: folders that are not watched, and why.
     `addresses`: of the connected replicas."""
@@ -53,7 +58,7 @@ def story_of(
     connected = [
         replica for replica in sorted(addresses) if replica in engine.board.peers
     ]  # a link may still be closing
-    waits = [*folder_waits(status), *waits_at(engine, path), *_not_watched(path, unwatched)]
+    waits = [*folder_waits(status), *waits_at(engine, path, now_ms), *_not_watched(path, unwatched)]
     return story(index, path) | {
         "waits": [to_json(one) for one in waits],
         "peers": [_standing(engine, path, replica, addresses[replica]) for replica in connected],
@@ -76,13 +81,14 @@ def folder_waits(status: Status) -> list[Waiting]:
     return found
 
 
-def waits_at(engine: Engine, path: bytes) -> list[Waiting]:
-    """Everything for which one path waits on this node, each once."""
+def waits_at(engine: Engine, path: bytes, now_ms: int | None = None) -> list[Waiting]:
+    """Everything for which one path waits on this node, each once. `now_ms`: None: the time of the engine's last turn."""
+    now_ms = engine.board.now.mono_ms if now_ms is None else now_ms
     found = dict.fromkeys(
         [
             *_scope(engine, path),
             *_local(engine, path),
-            *_outgoing(engine, path),
+            *_outgoing(engine, path, now_ms),
             *_incoming(engine, path),
         ]
     )
@@ -153,7 +159,7 @@ def _not_watched(path: bytes, unwatched: Mapping[bytes, str]) -> Iterator[Waitin
             yield Waiting(Wait.UNWATCHED, other=folder, text=unwatched[folder], outgoing=True)
 
 
-def _outgoing(engine: Engine, path: bytes) -> Iterator[Waiting]:
+def _outgoing(engine: Engine, path: bytes, now_ms: int) -> Iterator[Waiting]:
     """Who has not been told of the version that is here."""
     board = engine.board
     row = board.index.rows.get(path)
@@ -168,7 +174,7 @@ def _outgoing(engine: Engine, path: bytes) -> Iterator[Waiting]:
     for replica in sorted(board.peers):
         if board.peers[replica].has_asked and not _is_told(engine, row, replica):
             yield Waiting(Wait.BACKLOG, peer=board.name_of(replica), outgoing=True)
-    for upload, sent in engine.uploader.progress():
+    for upload, sent in engine.uploader.progress(now_ms):
         if upload.path == path:
             yield Waiting(Wait.UPLOAD, peer=board.name_of(upload.peer), here=sent, size=upload.size, outgoing=True)
 

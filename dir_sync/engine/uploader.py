@@ -259,10 +259,11 @@ class Uploader:
                 peer.replica, Refuse(self._board.folder, tuple((id_, "gone") for id_, _ in event.refused)), 50
             )
 
-    def progress(self) -> list[tuple[Upload, int]]:
-        """Large contents being sent to peers, and how many bytes of each were sent."""
+    def progress(self, now_ms: int) -> list[tuple[Upload, int]]:
+        """Large contents being sent to peers, and how many bytes of each were sent. `now_ms`: the caller's time, because the
+        time of the board stands still while nothing happens in the folder."""
         found = []
-        for one in self.active.under_way(self._board.now.mono_ms):
+        for one in self.active.under_way(now_ms):
             connection = self._board.peers[one.peer].connection
             left = connection.unread + connection.queued
             found.append((one, one.sent(left)))

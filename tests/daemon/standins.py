@@ -93,7 +93,7 @@ class Engine:
         self.look_queue = SimpleNamespace(restless=lambda: [b"busy.log"])
         self.queries = SimpleNamespace(pending_restores=lambda: 3)
         self.transfers = SimpleNamespace(progress=lambda: self.receiving)
-        self.uploader = SimpleNamespace(progress=lambda: [])
+        self.uploader = SimpleNamespace(progress=lambda now_ms: [])
 
     def _held_below(self, paths: Collection[bytes]) -> HeldBelow:
         some = [self.held_below[path] for path in paths if path in self.held_below]

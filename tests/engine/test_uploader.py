@@ -190,11 +190,22 @@ def test_how_far_a_large_content_has_come() -> None:
     kit = alone()
     mine = kit.has(large(b"a"))
     pull(kit, b"a", mine.record.content, limits.PULL_BYTES_MAX)
-    ((upload, sent),) = kit.it.progress()
+    ((upload, sent),) = kit.it.progress(kit.board.now.mono_ms)
     assert (upload.path, upload.peer, sent) == (b"a", PEER, 0)
     assert kit.told() == [], "it is told of when it is there"
     kit.it.peer_gone(PEER)
-    assert kit.it.progress() == []
+    assert kit.it.progress(kit.board.now.mono_ms) == []
+
+
+def test_what_a_peer_asks_for_no_more_is_forgotten_though_nothing_happens_here() -> None:
+    """The peer got the content from elsewhere. The clock of the board stands still while nothing happens in the folder."""
+    kit = alone()
+    mine = kit.has(large(b"a"))
+    pull(kit, b"a", mine.record.content, limits.PULL_BYTES_MAX)
+    now_ms = kit.board.now.mono_ms
+    assert len(kit.it.progress(now_ms + 25_000)) == 1
+    assert kit.it.progress(now_ms + 31_000) == []
+    assert kit.board.now.mono_ms == now_ms
 
 
 def test_if_what_is_sent_is_limited_only_what_the_outbox_has_room_for_is_read() -> None:

@@ -324,8 +324,9 @@ def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> No
     gone: list[int] = []
     for _ in range(4_000):
         pair.step()
-        seen += [(upload.path, upload.peer, upload.size) for upload, _ in one.engine.uploader.progress()]
-        gone += [sent for _, sent in one.engine.uploader.progress()]
+        going = one.engine.uploader.progress(one.engine.board.now.mono_ms)
+        seen += [(upload.path, upload.peer, upload.size) for upload, _ in going]
+        gone += [sent for _, sent in going]
         if two.disk.stat(b"file") is not None:
             break
         assert not whole or not one.said(notes.SentLarge), "it is not there yet"
@@ -334,7 +335,7 @@ def test_a_large_file_that_leaves_is_told_of_when_it_is_there(whole: bool) -> No
     assert type(sent) is (notes.SentLarge if whole else notes.Sent)
     assert (sent.path, sent.peer, sent.size) == (b"file", "two", len(content))
     assert set(seen) == ({(b"file", two.index.identity.replica, len(content))} if whole else set())
-    assert not one.engine.uploader.progress()
+    assert not one.engine.uploader.progress(one.engine.board.now.mono_ms)
     assert gone == sorted(gone)
     assert not whole or gone[-1] <= len(content) < gone[-1] * 2
 
