@@ -60,7 +60,7 @@ EXITS: dict[str, dict[int, str]] = {
         OK: "everything is there",
         ENVIRONMENT: _NO_NODE,
         TIMEOUT: "not in time",
-        UNFINISHED: "something is held, paused or in trouble, and is listed",
+        UNFINISHED: "something is held, paused or in trouble, and is listed; or this machine is read-only",
     },
     "doctor": {OK: "nothing fails; there may be warnings", ENVIRONMENT: "something fails"},
     "why": {

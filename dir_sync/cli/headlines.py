@@ -120,7 +120,7 @@ def _lacking(status: Status) -> str:
 
 
 def _all_have(status: Status) -> str:
-    if any(peer.lacks != NOTHING for peer in status.peers):
+    if status.is_reader:  # others ignore what it announces, and lack nothing
         return "yes, this machine is read-only: no other one waits for what is changed here"
     names = [peer.name for peer in status.peers]
     return f"yes, {listed(names)} {'has' if len(names) == 1 else 'have'} everything that is here"

@@ -161,7 +161,7 @@ def _last_line(status: Status) -> str:
     """The last line: whether everything is in sync."""
     if status.pause is not None:
         return "not in sync: it is paused here"
-    if status.in_sync:
+    if status.in_sync and not status.is_reader:
         return "everything is in sync"
     if status.is_all_in_sync:
         return "everything is here; what is changed on this machine counts nowhere else, because it is read-only"

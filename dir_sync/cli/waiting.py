@@ -32,6 +32,7 @@ _AT_MOST_EACH_S = 0.05  # a folder in which everything changes all the time
 _CODES = {Verdict.EQUAL: config.OK, Verdict.STUCK: config.UNFINISHED, Verdict.LATE: config.TIMEOUT}
 _RESULTS = {Verdict.EQUAL: "done", Verdict.STUCK: "stuck", Verdict.LATE: "late"}
 _NAMED_MAX = 5
+_READER = "this machine is a read-only member of its closed mesh: nothing goes out, and what is changed here stays here"
 
 
 def wait(argv: list[str]) -> int:
@@ -44,6 +45,7 @@ def wait(argv: list[str]) -> int:
         "wait ~/shared",
         "wait ~/shared --copies 2 --timeout 10m && poweroff",
         "wait ~/shared --peer server",
+        more="Of a read-only member of a closed mesh nothing goes out: it says so, and ends at once.",
     )
     parser.add_argument("--copies", metavar="N", type=checked(_copies), default=0,
                         help="until N other machines have everything, whichever they are")  # fmt: skip
@@ -62,7 +64,7 @@ def wait(argv: list[str]) -> int:
     finally:
         if line is not None:
             line.take_away()
-    left = [] if verdict is Verdict.EQUAL else missing(status, wish)
+    left = [] if verdict is Verdict.EQUAL else _missing(status, wish)
     answer = _object(verdict, status, wish, left, _mono_ms() - begun_ms)
     tell(given.json, answer, _words(verdict, status, wish, left, given.folder))
     return _CODES[verdict]
@@ -82,6 +84,8 @@ def _until_over(folder: str, wish: Wish, patience: Patience, line: LiveLine | No
         asked_s = time.monotonic()
         answer = ask_running(folder, question)
         status = status_in(answer)
+        if status.is_reader:
+            return Verdict.STUCK, status
         if not has_named:
             _say_who_is_unknown(status, wish)
             has_named = True
@@ -105,6 +109,12 @@ def _say_who_is_unknown(status: Status, wish: Wish) -> None:
             continue
         others = f" (known: {listed(names)})" if names else ""
         log.complain(f"no machine called {name} was ever here{others}: waiting for it")
+
+
+def _missing(status: Status, wish: Wish) -> list[Left]:
+    """Why it is not done. No peer waits for what a read-only member changes, and none says that it has refused that."""
+    left = missing(status, wish)
+    return [Left("", _READER), *left] if status.is_reader else left
 
 
 def _now(status: Status, wish: Wish) -> str:
@@ -134,6 +144,8 @@ def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folde
 
 
 def _lacks(status: Status, wish: Wish) -> list[str]:
+    if status.is_reader:
+        return []
     return [f"{peer.name} lacks {amount(peer.lacks)}" for peer in lagging(status, wish) if peer.lacks is not None]
 
 

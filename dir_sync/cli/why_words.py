@@ -28,6 +28,7 @@ _HAS = {
     "no": "does not have it",
     "asked": "was told of it, and has not said yet that it has it",
     "not told": "has not been told of it yet",
+    "refused": "does not take it: this machine is read-only, so what is changed here counts nowhere else",
     "stays here": "is not told: the change stays on this machine",
     "nothing here": "",
 }

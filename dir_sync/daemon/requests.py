@@ -249,7 +249,8 @@ class Requests:
         path = answers.path_asked(asked.question)
         addresses = {replica: node.address for replica, node in self._peers.links.items()}
         try:
-            told = story_of(self._engine, path, self._status(), dict(self._unwatched), addresses, now.mono_ms)
+            status = self._status()
+            told = story_of(self._engine, path, status, dict(self._unwatched), addresses, now.mono_ms)
             contents = contents_to_ask_for(self._engine, path, told)
         except Exception as error:  # it only reads: a fault in it must not end the node
             logger.debug("the fault in full:", exc_info=True)
@@ -258,13 +259,14 @@ class Requests:
             asked.reply.put(told)
             return []
         questions = (HaveRequest("", 0, contents),)
+        lacks = "refused" if status.is_reader else "no"
 
         def then(report: Report) -> None:
             have = undo_plan.holders(questions, report.answers).get(contents[0], ())
             said = {peer for peer, _, _ in report.answers}
             for peer in told["peers"]:
                 if peer["has"] == "asked" and peer["replica"] in said:
-                    peer["has"] = "yes" if peer["replica"] in have else "no"
+                    peer["has"] = "yes" if peer["replica"] in have else lacks
             asked.reply.put(told)
 
         return self._ask_peers(questions, then, now)

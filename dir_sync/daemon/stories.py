@@ -61,7 +61,7 @@ def story_of(
     waits = [*folder_waits(status), *waits_at(engine, path, now_ms), *_not_watched(path, unwatched)]
     return story(index, path) | {
         "waits": [to_json(one) for one in waits],
-        "peers": [_standing(engine, path, replica, addresses[replica]) for replica in connected],
+        "peers": [_standing(engine, path, replica, addresses[replica], status.is_reader) for replica in connected],
         "away": away(index, connected),
         "node_runs": True,
     }
@@ -317,10 +317,11 @@ def _is_told(engine: Engine, row: Row, replica: str) -> bool:
 # --- which peers have it ---------------------------------------------------------------------------------------------
 
 
-def _standing(engine: Engine, path: bytes, replica: str, address: str) -> dict[str, Any]:
+def _standing(engine: Engine, path: bytes, replica: str, address: str, is_reader: bool = False) -> dict[str, Any]:
     """What is known of a connected peer and the version here. `has`: "yes"; "newer", "older" (another version, which it
-    announced); "not told"; "no"; "asked" (told, and not known yet); "stays here"; "nothing here". `holds`: files of which it
-    holds what this node did."""
+    announced); "not told"; "no"; "asked" (told, and not known yet); "refused" (it takes nothing that this node changes);
+    "stays here"; "nothing here". `holds`: files of which it holds what this node did. `is_reader`: this node is a read-only
+    member. A peer then ignores what it announced, and lacks nothing: only the content says whether it has it."""
     board, index = engine.board, engine.board.index
     row, offer = index.rows.get(path), index.offers.of_peer(path, replica)
     mine = None if row is None else row.record
@@ -338,6 +339,11 @@ def _standing(engine: Engine, path: bytes, replica: str, address: str) -> dict[s
         is_reported = standing.lacks == NOTHING and standing.lacks_as_of >= row.seq
         is_in_sync = is_reported or mine.stamp.maker == replica or replica in engine.sync_report.in_sync_with()
         has = "yes" if is_in_sync else "asked"
+        is_own_made, is_from_first_scan = mine.stamp.maker == index.identity.replica, mine.stamp.maker.startswith("=")
+        if is_reader and (is_own_made or is_from_first_scan) and _is_asked_for(mine):
+            has = "asked"
+        elif is_reader and is_own_made:
+            has = "refused"
     held = engine.brakes.held_elsewhere.get(replica, ())
     holds = sum(one.files for one in held if one.maker == index.identity.replica)
     name = show_text(board.name_of(replica))
@@ -347,6 +353,11 @@ def _standing(engine: Engine, path: bytes, replica: str, address: str) -> dict[s
 def contents_to_ask_for(engine: Engine, path: bytes, told: Answer) -> tuple[bytes, ...]:
     """The content of which a peer has to say whether it has it; (): no question is needed."""
     row = engine.board.index.rows.get(path)
-    if row is None or row.record.kind is not Kind.FILE or not row.record.size:
+    if row is None or not _is_asked_for(row.record):
         return ()
     return (row.record.content,) if any(peer["has"] == "asked" for peer in told["peers"]) else ()
+
+
+def _is_asked_for(mine: Record) -> bool:
+    """True if a peer can be asked for the content."""
+    return mine.kind is Kind.FILE and bool(mine.size)

@@ -12,7 +12,7 @@ import pytest
 from dir_sync import config
 from dir_sync.cli import main, waiting
 from dir_sync.network.control import Answer
-from tests.cli.test_status import ANSWER, BOB, DORA
+from tests.cli.test_status import ANSWER, BOB, DORA, MESH
 
 PEER = BOB | {"traffic": None}
 LAGS = PEER | {"synchronized": False, "lacks": {"files": 2, "bytes": 10_000, "others": 1}}
@@ -81,6 +81,20 @@ def test_how_it_ends(
     assert said["result"] == {0: "done", 3: "late", 4: "stuck"}[code]
     assert bool(said["left"]) == bool(code)
     assert said["copies"] == 1
+
+
+@pytest.mark.parametrize("peer", [PEER, LAGS])
+@pytest.mark.parametrize("words", [[], ["--copies", "1"], ["--peer", "bob", "--timeout", "1h"]])
+def test_of_a_read_only_member_nothing_goes_out(
+    answers: Callable[..., list[Answer]], capsys: pytest.CaptureFixture[str], peer: dict[str, Any], words: list[str]
+) -> None:
+    """Also if the peer says that it lacks nothing: it ignores what it hears of a change here."""
+    asked = answers({"peers": [peer], "mesh": MESH | {"role": "ro"}, "in_sync": peer is PEER})
+    assert main(["wait", "x", *words]) == config.UNFINISHED
+    assert len(asked) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert "this machine is a read-only member of its closed mesh: nothing goes out" in said[1]
+    assert not any("lacks" in line for line in said)
 
 
 def test_a_name_that_nobody_has_is_said_at_once(

@@ -172,7 +172,13 @@ def test_each_word_about_a_machine() -> None:
         **{"path": "f", "here": version, "disk": version, "waits": [], "changes": [], "versions": []},
         **{"elsewhere": [], "away": []},
     }
-    for has, words in (("yes", "has it"), ("no", "does not have it"), ("not told", "not been told"), ("asked", "told")):
+    for has, words in (
+        ("yes", "has it"),
+        ("refused", "does not take it"),
+        ("no", "does not have it"),
+        ("not told", "not been told"),
+        ("asked", "told"),
+    ):
         peers = [{"name": "carol", "has": has}]
         assert any(words in line for line in render(base | {"peers": peers}, "d", "f")), has
     held = [{"name": "carol", "has": "asked", "holds": 20}]

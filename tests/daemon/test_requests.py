@@ -22,10 +22,11 @@ from dir_sync.core.events import (
     Urgency,
 )
 from dir_sync.core.jobs import Cause, Version
-from dir_sync.core.messages import Held, HistoryRequest
+from dir_sync.core.messages import Have, HaveRequest, Held, HistoryRequest
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind
 from dir_sync.core.taking import Keep
+from dir_sync.daemon import stories
 from dir_sync.daemon.asking import ask_engine
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.news import Asked
@@ -60,12 +61,12 @@ class Bench:
         self.folder = Folder()
         self.inbox = Inbox()
         peers = SimpleNamespace(
-            links={BOB: None, CAROL: None},
+            links={BOB: SimpleNamespace(address="10.0.0.2"), CAROL: SimpleNamespace(address="10.0.0.3")},
             names=lambda: ["bob", "carol"],
             pausing=[],
             name_of=lambda node: {BOB: b"bob", CAROL: b"carol"}[node],
         )
-        status = SimpleNamespace(to_json=lambda: {"files": 3})
+        self.status = SimpleNamespace(to_json=lambda: {"files": 3}, is_reader=False)
         self.timetable: Any = SimpleNamespace(look=lambda now_s: None, off_until_s=None)
         log = logging.getLogger("dir_sync")
         self.commit = self.folder.index.commit
@@ -78,7 +79,7 @@ class Bench:
             NOW.wall_ns / 1e9,
         )
         self.requests = Requests(
-            self.folder.share, cast(Any, peers), self.inbox, lambda: cast(Any, status), cast(Any, None), pausing
+            self.folder.share, cast(Any, peers), self.inbox, lambda: cast(Any, self.status), cast(Any, None), pausing
         )
         self.effects: list[Effect] = []
 
@@ -109,6 +110,24 @@ def test_questions_that_change_nothing(bench: Bench) -> None:
 
 def test_a_command_of_another_version_is_refused_in_words(bench: Bench) -> None:
     assert "does not know the command 'dance'" in bench.answer("dance")["error"]
+
+
+@pytest.mark.parametrize(("is_reader", "word"), [(False, "no"), (True, "refused")])
+def test_a_peer_without_the_content_has_refused_it_if_this_node_may_not_write(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, is_reader: bool, word: str
+) -> None:
+    bench.status.is_reader = is_reader
+    told: Answer = {"peers": [{"has": "asked", "replica": BOB}, {"has": "asked", "replica": CAROL}]}
+    monkeypatch.setattr(stories, "story_of", lambda *_: told)
+    monkeypatch.setattr(stories, "contents_to_ask_for", lambda *_: (b"c" * 32,))
+    asked = bench.ask("why", path="f")
+    (event,) = bench.events
+    assert isinstance(event, Inquired)
+    (question,) = event.questions
+    assert isinstance(question, HaveRequest)
+    have = ((CAROL, 0, Have("", 0, (0,))), (BOB, 0, Have("", 0, ())))
+    bench.requests.answered(Report(event.id, have))
+    assert [peer["has"] for peer in asked.reply.get_nowait()["peers"]] == [word, "yes"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from dir_sync.daemon import stories
 from dir_sync.daemon.stories import contents_to_ask_for, folder_waits, story_of, waits_at
 from tests.engine.whole.bench import FOLDER, OTHER, PEER, Bench, record, seen, state
 
-STATUS: Any = SimpleNamespace(pause=None, paused_elsewhere=(), mesh=None, peers=("one",))
+STATUS: Any = SimpleNamespace(pause=None, paused_elsewhere=(), mesh=None, peers=("one",), is_reader=False)
 
 
 def waits(bench: Bench, path: bytes) -> set[Wait]:
@@ -180,6 +180,21 @@ def test_a_peer_that_was_told_is_asked_until_it_says_that_it_lacks_nothing() -> 
     assert has(bench, b"f")["has"] == "yes"
     told = story_of(bench.engine, b"f", STATUS, {}, {PEER: "10.0.0.2"})
     assert contents_to_ask_for(bench.engine, b"f", told) == ()
+
+
+def test_a_peer_that_lacks_nothing_may_have_refused_what_a_read_only_member_made() -> None:
+    """It ignores what it hears of it, so only its answer about the content counts."""
+    bench = Bench()
+    bench.connect()
+    bench.found(b"f", b"data")
+    bench.found(b"d", kind=Kind.DIRECTORY)
+    bench.hear(Lacks(FOLDER, bench.index.sequences.last, 0, 0, 0))
+    assert has(bench, b"f")["has"] == has(bench, b"d")["has"] == "yes"
+    reader: Any = SimpleNamespace(**{**vars(STATUS), "is_reader": True})
+    told = story_of(bench.engine, b"f", reader, {}, {PEER: "10.0.0.2"})
+    assert told["peers"][0]["has"] == "asked"
+    assert contents_to_ask_for(bench.engine, b"f", told) == (record(b"f", b"data").content,)
+    assert story_of(bench.engine, b"d", reader, {}, {PEER: "10.0.0.2"})["peers"][0]["has"] == "refused"
 
 
 def test_a_fault_in_a_story_is_an_answer_and_ends_no_node(monkeypatch: pytest.MonkeyPatch) -> None:
