@@ -40,13 +40,6 @@ def test_a_folder_that_does_not_exist_is_made() -> None:
         wait_for(lambda: text_of(made / "a") == "a", SOON_S, "what the server has arrives")
 
 
-def test_without_a_name_the_folder_is_storage() -> None:
-    with Lan(1) as lan:
-        lan[0].launch([sys.executable, lan[0].main, "--create"])
-        storage = lan[0].base / "Storage"  # the node runs in this folder
-        wait_for(lambda: (storage / ".dir_sync").is_dir(), SOON_S, "Storage is shared")
-
-
 def test_a_client_waits_for_its_server_and_survives_its_restarts() -> None:
     with Lan(2) as lan:
         server, client = lan
