@@ -102,6 +102,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "folder.started": set(),
     "folder.typed": {"config", "reporting.output"},
     "folder.processes": {"config", "folder.started"},
+    "folder.shared_now": {"folder.processes", "folder.root"},
     # closed meshes
     "security": set(),
     "security.files": {"config", "folder.user_state", "reporting.shell"},
@@ -242,6 +243,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor.examination": {
         *("", "config", "doctor.broadcasts", "doctor.folder_checks", "doctor.folder_facts", "doctor.machine_checks"),
         *("doctor.machine_facts", "doctor.network_checks", "doctor.network_facts", "doctor.verdict", "folder.root"),
+        "folder.shared_now",
         *("network.control", "reporting.shell", "utils"),
     },
     "readable": set(),

@@ -17,6 +17,7 @@ from dir_sync.cli import exits
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.reporting import output, shell
+from dir_sync.reporting.log import listed
 
 __all__ = ["Parser", "add_json", "checked", "command_parser", "count", "examples_of", "parser_of"]
 
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 _COLUMNS = (60, 100)  # limits of the width of --help, whatever the terminal has
 _USUAL_COLUMNS = 80  # without a terminal
+_NAMED_MAX = 5  # folders of running nodes
+_BEGIN = ("", "start", "once", "join")  # commands of a folder that has no node, as a rule
 _MEANT_MAX = 3  # options that an unknown one is a part of
 
 
@@ -43,6 +46,7 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
         )
         self._example = example
+        self._begins_a_node = name in _BEGIN
         self._given: list[str] = []
         self._second: list[argparse._ArgumentGroup] = []
         self.add_argument("--help-all", action=_HelpAll, help=argparse.SUPPRESS)
@@ -92,8 +96,13 @@ class Parser(argparse.ArgumentParser):
             message = f"unrecognized arguments: {unknown}{self._guess(unknown)}"
         elif message.startswith(required):
             lacking = message.removeprefix(required)
-            what = "which folder?" if lacking.startswith("DIR") else f"{lacking} is missing."
-            message = f"{what} For example: {shell.program()} {self._example} (--help tells more)"
+            example, what = self._example, f"{lacking} is missing."
+            if lacking.startswith("DIR"):
+                what = "which folder?"
+                if not self._begins_a_node and (folders := _running()):
+                    what += f" {'A node runs' if len(folders) == 1 else 'Nodes run'} for {listed(folders)}."
+                    example = example.replace("~/shared", folders[0], 1)
+            message = f"{what} For example: {shell.program()} {example} (--help tells more)"
         elif message.startswith("unrecognized arguments: ") and unknown:
             message += self._guess(unknown)
         raise ConfigError(message.removeprefix("argument "), config.USAGE)
@@ -111,6 +120,19 @@ class Parser(argparse.ArgumentParser):
         """Prints help and version; errors are raised instead."""
         if message:
             output.say(message, end="")
+
+
+def _running() -> list[str]:
+    """The folders of this user's nodes, so that they can be typed. Only an error needs them."""
+    from dir_sync.folder.shared_now import shared_now
+
+    home = os.path.expanduser("~").rstrip("/")
+    found = shared_now()
+    words = [
+        "~/" + shell.quoted(path[len(home) + 1 :]) if home and path.startswith(home + "/") else shell.quoted(path)
+        for path in found[:_NAMED_MAX]
+    ]
+    return words + ([f"{len(found) - _NAMED_MAX:,} more"] if len(found) > _NAMED_MAX else [])
 
 
 def _name(word: str) -> str:

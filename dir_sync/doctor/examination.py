@@ -40,6 +40,7 @@ from dir_sync.doctor.network_checks import (
 )
 from dir_sync.doctor.verdict import Check, fail, good, warn
 from dir_sync.folder import root
+from dir_sync.folder.shared_now import shared_now
 from dir_sync.network.control import Answer, NoDaemon, ask
 from dir_sync.reporting import shell
 from dir_sync.utils import interfaces
@@ -199,6 +200,8 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
     typed = asked.typed or "DIR"
     if asked.tcp:
         tcp = network_facts.port("TCP", asked.tcp, is_ours=is_listening)
+        if not asked.folder and not tcp.is_free:
+            tcp = tcp._replace(folder=_own_folder_at(asked.tcp))
         next_tcp = network_facts.free_port("TCP", asked.tcp) if not (tcp.is_ours or tcp.is_free) else 0
         yield judge_port(tcp, shell.command(typed, "-l", str(next_tcp)))
     if not node.discovers:
@@ -220,6 +223,17 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
     real = [one for one in found if not one.is_loopback]
     hears = any(one.hears_itself for one in real) or not real
     yield judge_firewall(wall, asked.udp, asked.tcp or LISTEN_PORT, hears, len(node.peers))
+
+
+def _own_folder_at(port: int) -> str:
+    """A folder whose node belongs to this user and listens at that TCP port, as people read it; "": there is none."""
+    for folder in shared_now():
+        try:
+            if ask(folder, {"command": "status"}).get("port") == port:
+                return show(os.fsencode(_short(folder)))
+        except (NoDaemon, OSError):
+            continue
+    return ""
 
 
 def _how_to_open(active: tuple[str, ...], udp: int, tcp: int) -> list[str]:

@@ -58,6 +58,7 @@ class Port(NamedTuple):
     is_free: bool
     owner: str  # of a port that is neither, if it can be told
     trouble: str = ""  # another reason why it cannot be had
+    folder: str = ""  # as people read it: the folder of the user's own node that has it, while no folder is examined
 
 
 class Firewall(NamedTuple):
@@ -143,6 +144,8 @@ def judge_port(port: Port, another: str) -> Check:
     name = f"port-{port.kind.lower()}"
     if port.is_ours:
         return good(name, f"{port.kind} port {port.number} is this node's")
+    if port.folder:
+        return good(name, f"{port.kind} port {port.number} is that of your node for {port.folder}")
     if port.trouble:
         return fail(name, f"{port.kind} port {port.number} cannot be used: {port.trouble}", another)
     if not port.is_free:

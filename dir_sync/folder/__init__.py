@@ -5,6 +5,7 @@
     pauses      what a person has said about a pause, as a note of the index
     running     which process runs with which configuration file
     processes   which process shares a folder, by what the kernel knows of it
+    shared_now  which folders the nodes of this user share at the moment
     started     when a process started
     typed       a path in the folder, as a person types it
     user_state  what this user's programs remember on this machine, outside all folders

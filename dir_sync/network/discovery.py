@@ -16,7 +16,7 @@ from typing import Protocol
 
 from dir_sync.core import limits
 from dir_sync.core.overload.rate import TokenBucket
-from dir_sync.core.peers.beacon import Beacon, Foreign, OpenPresence
+from dir_sync.core.peers.beacon import CLOSED, CLOSED_TO_US, Beacon, Foreign, OpenPresence
 from dir_sync.network.networks import Networks, broadcast
 
 __all__ = ["Discovery", "Presence"]
@@ -29,6 +29,11 @@ FLOOD_PAUSE_MS = 50  # datagrams that arrive meanwhile overflow in the kernel, a
 TROUBLE_PAUSE_MS = 1_000  # pause after an error of the socket
 FOREIGN_MAX = 16  # reported nodes of other meshes: anybody can invent more
 JOIN_S = 2.0
+
+_HERE_CLOSED = Foreign(f"another node on this machine {CLOSED_TO_US}", "this machine, closed")
+_HERE_OPEN = Foreign(
+    "another node on this machine is open, and this one is not: they do not connect", "this machine, open"
+)
 
 
 class Presence(Protocol):
@@ -162,7 +167,10 @@ class Discovery:
             self._post(said, source)
 
     def _tell_of_foreign(self, said: Foreign, source: str) -> None:
-        """Once: it is not of our mesh, and nobody should wonder why it does not connect."""
+        """Once: it is not of our mesh, and nobody should wonder why it does not connect. A node on this machine is the user's
+        own, most probably: no advice to let it in."""
+        if self.networks.is_own(source):
+            said = _HERE_CLOSED if said.who == CLOSED else _HERE_OPEN
         if said.who not in self._foreign and len(self._foreign) < FOREIGN_MAX and self.networks.is_near(source):
             self._foreign.add(said.who)
             self.networks.report_once(("foreign", said.who), said.words)

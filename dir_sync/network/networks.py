@@ -54,6 +54,10 @@ class Networks:
             return False
         return check(source, self.list())  # an interface may just have come up
 
+    def is_own(self, source: str) -> bool:
+        """True for an address of this machine, as far as it is known by now."""
+        return source.startswith("127.") or any(source == one.address for one in self._current)
+
     def report_once(self, cause: tuple[str, int | str], line: str) -> None:
         """Report an error, unless the same one was reported before."""
         if cause not in self._causes and len(self._causes) < CAUSES_MAX:

@@ -22,6 +22,7 @@ from dir_sync import __version__, cli, config
 from dir_sync.cli import hook_options
 from dir_sync.config import Config, ConfigError
 from dir_sync.daemon.signals import Ending
+from dir_sync.folder import shared_now
 from dir_sync.history import words as history_words
 from dir_sync.reporting import log
 
@@ -482,6 +483,27 @@ def test_a_command_without_its_folder(capsys: pytest.CaptureFixture[str], name: 
     assert err.startswith(f"dir_sync: {lacking} For example: python main.py {name} ~/shared")
     cli.main([name, "--help"])
     assert err.split(": ")[2].removesuffix(" (--help tells more)\n") in capsys.readouterr().out, "one that is in --help"
+
+
+def test_a_command_without_its_folder_names_those_of_running_nodes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    found = ["/home/anna/my docs", "/srv/music"]
+    monkeypatch.setattr(shared_now, "shared_now", lambda: found)
+
+    def told(*words: str) -> str:
+        assert cli.main([*words]) == 2
+        return capsys.readouterr().err
+
+    several = "dir_sync: which folder? Nodes run for ~/'my docs' and /srv/music. For example: python main.py "
+    for name, more in (("status", ""), ("pause", ""), ("history", "")):
+        assert told(name).startswith(f"{several}{name} ~/'my docs'{more}")
+    assert told("join") == "dir_sync: which folder? For example: python main.py join ~/shared (--help tells more)\n"
+    del found[0]
+    assert "which folder? A node runs for /srv/music. For example: python main.py wait /srv/music (" in told("wait")
+    found += [f"/srv/{number}" for number in range(6)]
+    assert "/srv/3 and 2 more. For example" in told("wait")
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 100, 200])

@@ -15,6 +15,7 @@ from dir_sync.cli.doctor import lines_of
 from dir_sync.doctor import broadcasts, examination
 from dir_sync.doctor.folder_checks import Abilities
 from dir_sync.doctor.verdict import Check, Verdict, fail, good
+from dir_sync.network.control import NoDaemon
 from tests.cli.test_status import ANSWER
 
 
@@ -50,6 +51,29 @@ def test_a_folder_that_was_never_shared(tmp_path: Path, capsys: pytest.CaptureFi
 def test_without_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", *free_ports()]) == 0
     assert "folder:" not in capsys.readouterr().out
+
+
+def test_without_a_folder_the_port_of_the_own_node_is_no_trouble(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = free_ports()
+    ports = {"/home/anna/music": int(words[1]) + 1, "/home/anna/docs": int(words[1])}
+
+    def ask(folder: str, question: object) -> dict[str, Any]:
+        if folder not in ports:
+            raise NoDaemon
+        return {"port": ports[folder]}
+
+    monkeypatch.setattr(examination, "shared_now", lambda: ["/gone", *ports])
+    monkeypatch.setattr(examination, "ask", ask)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(words[1])))
+        taken.listen(1)
+        assert main(["doctor", *words]) == 0
+        assert f"TCP port {words[1]} is that of your node for /home/anna/docs" in capsys.readouterr().out
+        del ports["/home/anna/docs"]
+        assert main(["doctor", *words]) == 1
+        assert f"TCP port {words[1]} is taken by" in capsys.readouterr().out
 
 
 def test_json_and_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

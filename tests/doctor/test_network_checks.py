@@ -82,6 +82,7 @@ def test_a_machine_without_a_network() -> None:
     [
         (Port("TCP", 6000, is_ours=True, is_free=False, owner=""), OK, "is this node's"),
         (Port("TCP", 6000, is_ours=False, is_free=True, owner=""), OK, "is free"),
+        (Port("TCP", 6000, False, False, "another dir_sync", folder="~/docs"), OK, "is that of your node for ~/docs"),
         (Port("UDP", 5000, False, False, "nginx (process 7)"), FAIL, "UDP port 5000 is taken by nginx (process 7)"),
         (Port("UDP", 5000, False, False, ""), FAIL, "is taken by another program"),
         (Port("TCP", 600, False, False, "", "it needs root"), FAIL, "cannot be used: it needs root"),

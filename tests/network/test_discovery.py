@@ -105,6 +105,25 @@ def test_own_beacons_in_any_form_are_dropped(ear: Ear, port: int, mouth: socket.
     assert ear.heard == [(TWO, "127.0.0.1")]
 
 
+def test_a_closed_node_on_this_machine_is_no_stranger_to_be_let_in(
+    ear: Ear, port: int, mouth: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beacon = json.dumps(json.loads(encode_beacon(ONE)) | {"mesh": "closed"}).encode()
+    for _ in range(2):
+        mouth.sendto(beacon, (LOOPBACK, port))
+    mouth.sendto(encode_beacon(TWO), (LOOPBACK, port))
+    until(lambda: bool(ear.heard), "the open one")
+    (line,) = ear.troubles
+    assert line == "another node on this machine belongs to a closed mesh, and this node is open: they do not connect"
+    monkeypatch.setattr(networks.Networks, "is_own", lambda *_: False)
+    mouth.sendto(beacon, (LOOPBACK, port))
+    mouth.sendto(encode_beacon(THREE), (LOOPBACK, port))
+    until(lambda: len(ear.heard) > 1, "the other open one")
+    assert len(ear.troubles) == 2, "that one may be another machine, and is told of beside the own one"
+    assert "127.0.0.1 belongs to a closed mesh" in ear.troubles[1]
+    assert "to join it" in ear.troubles[1]
+
+
 def test_rubbish_is_dropped(ear: Ear, port: int, mouth: socket.socket) -> None:
     good = encode_beacon(TWO)
     for data in (b"", b"\0", b"[" * 512, b"{}", good[:-1], os.urandom(512), good + b" " * 512, b"x" * 60_000):
