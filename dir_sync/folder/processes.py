@@ -3,7 +3,7 @@
 In:   a folder, or the id of a process and when that started. Out: a Process.
 Rule: no process gets a signal because a file names its id. A process shares a folder only if it has the folder's lock open while
 that is taken; and from then on it is a handle (pidfd), which never means another process.
-Used by: cli, network.control.
+Used by: cli, shared_now, network.control.
 """
 
 from __future__ import annotations

@@ -60,7 +60,9 @@ CLI: dict[str, set[str]] = {
         ),
         *("security.alone", "security.founding", "security.keeper", "security.listing", "security.process"),
     },
-    "cli.parser": {"cli.exits", "config", "reporting.output", "reporting.shell"},
+    "cli.parser": {
+        *("cli.exits", "config", "folder.shared_now", "reporting.log", "reporting.output", "reporting.shell"),
+    },
     "cli.names": {"", "config"},
     "cli.asked": {"cli.config_file", "cli.making", "cli.names", "cli.options", "cli.parser", "config"},
     "cli.config_file": {"cli.names", "cli.options", "config", "reporting.shell"},
