@@ -17,7 +17,7 @@ from dir_sync import config
 from dir_sync.cli.dialogue import add_yes, ask_running, consent
 from dir_sync.cli.parser import add_json, checked, command_parser, count
 from dir_sync.cli.results import tell
-from dir_sync.cli.status_words import render, status_in
+from dir_sync.cli.status_words import machines_that_closed, render, status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.reporting import log, shell
@@ -43,7 +43,11 @@ def status(argv: list[str]) -> int:
         "status ~/shared --check && echo in sync",
     )
     add_json(parser)
-    parser.add_argument("--check", action="store_true", help="exit with 4 if not everything is in sync")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 4 if not everything is in sync, or if a machine went over to a closed mesh",
+    )
     parser.add_argument("--watch", action="store_true",
                         help="show it all the time, until Ctrl-C; without a terminal: a line for each new headline")  # fmt: skip
     given = parser.parse_args(argv)
@@ -59,7 +63,8 @@ def status(argv: list[str]) -> int:
         say(json.dumps(answer))
     else:
         say("\n".join(render(found, given.folder, log.wants_colour(sys.stdout))))
-    return config.UNFINISHED if given.check and not found.is_all_in_sync else config.OK
+    is_good = found.is_all_in_sync and not machines_that_closed(found)
+    return config.OK if is_good or not given.check else config.UNFINISHED
 
 
 def history_(argv: list[str]) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from dir_sync.config import ConfigError
 from dir_sync.core.merging import is_text
-from dir_sync.core.model import Kind, show, show_text
+from dir_sync.core.model import FIRST_CONTACT, Kind, show, show_text
 from dir_sync.core.named import NamedTuple
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def difference(client: HistoryClient, entry: Entry) -> list[str]:
 
 def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:
     """What is there now, and what lost."""
-    from dir_sync.history.words import full, local, size_words
+    from dir_sync.history.words import full, local, maker, size_words
 
     version = entry.version
     path, there = full(version.path), client.now(version.path)
@@ -63,7 +63,12 @@ def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:
     else:
         stat, data = there
         size = size_words(stat.kind, len(data))
-        now = _Side(f"{path}\tnow, {local(stat.mtime)}, {size}, won by the change of {show_text(entry.by)}", data)
+        won = (
+            "newer when the folders first met"
+            if entry.by == FIRST_CONTACT
+            else f"won by the change of {maker(entry.by)}"
+        )
+        now = _Side(f"{path}\tnow, {local(stat.mtime)}, {size}, {won}", data)
     data = client.content(entry)
     size = size_words(version.kind, len(data))
     return now, _Side(f"{path}\tlost, {local(version.mtime)}, {size}, kept {_where(entry)}", data)

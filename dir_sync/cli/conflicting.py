@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from dir_sync import config
 from dir_sync.cli.parser import Parser, add_json, command_parser
-from dir_sync.cli.results import columns, tell
+from dir_sync.cli.results import columns, hint, tell
 from dir_sync.cli.versions import lost_json, version_json, which
 from dir_sync.config import ConfigError
-from dir_sync.core.model import Kind, show, show_text
+from dir_sync.core.model import FIRST_CONTACT, Kind, show, show_text
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many
@@ -50,6 +50,8 @@ def conflicts(argv: list[str]) -> int:
             raise ConfigError(f"there is no conflict {show(os.fsencode(unknown[0]))} (to list all: {listing})")
         if given.what is None:
             tell(given.json, {"conflicts": [lost_json(client, entry) for entry in entries]}, _table(client, entries))
+            if not given.json:
+                _say_what_to_do(given.folder, entries)
             return config.UNFINISHED if entries and given.check else config.OK
         if not ids:
             tell(given.json, {_DONE[given.what]: []}, [_NO_CONFLICTS])
@@ -142,9 +144,21 @@ def _write(client: HistoryClient, entry: Entry, to: str, as_json: bool) -> int:
     return config.OK
 
 
+def _say_what_to_do(folder: str, entries: list[Entry]) -> None:
+    """The commands for the first one. All lines of the table on stdout are conflicts."""
+    if not entries:
+        return
+    first = entries[0].id
+    hint(f"to see how they differ: {shell.command('conflicts', folder, 'show', first)}")
+    hint(f"to bring back the version that lost: {shell.command('conflicts', folder, 'restore', first)}")
+    hint(f"to leave what is there now: {shell.command('conflicts', folder, 'keep', first)}")
+    if any(entry.by == FIRST_CONTACT for entry in entries):
+        hint("first sync: both machines had the file before they met for the first time, and the newer one won")
+
+
 def _table(client: HistoryClient, entries: list[Entry]) -> list[str]:
     """One line for each conflict, under a heading: the side that lost, then what is there now."""
-    from dir_sync.history.words import full, local, size_words
+    from dir_sync.history.words import full, local, maker, size_words
 
     if not entries:
         return [_NO_CONFLICTS]
@@ -155,5 +169,5 @@ def _table(client: HistoryClient, entries: list[Entry]) -> list[str]:
         if now is not None and now.kind == Kind.DIRECTORY:
             there = ("folder", "-")
         lost = (local(version.mtime), size_words(version.kind, version.size), show_text(entry.on))
-        rows.append((entry.id, *lost, *there, show_text(entry.by), full(version.path)))
+        rows.append((entry.id, *lost, *there, maker(entry.by), full(version.path)))
     return columns(rows)

@@ -54,7 +54,7 @@ EXITS: dict[str, dict[int, str]] = {
     "status": {
         OK: "answered",
         ENVIRONMENT: _NO_NODE,
-        UNFINISHED: "with --check: not all in sync, or something is held",
+        UNFINISHED: "with --check: not all in sync, something is held, or a machine went over to a closed mesh",
     },
     "wait": {
         OK: "everything is there",

@@ -31,6 +31,7 @@ from dir_sync.cli.dialogue import (
     time_words,
 )
 from dir_sync.cli.parser import add_json, checked, command_parser
+from dir_sync.cli.results import hint
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.named import NamedTuple
@@ -209,6 +210,7 @@ def join(argv: list[str]) -> int:
         given.peer,
         None if given.yes else given.folder,
         node["folder_name"] if node else config.FOLDER_NAME,
+        tell=(lambda words: None) if given.json else hint,
     )
     runs = ask_node(folder, {"command": "reload"}) is not None
     if given.json:
@@ -248,9 +250,10 @@ def join_by(
     peer: tuple[str, int] | None,
     asked_as: str | None,
     folder_name: str = config.FOLDER_NAME,
+    tell: Callable[[str], None] = logger.info,
 ) -> Joined:
     """Join with that code. `asked_as`: how the user calls the folder, if a person is to be asked
-    when it has files. ConfigError."""
+    when it has files. `tell`: gets a line before the search, which takes a while. ConfigError."""
     from dir_sync.core.pairing import Code, CodeError
     from dir_sync.folder import state
     from dir_sync.security import files, store
@@ -275,6 +278,13 @@ def join_by(
         text = f"{show(os.fsencode(asked_as or folder))} has {how_many(count, 'file')}, which the {there} will get."
         return is_agreed(text)
 
+    if peer is not None:
+        tell(f"asking {peer[0]}, TCP port {peer[1]}, for its closed mesh ...")
+    else:
+        tell(
+            f"looking for the machine with the code {code.channel}..., at most {_FIND_S:.0f} s (broadcasts on UDP port {port};"
+            " where they do not arrive: --peer HOST) ..."
+        )
     where = iter([peer]) if peer is not None else inviters(code.channel, port, _FIND_S)
     with _locked(folder, state.lock):
         try:

@@ -16,7 +16,7 @@ from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, listed, moment
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
 
-__all__ = ["held_words", "render", "status_in"]
+__all__ = ["held_words", "machines_that_closed", "render", "status_in"]
 
 _TOLD_MAX = 5  # paths that are named
 _COLOURS = {"green": "\x1b[1;32m", "cyan": "\x1b[1;36m", "yellow": "\x1b[1;33m", "red": "\x1b[1;31m"}
@@ -51,13 +51,11 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
     if status.schedule is not None:
         lines.append(_schedule(status.schedule))
     lines += [f"{name} has paused this folder: nothing is exchanged with it" for name in status.paused_elsewhere]
-    if status.mesh is None:
-        lines += [
-            f"{one.name} belongs to a closed mesh now, and exchanges nothing with this machine; to join it: 'invite DIR'"
-            f" there, and here: {command('join', folder)}"
-            for one in status.away
-            if one.has_closed
-        ]
+    lines += [
+        f"{name} belongs to a closed mesh now, and exchanges nothing with this machine; to join it: 'invite DIR'"
+        f" there, and here: {command('join', folder)}"
+        for name in machines_that_closed(status)
+    ]
     lines += peer_table(status, now_s)
     if status.scanning:
         lines.append("scanning the folder")
@@ -116,6 +114,11 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
     return lines
 
 
+def machines_that_closed(status: Status) -> list[str]:
+    """The names of those that went over to a closed mesh while this node stayed open: nothing is exchanged with them."""
+    return [one.name for one in status.away if one.has_closed] if status.mesh is None else []
+
+
 def _more(all_of_them: Sequence[object], words: str = "") -> list[str]:
     """The line for those that are not named."""
     rest = len(all_of_them) - _TOLD_MAX
@@ -161,6 +164,9 @@ def _last_line(status: Status) -> str:
     """The last line: whether everything is in sync."""
     if status.pause is not None:
         return "not in sync: it is paused here"
+    closed = machines_that_closed(status)
+    if status.in_sync and closed:
+        return f"everything is in sync with the connected machines, and not with {listed(closed)}"
     if status.in_sync and not status.is_reader:
         return "everything is in sync"
     if status.is_all_in_sync:

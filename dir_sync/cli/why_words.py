@@ -10,6 +10,7 @@ import textwrap
 from typing import Any
 
 from dir_sync.config import ConfigError
+from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.waits import SENTENCES, Waiting, from_json
 from dir_sync.history.words import local
 from dir_sync.network.control import Answer
@@ -95,7 +96,9 @@ def _here(told: Answer) -> str:
     if here is None:
         return "nothing, and it is not known here" if disk is None else f"{_what(disk)}; no node has noted it yet"
     who = (
-        f"by {here['by']}, {local(here['made_ns'])}" if here["by"] != "first contact" else "found at the first contact"
+        f"by {here['by']}, {local(here['made_ns'])}"
+        if here["by"] != FIRST_CONTACT
+        else "found when the folder was first shared"
     )
     if here["kind"] == "nothing":
         return f"nothing: deleted {who}" if disk is None else f"{_what(disk)}; the index knows it as deleted {who}"

@@ -12,7 +12,7 @@ import time
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.kind_words import KIND_WORDS
-from dir_sync.core.model import Kind, show
+from dir_sync.core.model import FIRST_CONTACT, Kind, show
 from dir_sync.core.names import HISTORY
 from dir_sync.history.choice import Entry
 from dir_sync.history.codec import bytes_of
@@ -24,6 +24,7 @@ __all__ = [
     "describe_undo",
     "full",
     "local",
+    "maker",
     "moment",
     "size_words",
     "summary",
@@ -63,6 +64,11 @@ def local(time_ns: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ns / 1e9))
 
 
+def maker(by: str) -> str:
+    """Who made a change, for a table. Of what two machines had before they met for the first time, nobody knows."""
+    return "first sync" if by == FIRST_CONTACT else show(bytes_of(by))
+
+
 def full(path: bytes) -> str:
     """A whole path, escaped."""
     return show(path, limits.SHOWN_PATH_CHARS_MAX)
@@ -73,7 +79,7 @@ def table(entries: list[Entry]) -> list[str]:
     rows = [("ID", "UNTIL", "WHY", "SIZE", "BY", "ON", "PATH")]
     for entry in entries:
         version = entry.version
-        by = show(bytes_of(entry.by))
+        by = maker(entry.by)
         size = size_words(version.kind, version.size)
         on = show(bytes_of(entry.on))
         rows.append((entry.id, local(version.time_ns), version.why.value, size, by, on, full(version.path)))

@@ -361,7 +361,7 @@ complete -c dir-sync -n '_shtab_dir_sync_using once; and test $_shtab_dir_sync_n
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a status -d 'Show how the node for DIR is doing: its peers, what is being transferred, and what'
 complete -c dir-sync -n '_shtab_dir_sync_using status' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using status' -l json -d 'print one JSON object, for programs'
-complete -c dir-sync -n '_shtab_dir_sync_using status' -l check -d 'exit with 4 if not everything is in sync'
+complete -c dir-sync -n '_shtab_dir_sync_using status' -l check -d 'exit with 4 if not everything is in sync, or if a machine went over to a closed mesh'
 complete -c dir-sync -n '_shtab_dir_sync_using status' -l watch -d 'show it all the time, until Ctrl-C; without a terminal: a line for each new headline'
 complete -c dir-sync -n '_shtab_dir_sync_using status; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
 complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a events -d 'Print what happens in DIR, while it happens: what is changed here, received, sent, in conflict, held, in trouble, and when all is in sync. The last events come first. It ends when the node ends, or by Ctrl-C.'

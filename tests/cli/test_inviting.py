@@ -12,7 +12,7 @@ import pytest
 
 from dir_sync.cli import inviting
 from dir_sync.config import ConfigError
-from dir_sync.security import founding, store
+from dir_sync.security import founding, joining, store
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_node_that_runs_says_what_it_is_called_and_what_it_calls_the_folder(
     node = {"name": "kitchen", "broadcast_port": 5005, "folder_name": "photos"}
     asked: list[Any] = []
 
-    def join_by(*args: Any) -> inviting.Joined:
+    def join_by(*args: Any, tell: object) -> inviting.Joined:
         asked.extend(args)
         return inviting.Joined("joined", {"host": "nas"})
 
@@ -62,6 +62,31 @@ def test_a_node_that_runs_says_what_it_is_called_and_what_it_calls_the_folder(
     monkeypatch.setattr(inviting, "ask_node", lambda folder, question: node)
     assert inviting.join([folder, "K7QX-4MDP", "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"host": "nas", "runs": True}
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ([], "looking for the machine with the code K7..., at most 10 s (broadcasts on UDP port 5000; where they do not"
+             " arrive: --peer HOST) ..."),
+        (["--peer", "nas:6001"], "asking nas, TCP port 6001, for its closed mesh ..."),
+        (["--json"], ""),
+    ],
+)  # fmt: skip
+def test_what_is_looked_for_is_said_before_the_search(
+    folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], line: str
+) -> None:
+    said: list[str] = []
+
+    def search(*args: Any) -> None:
+        said.append(capsys.readouterr().err)
+        raise ConfigError("nobody invites")
+
+    monkeypatch.setattr(joining, "join", search)
+    monkeypatch.setattr(inviting, "ask_node", lambda folder, question: None)
+    with pytest.raises(ConfigError, match="nobody invites"):
+        inviting.join([folder, "K7QX-4MDP", "--yes", *words])
+    assert said == [f"{line}\n" if line else ""]
 
 
 def test_a_script_reads_the_code_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:

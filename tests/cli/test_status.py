@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dir_sync.cli import commands, main
 from dir_sync.cli.status_words import render
 from dir_sync.core.frozen import fields_of
 from dir_sync.core.status import Status
@@ -326,7 +327,22 @@ def test_a_machine_that_went_over_to_a_closed_mesh_is_named_with_how_to_join(mes
     found = [line for line in said if line.startswith("dora belongs to a closed mesh now")]
     assert bool(found) == is_named
     assert all(line.endswith("and here: python main.py join 'my docs'") for line in found)
+    assert (said[-1] == "everything is in sync with the connected machines, and not with dora") == is_named
     assert not any("closed mesh now" in line for line in lines(peers=[BOB], in_sync=True, away=[DORA]))
+
+
+@pytest.mark.parametrize(
+    ("mesh", "away", "code"),
+    [(None, DORA, 0), (None, DORA | {"has_closed": True}, 4), (MESH, DORA | {"has_closed": True}, 0)],
+)
+def test_check_says_that_a_machine_went_over_to_a_closed_mesh(
+    monkeypatch: pytest.MonkeyPatch, mesh: object, away: dict[str, Any], code: int
+) -> None:
+    answer = ANSWER | {"mesh": mesh, "peers": [BOB | {"traffic": None}], "in_sync": True, "away": [away]}
+    monkeypatch.setattr(commands, "ask_running", lambda folder, question: answer)
+    assert main(["status", "x", "--check"]) == code
+    assert main(["status", "x", "--check", "--json"]) == code
+    assert main(["status", "x"]) == 0
 
 
 def test_the_node_has_the_id_that_the_log_has() -> None:

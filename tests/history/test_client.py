@@ -389,6 +389,31 @@ def test_conflicts_can_be_checked(node: Node, capsys: pytest.CaptureFixture[str]
     assert "conflict" in capsys.readouterr().out
 
 
+def test_conflicts_come_with_the_commands_that_settle_them(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr: each line of the table is a conflict."""
+    assert cli.main(["conflicts", str(node.folder)]) == 0
+    assert capsys.readouterr().err == ""
+    node.has(version(b"loser", 1, why=Cause.CONFLICT), b"loser")
+    (id_,) = {entry.id for entry in node.entries(conflicts=True)}
+    assert cli.main(["conflicts", str(node.folder)]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == ["ID", id_]
+    command = f"python main.py conflicts {node.folder}"
+    assert err.splitlines() == [
+        f"to see how they differ: {command} show {id_}",
+        f"to bring back the version that lost: {command} restore {id_}",
+        f"to leave what is there now: {command} keep {id_}",
+    ]
+    assert cli.main(["conflicts", str(node.folder), "--json"]) == 0
+    assert capsys.readouterr().err == ""
+    node.has(version(b"other", 2, why=Cause.CONFLICT)._replace(maker="=5f20229"), b"other")
+    assert cli.main(["conflicts", str(node.folder)]) == 0
+    out, err = capsys.readouterr()
+    assert "first sync" in out
+    assert "first sync: both machines had the file before they met" in err
+    assert "first contact" not in out + err
+
+
 @pytest.mark.parametrize("name", [b"back\\slash", b"new\nline", b"caf\xe9", "\u202e".encode(), b"x" * 240 + b"\\"])
 def test_a_name_that_was_printed_is_found(node: Node, capsys: pytest.CaptureFixture[str], name: bytes) -> None:
     """Also one that a log has cut. What is known by its name is that, whatever else it may be the printed form of."""
@@ -410,10 +435,10 @@ def test_who_displaced_a_version_by_a_first_contact(node: Node, capsys: pytest.C
     node.peers = {"bb" * 8: [version(b"fourth", 60, b"there")._replace(maker="!")]}
     assert cli.main(["history", str(node.folder)]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"  first contact  here +file", out)
-    assert re.search(r"  -              here +other", out)
-    assert re.search(r"  this node      here +reverted", out)
-    assert re.search(r"  bbbbbbbb       bbbbbbbb +there", out)
+    assert re.search(r"  first sync  here +file", out)
+    assert re.search(r"  -           here +other", out)
+    assert re.search(r"  this node   here +reverted", out)
+    assert re.search(r"  bbbbbbbb    bbbbbbbb +there", out)
     assert "5f20229" not in out
 
 

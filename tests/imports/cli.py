@@ -44,6 +44,7 @@ CLI: dict[str, set[str]] = {
         "reporting.shell",
     },
     "cli.inviting": {
+        "cli.results",
         *("cli.dialogue", "cli.parser", "config", "folder.state", "network.control", "reporting.log"),
         *("reporting.output", "reporting.shell", "security.alone", "security.files", "security.invitations"),
         *("security.inviting", "security.joining", "security.listing", "security.process", "security.store"),
@@ -162,7 +163,7 @@ CLI: dict[str, set[str]] = {
     "cli.status_words": {"cli.headlines", "config", "network.control", "reporting.log", "reporting.shell"},
     "cli.conflict_tools": {"config", "history.choice", "history.client", "history.words"},
     "cli.exits": {"config"},
-    "cli.results": {"network.control", "reporting.output"},
+    "cli.results": {"network.control", "reporting.log", "reporting.output"},
     "cli.versions": {"history.choice", "history.client", "history.words", "network.control"},
     "cli.conflicting": {
         *("cli.conflict_tools", "cli.parser", "cli.results", "cli.versions", "config", "history.choice"),
