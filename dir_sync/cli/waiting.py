@@ -138,6 +138,8 @@ def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folde
         return lines
     reason = "not in time" if verdict is Verdict.LATE else "it cannot be done now"
     lines = [f"{reason}: {status.folder} is not everywhere"]
+    if status.is_reader:
+        lines, left = [f"{status.folder}: {_READER}"], missing(status, wish)
     lines += [f"  {one.path + ': ' if one.path else ''}{one.problem}" for one in left]
     lines += [f"  {line}" for line in _lacks(status, wish)]
     return [*lines, f"to see more: {shell.command('status', folder)}"]

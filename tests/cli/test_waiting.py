@@ -93,7 +93,9 @@ def test_of_a_read_only_member_nothing_goes_out(
     assert main(["wait", "x", *words]) == config.UNFINISHED
     assert len(asked) == 1
     said = capsys.readouterr().out.splitlines()
-    assert "this machine is a read-only member of its closed mesh: nothing goes out" in said[1]
+    assert said[0].startswith(
+        "/home/anna/my docs: this machine is a read-only member of its closed mesh: nothing goes out"
+    )
     assert not any("lacks" in line for line in said)
 
 
