@@ -2,7 +2,7 @@
 
 In:   a Status. Out: lines for people; names are escaped already.
 Rule: trouble is named in the headline, whatever else is going on.
-Used by: cli.status_words, cli.watch_view.
+Used by: cli.status_words, cli.waiting, cli.watch_view.
 """
 
 from __future__ import annotations
@@ -13,10 +13,24 @@ from dir_sync.cli.results import columns
 from dir_sync.core.pausing import NO_END
 from dir_sync.core.peers.standing import NOTHING
 from dir_sync.core.status import Headline, PauseStatus, PeerStatus, Safety, Status
+from dir_sync.core.waiting import LACK_MS
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, moment
 from dir_sync.reporting.progress_words import amount, progress_words, time_left
 
-__all__ = ["COLOURS", "WORDS", "ago", "headline", "lag", "pause_words", "peer_rows", "peer_table", "rate", "safe_line"]
+__all__ = [
+    "COLOURS",
+    "WORDS",
+    "ago",
+    "headline",
+    "is_left_there",
+    "lag",
+    "not_taken_there",
+    "pause_words",
+    "peer_rows",
+    "peer_table",
+    "rate",
+    "safe_line",
+]
 
 WORDS = {
     Headline.UP_TO_DATE: "UP TO DATE",
@@ -55,7 +69,12 @@ def headline(status: Status, now_s: float) -> str:
 
 def _up_to_date(status: Status) -> str:
     names = listed([peer.name for peer in status.peers])
-    return f" with {names}: {how_many(status.files, 'file')} ({human_bytes(status.bytes)})"
+    but = (
+        f", but for {how_many(len(status.not_taken), 'file')} that this machine does not take"
+        if status.not_taken
+        else ""
+    )
+    return f" with {names}: {how_many(status.files, 'file')} ({human_bytes(status.bytes)}){but}"
 
 
 def _syncing(status: Status) -> str:
@@ -64,8 +83,10 @@ def _syncing(status: Status) -> str:
         parts.append("scanning the folder")
     if status.receiving is not None:
         parts.append(f"coming here: {progress_words(status.receiving)}")
-    if status.sending is not None:
+    idle = not_taken_there(status)
+    if status.sending is not None and len(idle) < sum(peer.lacks not in (None, NOTHING) for peer in status.peers):
         parts.append(f"going out: {progress_words(status.sending)}")
+    parts += idle
     if not parts and status.unseen:
         parts.append(f"{how_many(status.unseen, 'path')} here still to be looked at")
     if status.troubled:
@@ -73,6 +94,21 @@ def _syncing(status: Status) -> str:
         more = f" and {len(status.troubled) - 1:,} more" if len(status.troubled) > 1 else ""
         parts.append(f"in trouble: {first.path} ({first.problem}){more}")
     return f": {'; '.join(parts) or 'comparing with the other machines'}"
+
+
+def is_left_there(status: Status, peer: PeerStatus) -> bool:
+    """True if the peer has not taken what it lacks for so long that it will not. Why, only it knows."""
+    is_coming = any(upload.peer == peer.name for upload in status.uploads)
+    return peer.lacks not in (None, NOTHING) and peer.still_s * 1000 >= LACK_MS and not (is_coming or status.is_reader)
+
+
+def not_taken_there(status: Status) -> list[str]:
+    """A line for each peer that does not take what it lacks."""
+    return [
+        f"{peer.name} does not take {amount(peer.lacks)}: 'status' on that machine says why"
+        for peer in status.peers
+        if peer.lacks is not None and is_left_there(status, peer)
+    ]
 
 
 def _held(status: Status) -> str:
@@ -138,8 +174,8 @@ _SAFE: dict[Safety, Callable[[Status], str]] = {
 
 def lag(peer: PeerStatus, is_reader: bool = False) -> str:
     """What the peer lacks of ours, and this node of the peer's. `is_reader`: what is changed here counts nowhere else."""
-    if peer.synchronized:
-        return "in sync"
+    if peer.is_even:
+        return "in sync" if peer.synchronized else f"in sync but for {amount(peer.lacking_here)}"
     if peer.lacks is None:
         return "comparing"
     words = []

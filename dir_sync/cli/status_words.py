@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from dir_sync.cli.headlines import COLOURS, headline, pause_words, peer_table, safe_line
+from dir_sync.cli.headlines import COLOURS, headline, not_taken_there, pause_words, peer_table, safe_line
 from dir_sync.config import ConfigError
 from dir_sync.core.mode import Mode
 from dir_sync.core.status import HeldChange, MeshStatus, ScheduleStatus, ScrubStatus, Status
@@ -83,6 +83,11 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
         for path in status.too_large[:_TOLD_MAX]
     ]
     lines += _more(status.too_large, " that are too large")
+    lines += [
+        f"  {path} is not taken: elsewhere it is larger than the --max-file-size of this machine"
+        for path in status.not_taken[:_TOLD_MAX]
+    ]
+    lines += _more(status.not_taken, " that are not taken")
     lines += [
         f"  {path} changes all the time: it is sent once nobody writes into it for a moment"
         for path in status.restless[:_TOLD_MAX]
@@ -169,6 +174,8 @@ def _last_line(status: Status) -> str:
         return f"everything is in sync with the connected machines, and not with {listed(closed)}"
     if status.in_sync and not status.is_reader:
         return "everything is in sync"
+    if status.is_all_in_sync and status.not_taken:
+        return "everything is in sync, but for what this machine does not take"
     if status.is_all_in_sync:
         return "everything is here; what is changed on this machine counts nowhere else, because it is read-only"
     if not status.peers and status.mesh is not None and status.mesh.removed_by:
@@ -185,6 +192,8 @@ def _last_line(status: Status) -> str:
         return f"not in sync: {how_many(status.unseen, 'path')} here still to be looked at"
     if status.held and not status.busy:
         return "not in sync: something is held"
+    if not_taken := not_taken_there(status):
+        return f"not in sync: {listed(not_taken)}"
     stuck = [one for one in status.troubled if not one.again]
     if stuck and len(stuck) == status.wanted and not status.busy:
         return f"not in sync: {how_many(len(stuck), 'path')} cannot be here"

@@ -12,6 +12,7 @@ from typing import Any
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_running
+from dir_sync.cli.headlines import is_left_there
 from dir_sync.cli.parser import add_json, checked, command_parser, count
 from dir_sync.cli.results import tell
 from dir_sync.cli.status_words import status_in
@@ -130,7 +131,7 @@ def _now(status: Status, wish: Wish) -> str:
 
 def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folder: str) -> list[str]:
     if verdict is Verdict.EQUAL:
-        have = [peer.name for peer in status.peers if peer.synchronized]
+        have = [peer.name for peer in status.peers if peer.is_even]
         what = f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})"
         lines = [f"done: {listed(have)} {'has' if len(have) == 1 else 'have'} everything that is here: {what}"]
         if status.away and not (wish.copies or wish.peers):
@@ -148,7 +149,13 @@ def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folde
 def _lacks(status: Status, wish: Wish) -> list[str]:
     if status.is_reader:
         return []
-    return [f"{peer.name} lacks {amount(peer.lacks)}" for peer in lagging(status, wish) if peer.lacks is not None]
+    still = {peer.name for peer in status.peers if is_left_there(status, peer)}
+    idle = "does not take {}: 'status' on that machine says why"
+    return [
+        f"{peer.name} {(idle if peer.name in still else 'lacks {}').format(amount(peer.lacks))}"
+        for peer in lagging(status, wish)
+        if peer.lacks is not None
+    ]
 
 
 def _object(verdict: Verdict, status: Status, wish: Wish, left: list[Left], took_ms: int) -> dict[str, Any]:

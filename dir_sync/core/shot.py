@@ -136,6 +136,7 @@ def left_over(status: Status) -> list[Left]:
 def own_left(status: Status) -> list[Left]:
     """What this node cannot have or send, or what a person has to decide."""
     found = [Left(one.path, one.problem) for one in status.troubled]
+    found += [Left(path, "larger than the --max-file-size of this machine: not taken") for path in status.not_taken]
     found += [Left(path, "it changes all the time") for path in status.restless]
     for held in status.held:
         where = f"on {held.at}" if held.at else "here"

@@ -73,7 +73,7 @@ class Traffic:
 
 @frozen
 class PeerStatus:
-    """A connected peer."""
+    """A connected peer. It has more fields than most classes may have: they are keys of the JSON object."""
 
     name: str
     node: str
@@ -86,6 +86,14 @@ class PeerStatus:
     since_s: int = 0  # of the connection, in Unix time
     traffic: Traffic | None = None  # None: the system does not tell
     progress: Progress | None = None  # of what it gets; None: it lacks nothing
+    still_s: int = 0  # since when what it lacks has not changed
+    not_taken: int = 0  # of the files in `lacking_here`: this node does not take them, because of their size
+
+    @property
+    def is_even(self) -> bool:
+        """True if nothing is to be done between the two but what this node does not take."""
+        files, _, others = self.lacking_here
+        return self.synchronized or (self.lacks == NOTHING and 0 < files == self.not_taken and not others)
 
 
 @frozen
@@ -248,6 +256,7 @@ class Status:
     scrub: ScrubStatus | None = None  # None: there is none
     rotten: tuple[str, ...] = ()  # files here that went bad on the disk, and are not healed yet
     healed: int = 0  # files that were, since the node started
+    not_taken: tuple[str, ...] = ()  # files elsewhere that are larger than the limit of this node, and not taken
 
     @property
     def headline(self) -> Headline:
@@ -259,12 +268,17 @@ class Status:
             if self.mesh is not None and self.mesh.removed_by:
                 return Headline.TROUBLE
             return Headline.PAUSED if self.paused_elsewhere else Headline.ALONE
-        if (self.in_sync or self._is_done_reading) and not self.scanning:
+        if (self.in_sync or self._is_even or self._is_done_reading) and not self.scanning:
             return Headline.UP_TO_DATE
         stuck = [one for one in self.troubled if not one.held]
         if stuck and len(stuck) >= self.wanted and not (self.scanning or self.transfers or self.unseen or self.sending):
             return Headline.TROUBLE
         return Headline.SYNCING
+
+    @property
+    def _is_even(self) -> bool:
+        """True if nothing is to be done but what this node does not take."""
+        return bool(self.not_taken) and not (self.wanted or self.unseen) and all(peer.is_even for peer in self.peers)
 
     @property
     def is_reader(self) -> bool:
@@ -306,10 +320,9 @@ class Status:
         return self.headline is Headline.UP_TO_DATE
 
     def to_json(self) -> dict[str, Any]:
-        plain = _plain(self)
+        plain, safety = _plain(self), self.safety
         assert isinstance(plain, dict)
-        is_safe = self.safety is Safety.SAFE
-        words = {"headline": self.headline.value, "safe_to_switch_off": is_safe, "safety": self.safety.value}
+        words = {"headline": self.headline.value, "safe_to_switch_off": safety is Safety.SAFE, "safety": safety.value}
         return words | plain
 
     @classmethod
@@ -341,6 +354,7 @@ class Status:
                 "changes": _each(Change, known["changes"]),
                 "scrub": None if known["scrub"] is None else _made(ScrubStatus, known["scrub"]),
                 "rotten": tuple(known["rotten"]),
+                "not_taken": tuple(known["not_taken"]),
             }
         )
 

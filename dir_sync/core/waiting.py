@@ -3,7 +3,7 @@
 In:   Status values with the time. Out: a Verdict, and why it is not done.
 Rule: pure. It may import core only. What passes by itself is waited for; what needs a person, or makes no progress for long,
 is not.
-Used by: cli.waiting.
+Used by: cli.headlines, cli.waiting.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Wish(NamedTuple):
     peers: tuple[str, ...] = ()  # on these, each by its name or the beginning of an id
 
     def is_granted(self, status: Status) -> bool:
-        done = [peer for peer in status.peers if peer.synchronized]
+        done = [peer for peer in status.peers if peer.is_even]
         if self.peers and not all(any(is_called(peer, name) for peer in done) for name in self.peers):
             return False
         if self.copies:
@@ -126,7 +126,7 @@ def missing(status: Status, wish: Wish) -> list[Left]:
         for peer in status.peers
         if peer.lacks is None and wish.concerns(peer)
     ]
-    done = sum(peer.synchronized for peer in status.peers)
+    done = sum(peer.is_even for peer in status.peers)
     if wish.copies > done:
         found.append(Left("", f"{done:,} of {wish.copies:,} machines have everything"))
     return found

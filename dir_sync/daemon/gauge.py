@@ -35,6 +35,8 @@ class _Peer:
     sent: Speed
     received: Speed
     traffic: tuple[int, int, int] | None = None  # bytes sent, received; round-trip time (microseconds)
+    lacks: Lack = NOTHING
+    since_s: float = 0.0  # since when it lacks just that (monotonic)
 
 
 class Gauge:
@@ -72,6 +74,8 @@ class Gauge:
                 one.received.sample(traffic.received, now_ms)
             lacks = report.lacked_by(replica) or NOTHING
             one.sending.sample(lacks, now_ms)
+            if lacks != one.lacks:
+                one.lacks, one.since_s = lacks, mono
             sending = sending.plus(lacks)
             comes.append(report.lacked_from(replica))
         self.sending.sample(sending, now_ms)
@@ -94,6 +98,11 @@ class Gauge:
         """Of what that peer gets."""
         one = self._peers.get(replica)
         return None if one is None else one.sending.progress(int(mono * 1000))
+
+    def still_s(self, replica: str, mono: float) -> int:
+        """For how long what that peer lacks has not changed; 0 if it lacks nothing."""
+        one = self._peers.get(replica)
+        return 0 if one is None or one.lacks == NOTHING else max(0, int(mono - one.since_s))
 
     def speeds(self, contents: dict[Content, tuple[int, float]], mono: float) -> dict[Content, int]:
         """Bytes per second of large contents on their way, each as its bytes so far and the average since it began. All others

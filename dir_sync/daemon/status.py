@@ -66,6 +66,10 @@ def status_of(
     files, size = index.rows.count_live()
     diverged = sum(1 for _ in engine.own_changes.differences())
     first = min(unwatched.items(), default=None)
+    troubled = engine.sync_report.troubled()
+    taking = engine.board.taking
+    not_taken = [] if taking is None else [path for path, problem, _ in troubled if problem == taking.large]
+    kept_away = set(not_taken)
     return Status(
         folder=show(os.fsencode(config.folder)),
         folder_name=config.folder_name,
@@ -78,7 +82,7 @@ def status_of(
         process=os.getpid(),
         files=files,
         bytes=size,
-        peers=_peers(share, peers, in_sync, gauge, mono),
+        peers=_peers(share, peers, in_sync, gauge, mono, not_taken),
         pause=None if pause is None else PauseStatus(*pause),
         schedule=schedule,
         paused_elsewhere=tuple(peers.pausing),
@@ -88,8 +92,11 @@ def status_of(
         busy=engine.is_busy,
         mode=engine.mode_rules.mode.value,
         diverged=diverged,
-        wanted=index.offers.count_paths() - (diverged if engine.mode_rules.mode is Mode.SEND_ONLY else 0),
-        troubled=_troubled(share),
+        wanted=index.offers.count_paths()
+        - (diverged if engine.mode_rules.mode is Mode.SEND_ONLY else 0)
+        - len(not_taken),
+        troubled=_troubled(share, [one for one in troubled if one[0] not in kept_away]),
+        not_taken=tuple(show(path) for path in not_taken[:_TOO_LARGE_MAX]),
         too_large=tuple(show(path) for path in engine.own_changes.too_large()[:_TOO_LARGE_MAX]),
         restless=tuple(show(path) for path in engine.look_queue.restless()),
         unwatched=len(unwatched),
@@ -189,9 +196,9 @@ def _changes(share: Share) -> tuple[Change, ...]:
 
 
 def _peers(
-    share: Share, peers: ConnectedPeers, in_sync: list[str], gauge: Gauge, mono: float
+    share: Share, peers: ConnectedPeers, in_sync: list[str], gauge: Gauge, mono: float, not_taken: list[bytes]
 ) -> tuple[PeerStatus, ...]:
-    engine = share.engine
+    engine, offers = share.engine, share.index.offers
     return tuple(
         PeerStatus(
             name=show_text(engine.board.name_of(replica)),
@@ -205,15 +212,17 @@ def _peers(
             since_s=int(time.time() - node.age_s),
             traffic=None if (traffic := gauge.traffic(replica)) is None else Traffic(*traffic),
             progress=gauge.progress(replica, mono),
+            still_s=gauge.still_s(replica, mono),
+            not_taken=sum(offers.of_peer(path, replica) is not None for path in not_taken),
         )
         for replica, node in sorted(peers.links.items())
     )
 
 
-def _troubled(share: Share) -> tuple[Trouble, ...]:
+def _troubled(share: Share, troubled: list[tuple[bytes, str, bool]]) -> tuple[Trouble, ...]:
     report = share.engine.sync_report
     return (
-        *(Trouble(show(path), problem, again, held=False) for path, problem, again in report.troubled()),
+        *(Trouble(show(path), problem, again, held=False) for path, problem, again in troubled),
         *(Trouble(show(path), _FOLDER_HELD, again=False, held=True) for path in report.undecided()),
     )
 

@@ -10,7 +10,7 @@ from typing import Protocol, assert_never
 
 from dir_sync.core import notes
 from dir_sync.core.model import show, show_text
-from dir_sync.reporting.log import Once, how_many, human_bytes, human_seconds, labelled, listed
+from dir_sync.reporting.log import OWN_LIMIT, Once, how_many, human_bytes, human_seconds, labelled, listed
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, pasteable
 
 __all__ = ["Common", "Lines", "Sentences", "Single", "Wrong", "details"]
@@ -133,6 +133,8 @@ class Sentences:
                 )  # fmt: skip
             case notes.CannotWrite():
                 self._log.warning("cannot write %s (%s): will try again", path, note.problem)
+            case notes.Unfit() if note.reason.endswith(OWN_LIMIT):
+                self._log.info("not taken: %s (%s)", path, note.reason)
             case notes.Unfit():
                 reason = f"{show(note.path)}: {note.reason}" if others else note.reason
                 self._log.warning(

@@ -350,3 +350,44 @@ def test_the_node_has_the_id_that_the_log_has() -> None:
     status = Status.from_json(ANSWER)
     assert any("by anna (node abababab)," in line for line in render(status, "docs"))
     assert not any("9a9a" in line for line in render(status, "docs"))
+
+
+NOTHING_LACKS = {"files": 0, "bytes": 0, "others": 0}
+TOO_LARGE = BOB | {"synchronized": False, "lacks": NOTHING_LACKS, "lacking_here": {"files": 1, "bytes": 9, "others": 0}}
+
+
+def test_what_this_machine_does_not_take_is_no_trouble() -> None:
+    """A person has chosen --max-file-size: all else is in sync."""
+    said = lines(peers=[TOO_LARGE | {"not_taken": 1}], not_taken=["iso"], receiving=None)
+    assert said[0] == "UP TO DATE with bob: 3 files (2.00 kB), but for 1 file that this machine does not take"
+    assert "  iso is not taken: elsewhere it is larger than the --max-file-size of this machine" in said
+    assert said[-1] == "everything is in sync, but for what this machine does not take"
+    more = TOO_LARGE | {"not_taken": 1, "lacking_here": {"files": 2, "bytes": 9, "others": 0}}
+    for other in (
+        {"peers": [more]},
+        {"peers": [TOO_LARGE | {"not_taken": 1, "lacks": {"files": 1, "bytes": 1, "others": 0}}]},
+        {"wanted": 1},
+        {"unseen": 1},
+    ):
+        said = lines(**{"peers": [TOO_LARGE | {"not_taken": 1}], "not_taken": ["iso"]} | other)
+        assert not said[0].startswith("UP TO DATE"), other
+
+
+def test_what_a_peer_does_not_take_is_not_said_to_be_going_out() -> None:
+    sending = {
+        **{"files": 2, "files_done": 0, "bytes": 10_000, "bytes_done": 0, "others": 1, "others_done": 0},
+        **{"per_s": 0, "seconds": 40, "left_s": None},
+    }
+    words = "bob does not take 2 files (10.0 kB): 'status' on that machine says why"
+    said = lines(peers=[LAGS | {"still_s": 30}], sending=sending)
+    assert said[0] == f"SYNCING: {words}"
+    assert said[-1] == f"not in sync: {words}"
+    said = lines(peers=[LAGS | {"still_s": 29}], sending=sending)
+    assert said[0].startswith("SYNCING: going out:")
+    also = LAGS | {"still_s": 1, "name": "carol"}
+    said = lines(peers=[LAGS | {"still_s": 30}, also], sending=sending)
+    assert said[0].startswith("SYNCING: going out:"), "another peer still gets something"
+    assert said[0].endswith(words)
+    upload = {"path": "iso", "peer": "bob", "sent": 1, "size": 2, "per_s": 1}
+    said = lines(peers=[LAGS | {"still_s": 30}], sending=sending, uploads=[upload])
+    assert said[0].startswith("SYNCING: going out:"), "a large content is on its way"

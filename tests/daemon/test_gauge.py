@@ -64,6 +64,17 @@ def test_traffic_is_of_one_connection() -> None:
     assert bench.gauge.traffic(BOB) is None
 
 
+def test_how_long_a_peer_has_lacked_the_same() -> None:
+    bench = Bench()
+    for left in (3, 2, 2, 2):
+        bench.look(bob=Lack(left, left * 1_000, 0))
+    assert bench.gauge.still_s(BOB, bench.mono) == 3
+    assert bench.gauge.still_s(CAROL, bench.mono) == 0, "it lacks nothing"
+    assert bench.gauge.still_s("dd" * 8, bench.mono) == 0
+    bench.look(bob=Lack(1, 1_000, 0))
+    assert bench.gauge.still_s(BOB, bench.mono) == 1
+
+
 def test_what_two_peers_have_is_to_come_once() -> None:
     bench = Bench()
     bench.folder.index.offers.count_paths = lambda: 10  # type: ignore[method-assign]

@@ -11,9 +11,11 @@ import pytest
 
 from dir_sync import __version__
 from dir_sync.core.messages import Held
+from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.pausing import Pause
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.progress import Progress
+from dir_sync.core.reconcile import Offer
 from dir_sync.core.status import (
     AwayPeer,
     Headline,
@@ -28,6 +30,7 @@ from dir_sync.core.status import (
     Trouble,
     Unwatched,
 )
+from dir_sync.core.taking import Taking
 from dir_sync.daemon.gauge import Gauge
 from dir_sync.daemon.peers import Away
 from dir_sync.daemon.status import status_of
@@ -110,6 +113,23 @@ def test_the_scrub_and_what_it_found() -> None:
     folder.engine.scrub.is_on = False
     peers: Any = SimpleNamespace(links={}, name_of=lambda node: b"", pausing=[], names=list, away=list)
     assert status_of(config(), ME, 6000, folder.share, peers, Gauge(folder.share, peers)).scrub is None
+
+
+def test_what_is_too_large_for_this_machine_is_no_trouble() -> None:
+    folder = Folder()
+    folder.engine.report.lacks = {BOB: NOTHING}
+    folder.engine.report.lacking = {BOB: Lack(1, 10, 0)}
+    folder.engine.report.trouble = [(b"big", "larger than I want", False), (b"other", "no room", True)]
+    folder.engine.board.taking = Taking(9, None, "", "larger than I want")
+    big = Record(b"big", Kind.FILE, 10, b"c" * 32, 0, 0o644, Stamp(1, BOB), ((BOB, 1),))
+    folder.index.offers.put(Offer(BOB, big, False))
+    links = {BOB: Link(1, "10.0.0.2"), CAROL: Link(2, "10.0.0.3")}
+    peers: Any = SimpleNamespace(links=links, name_of=lambda node: b"", pausing=[], names=list, away=list)
+    status = status_of(config(), ME, 6000, folder.share, peers, Gauge(folder.share, peers))
+    assert status.not_taken == ("big",)
+    assert [one.path for one in status.troubled] == ["other", "d/new"]
+    assert status.wanted == 0
+    assert [one.not_taken for one in status.peers] == [1, 0]
 
 
 def test_another_process_reads_the_same() -> None:

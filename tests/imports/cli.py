@@ -157,8 +157,8 @@ CLI: dict[str, set[str]] = {
     },
     "cli.headlines": {"cli.results", "reporting.log", "reporting.progress_words"},
     "cli.waiting": {
-        *("cli.dialogue", "cli.parser", "cli.results", "cli.status_words", "config", "network.control"),
-        *("reporting.live_line", "reporting.log", "reporting.progress_words", "reporting.shell"),
+        *("cli.dialogue", "cli.headlines", "cli.parser", "cli.results", "cli.status_words", "config"),
+        *("network.control", "reporting.live_line", "reporting.log", "reporting.progress_words", "reporting.shell"),
     },
     "cli.status_words": {"cli.headlines", "config", "network.control", "reporting.log", "reporting.shell"},
     "cli.conflict_tools": {"config", "history.choice", "history.client", "history.words"},

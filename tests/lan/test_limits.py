@@ -62,7 +62,9 @@ def test_large_files_are_neither_sent_nor_taken_and_nothing_is_deleted(new_lan: 
     out = one.run_to_end("status", one.dir).out
     for name in ("grows", "mine"):
         assert f"{name} is larger than the --max-file-size of this machine" in out
-    assert re.search("theirs cannot be here: it is larger than .* the --max-file-size of this machine", out)
+    assert "theirs is not taken: elsewhere it is larger than the --max-file-size of this machine" in out
+    assert re.search("^UP TO DATE with .*, but for 1 file that this machine does not take$", out, re.MULTILINE)
+    assert "  not taken: theirs (it is larger than " in one.log(), "it is no warning"
     one.stop()
     one.start("--max-file-size", "1M")
     wait_equal(lan.roots, SOON_S)
