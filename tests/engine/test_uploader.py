@@ -11,7 +11,7 @@ from dir_sync.core.jobs import ApplyItem, Cause, ReadDone, ReadItem, ReadJob, Tr
 from dir_sync.core.looks import MadeDelta
 from dir_sync.core.messages import Chunks, Piece, Pull, PullItem, Refuse
 from dir_sync.core.mode import large_change
-from dir_sync.core.model import Kind, PeerError, Record
+from dir_sync.core.model import Kind, PeerError, Record, Stamp
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.deltas_out import DeltasForPeers
@@ -200,12 +200,25 @@ def test_how_far_a_large_content_has_come() -> None:
 def test_what_a_peer_asks_for_no_more_is_forgotten_though_nothing_happens_here() -> None:
     """The peer got the content from elsewhere. The clock of the board stands still while nothing happens in the folder."""
     kit = alone()
-    mine = kit.has(large(b"a"))
+    mine = kit.has(large(b"a")._replace(stamp=Stamp(WALL_NS, kit.index.identity.replica)))
     pull(kit, b"a", mine.record.content, limits.PULL_BYTES_MAX)
     now_ms = kit.board.now.mono_ms
     assert len(kit.it.progress(now_ms + 25_000)) == 1
     assert kit.it.progress(now_ms + 31_000) == []
     assert kit.board.now.mono_ms == now_ms
+
+
+def test_a_peer_that_announces_what_it_asked_for_has_it() -> None:
+    """It has restored a version with content that is in the history here, and got the rest of it from elsewhere."""
+    kit = alone()
+    old = large(b"a", b"old")
+    kit.index.versions.put(Version(b"v", b"a", Kind.FILE, old.size, old.content, 5, 0o644, WALL_NS, Cause.REPLACED, ""))
+    pull(kit, b"a", old.content, limits.PULL_BYTES_MAX)
+    now_ms = kit.board.now.mono_ms + 3_000
+    assert len(kit.it.progress(now_ms)) == 1
+    kit.has(old._replace(stamp=Stamp(old.stamp.ns, PEER)))
+    assert len(kit.it.progress(now_ms - 2_000)) == 1, "it may be repairing its own file"
+    assert kit.it.progress(now_ms) == []
 
 
 def test_if_what_is_sent_is_limited_only_what_the_outbox_has_room_for_is_read() -> None:
