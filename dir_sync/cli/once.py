@@ -21,7 +21,7 @@ from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
-from dir_sync.core.shot import Judge, Left, Seen, Shot, Sight, Verdict, left_over
+from dir_sync.core.shot import Judge, Left, Seen, Shot, Sight, Verdict, files_lacking, lacks_there, left_over
 from dir_sync.core.tally import Paths, Tally
 from dir_sync.daemon.signals import Ending
 from dir_sync.folder.pauses import refuse_if
@@ -47,6 +47,7 @@ examples:
 """
 _AGAIN_S = 0.1
 _NAMED_MAX = 5  # paths of one kind that the summary names
+_LEFT_MAX = 50  # lines about what is left
 _OWN = frozenset({"dir", "timeout", "wait_for", "dry_run", "json"})  # what a node does not have
 _CODES = {Verdict.EQUAL: config.OK, Verdict.STUCK: config.UNFINISHED, Verdict.LATE: config.TIMEOUT}
 
@@ -83,6 +84,7 @@ def once(argv: list[str]) -> int:
     left = [] if verdict is Verdict.EQUAL or status is None else left_over(status)
     if tally is not None:
         left += [Left(path, problem) for path, problem in tally.unreadable.words()]
+    left += shot.lacking
     if not shot.peers and verdict is not Verdict.EQUAL:
         left += [Left("", f"cannot connect to {one}") for one in shot.unreached]
     code = config.UNFINISHED if verdict is Verdict.EQUAL and left else _CODES[verdict]
@@ -224,9 +226,19 @@ def _by_node(folder: str, judge: Judge, ending: Ending) -> Shot | None:
             agreed = frozenset(peer.replica for peer in status.peers if peer.synchronized)
             verdict = judge.judge(Sight(status, Seen(agreed)), _mono_ms())
             if verdict is not None:
-                return Shot(verdict, status, tuple(sorted(peer.name for peer in status.peers)))
+                lacking = () if verdict is Verdict.EQUAL or not lacks_there(status) else _lacking(folder)
+                names = tuple(sorted(peer.name for peer in status.peers))
+                return Shot(verdict, status, names, lacking=lacking)
         time.sleep(_AGAIN_S)
     return Shot(None)
+
+
+def _lacking(folder: str) -> tuple[Left, ...]:
+    """What the node that runs for the folder says that peers do not have."""
+    try:
+        return files_lacking(answer_or_none(folder, {"command": "lacking"}, folder, begins_s=0.0) or {})
+    except ConfigError:
+        return ()  # it is an older one, or ends just now
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -281,7 +293,9 @@ def _count(words: str, paths: Paths) -> str:
 
 
 def _listing(left: list[Left]) -> list[str]:
-    return [f"  {one.path + ': ' if one.path else ''}{one.problem}" for one in left]
+    lines = [f"  {one.path + ': ' if one.path else ''}{one.problem}" for one in left[:_LEFT_MAX]]
+    more = len(left) - _LEFT_MAX
+    return lines + ([f"  and {more:,} more; --json names them"] if more > 0 else [])
 
 
 def _object(shot: Shot, verdict: Verdict, code: int, left: list[Left], took_ms: int) -> dict[str, Any]:

@@ -8,6 +8,8 @@ Used by: cli.once, cli.waiting, core.waiting, daemon.shot, daemon.witness.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from typing import Any
 
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.standing import NOTHING
@@ -26,6 +28,8 @@ __all__ = [
     "Shot",
     "Sight",
     "Verdict",
+    "files_lacking",
+    "lacks_there",
     "left_over",
     "own_left",
 ]
@@ -75,6 +79,7 @@ class Shot(NamedTuple):
     peers: tuple[str, ...] = ()  # the names of those that were there, also if they have left
     tally: Tally | None = None  # None: a node that was running has done the work
     unreached: tuple[str, ...] = ()  # machines that the user named, and why they could not be reached
+    lacking: tuple[Left, ...] = ()  # files that a peer does not have
 
 
 class Judge:
@@ -133,6 +138,20 @@ def left_over(status: Status) -> list[Left]:
     return own_left(status) + _at_peers(status)
 
 
+def lacks_there(status: Status) -> bool:
+    """True if a peer lacks something that is here."""
+    return any(peer.lacks not in (None, NOTHING) for peer in status.peers)
+
+
+def files_lacking(answer: Mapping[str, Any]) -> tuple[Left, ...]:
+    """Those in a node's answer to the question for them."""
+    return tuple(
+        Left(path, f"{peer['name']} does not have it")
+        for peer in answer.get("peers", ())
+        for path in peer.get("paths", ())
+    )
+
+
 def own_left(status: Status) -> list[Left]:
     """What this node cannot have or send, or what a person has to decide."""
     found = [Left(one.path, one.problem) for one in status.troubled]
@@ -147,7 +166,10 @@ def own_left(status: Status) -> list[Left]:
 def _at_peers(status: Status) -> list[Left]:
     """What peers do not take. Why, only they know."""
     return [
-        Left("", f"{peer.name} lacks {peer.lacks.files + peer.lacks.others:,} of the changes made here, and says why")
+        Left(
+            "",
+            f"{peer.name} lacks {peer.lacks.files + peer.lacks.others:,} of the changes made here; 'status' there says why",
+        )
         for peer in status.peers
         if peer.lacks is not None and peer.lacks != NOTHING and peer.lacking_here == NOTHING
     ]

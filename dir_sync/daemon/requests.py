@@ -1,7 +1,7 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
 In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, held, approve, reject, decide,
-      diverged, override, revert, rows, forecast, pause, resume, why, verify,
+      lacking, diverged, override, revert, rows, forecast, pause, resume, why, verify,
       doctor.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
@@ -30,7 +30,9 @@ from dir_sync.core.events import (
 from dir_sync.core.forecast import from_json, to_json
 from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.messages import HaveRequest, HistoryRequest
-from dir_sync.core.model import Record, show, show_text
+from dir_sync.core.mode import is_own
+from dir_sync.core.model import Kind, Record, show, show_text
+from dir_sync.core.peers.standing import NOTHING
 from dir_sync.daemon.asking import Waiting
 from dir_sync.daemon.held import decided, decided_below, held_changes, paths_meant
 from dir_sync.daemon.inbox import Post
@@ -54,6 +56,7 @@ __all__ = ["Requests"]
 
 _LISTED_MAX = 10_000
 _ROWS_MAX = 2_000  # of one answer
+_LACKING_SOUGHT = 1_000  # of the last changes
 
 
 class Requests:
@@ -104,6 +107,8 @@ class Requests:
                     asked.reply.put(self._for_doctor())
                 case "why":
                     return self._why(asked, now)
+                case "lacking":
+                    return self._lacking(asked, now)
                 case "verify":
                     answer, effects = verify(question, self._share, self._peers, now)
                     asked.reply.put(answer)
@@ -268,6 +273,34 @@ class Requests:
                 if peer["has"] == "asked" and peer["replica"] in said:
                     peer["has"] = "yes" if peer["replica"] in have else lacks
             asked.reply.put(told)
+
+        return self._ask_peers(questions, then, now)
+
+    def _lacking(self, asked: Asked, now: Now) -> list[Effect]:
+        """Which of the files that were changed last here are missing on peers that lack something, by their contents."""
+        report, name_of = self._engine.sync_report, self._engine.board.name_of
+        lagging = [replica for replica in sorted(self._peers.links) if report.lacked_by(replica) not in (None, NOTHING)]
+        newest = [row.record for row in self._index.changes.newest(_LACKING_SOUGHT)]
+        files = [one for one in newest if one.kind is Kind.FILE and one.size and not is_own(one)]
+        questions = undo_plan.questions(sorted({one.content for one in files}))
+        if not (lagging and questions):
+            asked.reply.put({"peers": []})
+            return []
+
+        def then(report: Report) -> None:
+            have = undo_plan.holders(questions, report.answers)
+            lacks: dict[str, set[bytes]] = {replica: set() for replica in lagging}
+            for replica, number, _ in report.answers:
+                if replica in lacks:
+                    lacks[replica] |= {one for one in questions[number].digests if replica not in have.get(one, ())}
+            peers = [
+                {
+                    "name": show_text(name_of(replica)),
+                    "paths": [show(one.path) for one in files if one.content in contents],
+                }
+                for replica, contents in lacks.items()
+            ]
+            asked.reply.put({"peers": peers})
 
         return self._ask_peers(questions, then, now)
 

@@ -12,7 +12,7 @@ import time
 
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.frozen import changed
-from dir_sync.core.shot import STEADY_MS, Judge, Seen, Shot, Sight, Verdict
+from dir_sync.core.shot import STEADY_MS, Judge, Left, Seen, Shot, Sight, Verdict, files_lacking, lacks_there
 from dir_sync.core.status import Status
 from dir_sync.core.tally import Tally
 from dir_sync.daemon.daemon import Daemon
@@ -42,9 +42,10 @@ def run(config: Config, takes_any_port: bool, judge: Judge, ending: Ending) -> S
     node = _Run(config, takes_any_port, judge, ending, wake)
     try:
         verdict = node.until_over()
+        lacking = node.lacking(verdict)
     finally:
         unreached = node.stop()
-    return Shot(verdict, node.status, node.peers(verdict), node.tally, tuple(unreached))
+    return Shot(verdict, node.status, node.peers(verdict), node.tally, tuple(unreached), lacking)
 
 
 class _Run:
@@ -75,6 +76,13 @@ class _Run:
                 return verdict
             self._wake.wait(STEADY_MS / 1000 if self._witness.seen != Seen() else _LOOK_S)
         return None
+
+    def lacking(self, verdict: Verdict | None) -> tuple[Left, ...]:
+        """What peers do not have. They have to be connected still."""
+        assert self._daemon is not None
+        if verdict in (None, Verdict.EQUAL) or self.status is None or not lacks_there(self.status):
+            return ()
+        return files_lacking(self._daemon.ask(self._config.folder, {"command": "lacking"}))
 
     def peers(self, verdict: Verdict | None) -> tuple[str, ...]:
         """The names of those that have the same; if that is not so of all, of those that were there."""

@@ -12,7 +12,8 @@ from dir_sync import cli
 from dir_sync.cli import once
 from dir_sync.config import Config
 from dir_sync.core import notes
-from dir_sync.core.shot import Shot, Verdict
+from dir_sync.core.peers.standing import Lack
+from dir_sync.core.shot import Left, Shot, Verdict
 from dir_sync.core.tally import Tally
 from tests.core.test_shot import ALONE, TROUBLE, peer, with_peers
 
@@ -176,6 +177,21 @@ def test_a_machine_that_could_not_be_reached_is_named(
     ends(monkeypatch, Shot(Verdict.EQUAL, with_peers(peer("b")), ("b",), Tally(), why))
     assert cli.main(["once", folder]) == 0
     assert "cannot connect" not in capsys.readouterr().out
+
+
+def test_what_a_peer_does_not_have_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str
+) -> None:
+    status = with_peers(peer("bob", lacks=Lack(60, 600, 0)))
+    lacking = tuple(Left(f"f{number}", "bob does not have it") for number in range(60))
+    ends(monkeypatch, Shot(Verdict.LATE, status, ("bob",), Tally(), lacking=lacking))
+    assert cli.main(["once", folder]) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert "  bob lacks 60 of the changes made here; 'status' there says why" in lines
+    assert "  f0: bob does not have it" in lines
+    assert lines[-1] == "  and 11 more; --json names them"
+    assert cli.main(["once", folder, "--json"]) == 3
+    assert len(json.loads(capsys.readouterr().out)["left"]) == 61
 
 
 def test_a_signal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str) -> None:

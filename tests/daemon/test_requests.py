@@ -24,7 +24,8 @@ from dir_sync.core.events import (
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.messages import Have, HaveRequest, Held, HistoryRequest
 from dir_sync.core.mode import Mode
-from dir_sync.core.model import Kind
+from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.taking import Keep
 from dir_sync.daemon import stories
 from dir_sync.daemon.asking import ask_engine
@@ -128,6 +129,36 @@ def test_a_peer_without_the_content_has_refused_it_if_this_node_may_not_write(
     have = ((CAROL, 0, Have("", 0, (0,))), (BOB, 0, Have("", 0, ())))
     bench.requests.answered(Report(event.id, have))
     assert [peer["has"] for peer in asked.reply.get_nowait()["peers"]] == [word, "yes"]
+
+
+def test_what_peers_lack_is_asked_of_them_by_its_content(bench: Bench) -> None:
+    for number, name in enumerate((b"a", b"b"), 1):
+        record = Record(name, Kind.FILE, 5, name * 32, 0, 0o644, Stamp(number, "me"), (("me", number),))
+        bench.folder.index.rows.put(record, b"fp")
+    bench.folder.engine.report.lacks = {BOB: Lack(1, 5, 0), CAROL: NOTHING}
+    bench.folder.engine.names = {BOB: "bob"}
+    asked = bench.ask("lacking")
+    (event,) = bench.events
+    assert isinstance(event, Inquired)
+    (question,) = event.questions
+    assert isinstance(question, HaveRequest)
+    assert set(question.digests) == {b"a" * 32, b"b" * 32}
+    have = question.digests.index(b"a" * 32)
+    bench.requests.answered(Report(event.id, ((BOB, 0, Have("", 0, (have,))), (CAROL, 0, Have("", 0, ())))))
+    assert asked.reply.get_nowait() == {"peers": [{"name": "bob", "paths": ["b"]}]}
+
+
+def test_a_peer_that_does_not_answer_may_have_everything(bench: Bench) -> None:
+    bench.folder.engine.report.lacks = {BOB: NOTHING, CAROL: NOTHING}
+    assert bench.answer("lacking") == {"peers": []}, "nobody lacks anything"
+    record = Record(b"a", Kind.FILE, 5, b"a" * 32, 0, 0o644, Stamp(1, "me"), (("me", 1),))
+    bench.folder.index.rows.put(record, b"fp")
+    bench.folder.engine.report.lacks = {BOB: Lack(1, 5, 0)}
+    asked = bench.ask("lacking")
+    (event,) = bench.events
+    assert isinstance(event, Inquired)
+    bench.requests.answered(Report(event.id, ()))
+    assert [peer["paths"] for peer in asked.reply.get_nowait()["peers"]] == [[]]
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ def test_what_cannot_be_here_is_listed(new_lan: Callable[..., Lan]) -> None:
     assert sender["result"] == receiver["result"] == "stuck"
     assert [one["path"] for one in receiver["left"]] == ["in the way"]
     assert "n1 lacks 1" in sender["left"][0]["problem"]
+    assert sender["left"][1:] == [{"path": "in the way", "problem": "n1 does not have it"}]
     assert (other.dir / "fine").read_bytes() == b"fine"
 
 
