@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dir_sync import config
 from dir_sync.cli.parser import Parser, add_json, command_parser
-from dir_sync.cli.results import columns, hint, tell
+from dir_sync.cli.results import columns, tell
 from dir_sync.cli.versions import lost_json, version_json, which
 from dir_sync.config import ConfigError
 from dir_sync.core.model import FIRST_CONTACT, Kind, show, show_text
@@ -49,9 +49,8 @@ def conflicts(argv: list[str]) -> int:
             listing = shell.command("conflicts", given.folder)
             raise ConfigError(f"there is no conflict {show(os.fsencode(unknown[0]))} (to list all: {listing})")
         if given.what is None:
-            tell(given.json, {"conflicts": [lost_json(client, entry) for entry in entries]}, _table(client, entries))
-            if not given.json:
-                _say_what_to_do(given.folder, entries)
+            lines = _table(client, entries) + _what_to_do(given.folder, entries)
+            tell(given.json, {"conflicts": [lost_json(client, entry) for entry in entries]}, lines)
             return config.UNFINISHED if entries and given.check else config.OK
         if not ids:
             tell(given.json, {_DONE[given.what]: []}, [_NO_CONFLICTS])
@@ -144,16 +143,20 @@ def _write(client: HistoryClient, entry: Entry, to: str, as_json: bool) -> int:
     return config.OK
 
 
-def _say_what_to_do(folder: str, entries: list[Entry]) -> None:
-    """The commands for the first one. All lines of the table on stdout are conflicts."""
+def _what_to_do(folder: str, entries: list[Entry]) -> list[str]:
+    """The commands for the first one, under an empty line that ends the table."""
     if not entries:
-        return
+        return []
     first = entries[0].id
-    hint(f"to see how they differ: {shell.command('conflicts', folder, 'show', first)}")
-    hint(f"to bring back the version that lost: {shell.command('conflicts', folder, 'restore', first)}")
-    hint(f"to leave what is there now: {shell.command('conflicts', folder, 'keep', first)}")
+    lines = [
+        "",
+        f"to see how they differ: {shell.command('conflicts', folder, 'show', first)}",
+        f"to bring back the version that lost: {shell.command('conflicts', folder, 'restore', first)}",
+        f"to leave what is there now: {shell.command('conflicts', folder, 'keep', first)}",
+    ]
     if any(entry.by == FIRST_CONTACT for entry in entries):
-        hint("first sync: both machines had the file before they met for the first time, and the newer one won")
+        lines.append("first sync: both machines had the file before they met for the first time, and the newer one won")
+    return lines
 
 
 def _table(client: HistoryClient, entries: list[Entry]) -> list[str]:

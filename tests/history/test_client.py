@@ -390,28 +390,30 @@ def test_conflicts_can_be_checked(node: Node, capsys: pytest.CaptureFixture[str]
 
 
 def test_conflicts_come_with_the_commands_that_settle_them(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
-    """On stderr: each line of the table is a conflict."""
+    """Under an empty line: each line of the table is a conflict."""
     assert cli.main(["conflicts", str(node.folder)]) == 0
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().out == "no conflicts\n"
     node.has(version(b"loser", 1, why=Cause.CONFLICT), b"loser")
     (id_,) = {entry.id for entry in node.entries(conflicts=True)}
     assert cli.main(["conflicts", str(node.folder)]) == 0
     out, err = capsys.readouterr()
-    assert [line.split()[0] for line in out.splitlines()] == ["ID", id_]
+    table, _, commands = out.partition("\n\n")
+    assert err == ""
+    assert [line.split()[0] for line in table.splitlines()] == ["ID", id_]
     command = f"python main.py conflicts {node.folder}"
-    assert err.splitlines() == [
+    assert commands.splitlines() == [
         f"to see how they differ: {command} show {id_}",
         f"to bring back the version that lost: {command} restore {id_}",
         f"to leave what is there now: {command} keep {id_}",
     ]
     assert cli.main(["conflicts", str(node.folder), "--json"]) == 0
-    assert capsys.readouterr().err == ""
+    assert len(capsys.readouterr().out.splitlines()) == 1
     node.has(version(b"other", 2, why=Cause.CONFLICT)._replace(maker="=5f20229"), b"other")
     assert cli.main(["conflicts", str(node.folder)]) == 0
-    out, err = capsys.readouterr()
-    assert "first sync" in out
-    assert "first sync: both machines had the file before they met" in err
-    assert "first contact" not in out + err
+    out = capsys.readouterr().out
+    assert out.count("first sync") == 2
+    assert "first sync: both machines had the file before they met" in out
+    assert "first contact" not in out
 
 
 @pytest.mark.parametrize("name", [b"back\\slash", b"new\nline", b"caf\xe9", "\u202e".encode(), b"x" * 240 + b"\\"])

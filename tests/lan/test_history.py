@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ def complaint(node: Node, *words: str, code: int = 0) -> str:
 
 
 def ids(node: Node, *words: str) -> list[str]:
-    return [line.split()[0] for line in say(node, *words)[1:]]
+    """Of the table, which an empty line ends."""
+    return [line.split()[0] for line in takewhile(bool, say(node, *words)[1:])]
 
 
 def edit(lan: Lan, name: str, *contents: bytes) -> None:
