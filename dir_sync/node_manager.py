@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
     from dir_sync.core.link_handshake import Member
 
 __all__ = [
+    "NO_ANSWER",
     "BytesSent",
     "Dialled",
     "HelloReceived",
@@ -39,6 +40,7 @@ __all__ = [
     "Stalled",
 ]
 
+NO_ANSWER = "no answer in time"  # of a machine that was dialled; also if its name could not be looked up yet
 _DIAL_S = 5.0
 _BACKLOG = 128
 _VAIN_S = 0.000_1  # extra time charged for an announcement that changes nothing ...

@@ -20,10 +20,10 @@ from dir_sync.core.model import parent_of, show, show_text
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.names import LOCAL_RULES
 from dir_sync.network.control import Answer
-from dir_sync.reporting.log import how_many
+from dir_sync.reporting.log import escape, how_many
 from dir_sync.reporting.output import meant
 
-__all__ = ["Effect", "effect_of", "ignore", "place", "rules_above", "rules_in"]
+__all__ = ["Effect", "effect_of", "ignore", "place", "rule_words", "rules_above", "rules_in"]
 
 _SHOWN_MAX = 20  # paths that are named
 _LISTED_MAX = 10_000  # for programs
@@ -56,7 +56,7 @@ def ignore(argv: list[str]) -> int:
         return _explain(folder, rules, [_meant(folder, path) for path in given.paths], given.json)
     lines, listed, problems = [], [], []
     for file in rules.files():
-        lines += [f"{place(rule)}: {show_text(rule.text)}" for rule in file.rules]
+        lines += [rule_words(rule) for rule in file.rules]
         lines += [f"cannot be used: {show_text(problem)}" for problem in file.problems]
         listed += [_json(rule) for rule in file.rules]
         problems += [show_text(problem) for problem in file.problems]
@@ -71,12 +71,17 @@ def _meant(folder: bytes, text: str) -> bytes:
 
 
 def _json(rule: Rule) -> Answer:
-    return {"file": show_text(rule.origin), "line": rule.line, "rule": show_text(rule.text)}
+    return {"file": show_text(rule.origin), "line": rule.line, "rule": escape(rule.text)}
 
 
 def place(rule: Rule) -> str:
     """Where a rule stands."""
     return f"{show_text(rule.origin)}, line {rule.line}"
+
+
+def rule_words(rule: Rule) -> str:
+    """Where it stands, and the rule as it was written: a backslash in it has a meaning."""
+    return f"{place(rule)}: {escape(rule.text)}"
 
 
 def _read(path: bytes) -> bytes:
@@ -147,7 +152,7 @@ def _explain(folder: bytes, rules: Rules, paths: list[bytes], as_json: bool) -> 
             code = config.UNFINISHED
             lines.append(f"{show(below)}: shared")
         else:
-            lines.append(f"{show(below)}: ignored by {place(rule)}: {show_text(rule.text)}")
+            lines.append(f"{show(below)}: ignored by {rule_words(rule)}")
         answers.append({"path": show(below), "ignored_by": None if rule is None else _json(rule)})
     tell(as_json, {"paths": answers}, lines)
     return code
@@ -176,7 +181,7 @@ def effect_of(folder: bytes, rules: Rules, after: Rules) -> Effect:
                 continue
             if rule is not None:
                 ignored.append(path)
-                by[f"{place(rule)}: {show_text(rule.text)}"] += 1
+                by[rule_words(rule)] += 1
             else:
                 shared.append(path)
     problems = tuple(problem for file in after.files() for problem in file.problems)

@@ -49,7 +49,7 @@ def rehearse(settings: Config, wait_for: int, within_s: int, ending: Ending, as_
     if ending.asked:
         return 128 + ending.number
     made = found.plan
-    left = [] if made is None else made.left
+    left = [("", one) for one in found.turned_away] if made is None else made.left
     code = config.TIMEOUT if made is None else config.UNFINISHED if left else config.OK
     if as_json:
         said = {
@@ -71,7 +71,7 @@ def rehearse(settings: Config, wait_for: int, within_s: int, ending: Ending, as_
         few = (
             f"only {log.listed(found.peers)} was there in time" if found.peers else "no other machine was there in time"
         )
-        say("\n".join([f"not known: {few}", *(f"  {one}" for one in found.turned_away)]))
+        say("\n".join([f"not known: {few}", *(f"  {one}" for _, one in left)]))
     return code
 
 

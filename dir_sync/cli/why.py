@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from dir_sync import config
 from dir_sync.cli.dialogue import refuse_if_paused
-from dir_sync.cli.ignoring import place, rules_above
+from dir_sync.cli.ignoring import rule_words, rules_above
 from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.cli.why_words import render
 from dir_sync.config import ConfigError
@@ -121,7 +121,7 @@ def _add_what_is_here(client: HistoryClient, path: bytes, told: Answer) -> None:
         is_folder = found is not None and found.kind is Kind.DIRECTORY
         rule = rules_above(os.fsencode(client.folder), path).rule_for(path, is_folder)
         if rule is not None:
-            text = f"{place(rule)}: {show_text(rule.text)}"
+            text = rule_words(rule)
             told["waits"].append(to_json(Waiting(Wait.IGNORED, text=text)))
             waits.add(Wait.IGNORED.value)
     is_left_out = bool(waits & {Wait.IGNORED.value, Wait.NEVER_SHARED.value, Wait.INVALID_NAME.value})

@@ -72,10 +72,10 @@ def _sealing(config: Config) -> MeshSealing | None:
 
 def _rehearsed(side: Rehearsal | Asked, meeting: Meeting, wait_for: int, is_over: Callable[[], bool]) -> Rehearsed:
     if not side.scan(is_over):
-        return Rehearsed(None)
+        return Rehearsed(None, turned_away=meeting.away)
     while True:
         peers = meeting.collect(wait_for)
-        away = tuple(f"{address}: {why}" for address, why in sorted(meeting.turned_away.items()))
+        away = meeting.away
         if len(peers) < wait_for:
             return Rehearsed(None, tuple(peer.name for peer in peers), (), away)
         try:

@@ -40,7 +40,7 @@ from dir_sync.engine import Now
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
-from dir_sync.node_manager import Dialled, HelloReceived
+from dir_sync.node_manager import NO_ANSWER, Dialled, HelloReceived
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, listed, logger
 
@@ -53,6 +53,13 @@ class _Unreached(NamedTuple):
     address: str
     port: int
     text: str
+
+
+class _Tried(NamedTuple):
+    """A machine that the user named: an attempt to connect to it has ended."""
+
+    address: str
+    port: int
 
 
 class Neighbours:
@@ -89,7 +96,9 @@ class Neighbours:
     @property
     def unreached(self) -> list[str]:
         """Which machines that the user named could not be connected to at some time, and why."""
-        return [f"{one.address}:{one.port} ({one.text})" for one in self._once.causes if isinstance(one, _Unreached)]
+        causes = self._once.causes
+        silent = [_Unreached(*place, NO_ANSWER) for place in self._config.peers if _Tried(*place) not in causes]
+        return [f"{one.address}:{one.port} ({one.text})" for one in (*causes, *silent) if isinstance(one, _Unreached)]
 
     # --- who is there ------------------------------------------------------------------------------------------------
 
@@ -238,6 +247,8 @@ class Neighbours:
     def on_dialled(self, dialled: Dialled, now: Now) -> None:
         address, port, link, text, _ = dialled
         self._roster.dialled(address, port, link, now.mono_ms)
+        if (address, port) in self._config.peers:
+            self._once.first(_Tried(address, port))
         if link is None and (address, port) in self._config.peers and self._once.first(_Unreached(address, port, text)):
             logger.info("cannot connect to %s:%d yet (%s); trying again", address, port, text)
 

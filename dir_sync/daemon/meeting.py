@@ -28,7 +28,7 @@ from dir_sync.network.discovery import Discovery, Presence
 from dir_sync.network.networks import Networks
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
-from dir_sync.node_manager import Dialled, HelloReceived, Link, LinkClosed, MessageReceived, NodeManager
+from dir_sync.node_manager import NO_ANSWER, Dialled, HelloReceived, Link, LinkClosed, MessageReceived, NodeManager
 from dir_sync.reporting.log import Once, logger
 
 if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
@@ -122,6 +122,13 @@ class Meeting:
         except BaseException:
             self._opened.close()
             raise
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        """Who is not asked, and why: whoever was turned away, and those that the user named and that have not answered."""
+        asked = {peer.node.address for peer in self._peers.values()}
+        silent = {address: NO_ANSWER for address, _ in self._config.peers if address not in asked}
+        return tuple(f"{address}: {why}" for address, why in sorted((silent | self.turned_away).items()))
 
     def stop(self) -> None:
         self._opened.close()

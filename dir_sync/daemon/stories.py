@@ -23,7 +23,7 @@ from dir_sync.engine import Engine
 from dir_sync.history.story import away, story
 from dir_sync.index import Row
 from dir_sync.network.control import Answer
-from dir_sync.reporting.log import moment
+from dir_sync.reporting.log import escape, moment
 
 __all__ = ["REGIONS", "contents_to_ask_for", "folder_waits", "story_of", "waits_at"]
 
@@ -111,7 +111,7 @@ def _scope(engine: Engine, path: bytes) -> Iterator[Waiting]:
     is_folder = row is not None and row.record.kind is Kind.DIRECTORY
     rule = scope.rules.rule_for(path, is_folder) or scope.rules.rule_for(path, True)
     if rule is not None:
-        place = f"{show_text(rule.origin)}, line {rule.line}: {show_text(rule.text)}"
+        place = f"{show_text(rule.origin)}, line {rule.line}: {escape(rule.text)}"
         yield Waiting(Wait.IGNORED, text=place if is_folder or not rule.is_folder else f"{place} (folders only)")
     at = path
     while at:

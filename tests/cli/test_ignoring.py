@@ -37,6 +37,18 @@ def test_rules_are_listed_in_the_order_in_which_they_count(folder: Path, capsys:
     assert "built in" not in capsys.readouterr().out
 
 
+def test_a_rule_is_printed_as_it_was_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / ".syncignore").write_bytes(b"\\#hash\n\\!bang\nbell\x07\n\xff\n")
+    (folder / "#hash").write_bytes(b"")
+    assert cli.main(["ignore", str(folder), "--no-default-ignores"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert ".syncignore, line 1: \\#hash" in said
+    assert ".syncignore, line 2: \\!bang" in said
+    assert ".syncignore, line 3: bell\\x07" in said
+    assert cli.main(["ignore", str(folder), "#hash"]) == 0
+    assert capsys.readouterr().out == "#hash: ignored by .syncignore, line 1: \\#hash\n"
+
+
 def test_a_path_is_explained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ignore", str(folder), "a.log", str(folder / "d" / "c"), "x.part"]) == 0
     assert capsys.readouterr().out.splitlines() == [

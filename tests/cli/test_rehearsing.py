@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from typing import Any
 
 import pytest
@@ -98,6 +99,19 @@ def test_not_enough_others_is_code_3(
     assert cli.main(["once", folder, "--dry-run", "--json"]) == 3
     said = json.loads(capsys.readouterr().out)
     assert (said["result"], said["plan"]) == ("late", None)
+    assert said["left"] == [{"path": "", "problem": "10.0.0.2: Connection refused"}]
+
+
+def test_a_machine_that_says_nothing_is_named(capsys: pytest.CaptureFixture[str], folder: str) -> None:
+    """The same is said of one whose name is still being looked up when the time is over."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        peer = f"127.0.0.1:{silent.getsockname()[1]}"
+        words = ["--dry-run", "--no-discovery", "--no-listen", "--peer", peer, "--timeout", "1s"]
+        assert cli.main(["once", folder, *words]) == 3
+    assert capsys.readouterr().out.splitlines() == [
+        "not known: no other machine was there in time",
+        "  127.0.0.1: no answer in time",
+    ]
 
 
 def test_what_changes_something_is_refused(capsys: pytest.CaptureFixture[str], folder: str) -> None:

@@ -285,6 +285,12 @@ def test_a_peer_that_the_user_named_and_that_does_not_answer_is_told_of_once(cap
     assert bench.links.unreached == ["10.0.0.9:6000 (connection refused)"]
 
 
+def test_a_peer_whose_name_is_still_looked_up_is_not_reached_either() -> None:
+    bench = Bench((("nowhere", 6000), ("10.0.0.9", 6000)))
+    bench.links.on_dialled(Dialled("10.0.0.9", 6000, 1, ""), NOW)
+    assert bench.links.unreached == ["nowhere:6000 (no answer in time)"]
+
+
 MUSIC = "music"
 BOTH = (FOLDER, MUSIC)
 

@@ -39,7 +39,7 @@ WEB: dict[str, set[str]] = {
         *("config", "history.choice", "history.client", "network.control", "web.replies", "web.routes.history"),
     },
     "web.routes.mesh": {"cli.members", "config", "network.control", "web.invitations", "web.replies"},
-    "web.routes.ignoring": {"cli.ignoring", "config", "network.control", "web.replies", "web.saving"},
+    "web.routes.ignoring": {"cli.ignoring", "config", "network.control", "reporting.log", "web.replies", "web.saving"},
     "web.routes.doctor": {"config", "doctor.examination", "network.control", "web.replies"},
     "web.routes.settings": {
         *("cli.asked", "cli.config_file", "cli.configuring", "config", "folder.running", "network.control"),

@@ -15,6 +15,7 @@ from dir_sync.core.ignore import NAME
 from dir_sync.core.model import show, show_text
 from dir_sync.core.names import LOCAL_RULES
 from dir_sync.network.control import Answer
+from dir_sync.reporting.log import escape
 from dir_sync.web.replies import Asked, get, post
 from dir_sync.web.saving import read_text, replace_text
 
@@ -32,9 +33,7 @@ def _rules(asked: Asked) -> Answer:
     rules = rules_in(os.fsencode(asked.shared.path), True)
     return {
         "texts": {which: read_text(_file(asked, which)) for which in _FILES},
-        "rules": [
-            {"place": place(rule), "text": show_text(rule.text)} for file in rules.files() for rule in file.rules
-        ],
+        "rules": [{"place": place(rule), "text": escape(rule.text)} for file in rules.files() for rule in file.rules],
         "problems": [show_text(problem) for file in rules.files() for problem in file.problems],
     }
 
