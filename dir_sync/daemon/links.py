@@ -11,13 +11,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from dir_sync.config import Config
 from dir_sync.core.events import Drained
 from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.messages import Hello, Members
 from dir_sync.core.model import show_text
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.overload.byte_rate import LinkRates
 from dir_sync.core.peers.beacon import Beacon
 from dir_sync.core.peers.roster import (
