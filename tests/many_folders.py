@@ -43,7 +43,7 @@ def fill(folder: Path, files: int) -> Path:
 
 
 def is_scanned(folder: Path, files: int, environment: dict[str, str]) -> bool:
-    words = [sys.executable, MAIN, "status", folder, "--json"]
+    words = [sys.executable, str(MAIN), "status", str(folder), "--json"]
     said = subprocess.run(words, capture_output=True, env=environment, check=False)
     if said.returncode:
         return False

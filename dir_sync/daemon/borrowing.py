@@ -16,6 +16,7 @@ from dir_sync.core.events import Event
 from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
 from dir_sync.core.messages import Piece, Pull, PullItem
 from dir_sync.core.named import NamedTuple
+from dir_sync.core.notes import Fetched, Note, Received
 from dir_sync.core.overload.fairness import Flow
 from dir_sync.daemon.inbox import HERE, For, Post
 from dir_sync.daemon.share import Share
@@ -42,6 +43,7 @@ class Borrowing:
         self._post = post
         self._others = others
         self._pulls: dict[tuple[int, int], tuple[str, PullItem, Share]] = {}  # being read, by link and id; the peer
+        self._lent: dict[bytes, str] = {}  # path -> the folder from which its content came, until that is told
         self._read: dict[tuple[bytes, int], None] = {}  # contents and offsets that were read here, oldest first
 
     def split(self, peer: str, link: int, pull: Pull) -> tuple[PullItem, ...]:
@@ -66,9 +68,25 @@ class Borrowing:
     def taken(self, borrowed: Borrowed) -> tuple[PullItem, ...]:
         """The answer is here. Returns the pulls that the peer has to answer after all."""
         for piece in borrowed.pieces:
-            self._pulls.pop((borrowed.link, piece.key), None)
+            pull = self._pulls.pop((borrowed.link, piece.key), None)
+            if pull is not None:
+                self._lent[pull[1].path] = pull[2].engine.board.folder
+        if len(self._lent) > _REMEMBERED_MAX:
+            self._lent.clear()  # only words in the log depend on it
         refused = [self._pulls.pop((borrowed.link, id_), None) for id_ in borrowed.refused]
+        for one in refused:
+            if one is not None:
+                self._lent.pop(one[1].path, None)
         return tuple(one[1] for one in refused if one is not None)
+
+    def in_words(self, note: Note) -> Note | None:
+        """The note for the log: what was read in another folder did not come from the peer. None: nothing is said."""
+        match note:
+            case Fetched(path) if path in self._lent:
+                return None  # it did not travel, so it had no speed
+            case Received(path, _, size) if path in self._lent:
+                return Received(path, f"the folder {self._lent.pop(path)} of this machine", size)
+        return note
 
     def lender_gone(self, share: Share) -> list[tuple[str, int, PullItem]]:
         """That folder is not shared any more. Returns the pulls that it will not answer, each with its peer and link."""

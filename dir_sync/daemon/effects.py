@@ -114,7 +114,9 @@ class Performer:
 
     def _tell(self, note: Note) -> None:
         mono_s = time.monotonic()
-        self._narrator.tell(note, mono_s)
+        said = note if self._borrowing is None else self._borrowing.in_words(note)
+        if said is not None:
+            self._narrator.tell(said, mono_s)
         if self._stream is not None:
             self._stream.tell(note, mono_s)
         if self._witness is not None:

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from dir_sync.core.events import Drained, Event, Send
+from dir_sync.core.events import Drained, Event, Send, Tell
 from dir_sync.core.jobs import Cause, ReadDone, ReadJob, Version
 from dir_sync.core.messages import Chunks, Message, Piece, Pull, PullItem
 from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.notes import Fetched, Note, Received
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.daemon.borrowing import Borrowed, Borrowing
 from dir_sync.daemon.effects import Performer
@@ -44,8 +45,10 @@ class Bench:
         self.peers.came(self.bob.node, hello(BOB), BOB, True, Connection(4), NOW)
         self.borrowing = Borrowing(post, lambda: [self.lender.share])
         nobody = SimpleNamespace()
+        self.told: list[Note] = []
+        narrator = SimpleNamespace(tell=lambda note, mono_s: self.told.append(note))
         self.performer = Performer(
-            self.asks.share, self.peers, cast(Any, nobody), cast(Any, nobody), post, self.borrowing
+            self.asks.share, self.peers, cast(Any, nobody), cast(Any, narrator), post, self.borrowing
         )
 
     def pull(self, *contents: bytes, base: bytes | None = None) -> None:
@@ -85,6 +88,25 @@ def test_a_content_that_is_here_is_not_asked_of_the_peer(bench: Bench) -> None:
     news = bench.answer([0, 2], [])
     assert bench.performer.borrowed(news) == Chunks(news.pieces)
     assert bench.asked == [THERE]
+
+
+def test_the_log_says_from_which_folder_it_was_taken(bench: Bench) -> None:
+    bench.pull(HERE, THERE)
+    bench.performer.borrowed(bench.answer([0], []))
+    taken, came = Received(b"f0", "bob", 5), Received(b"f1", "bob", 5)
+    bench.performer.perform([Tell(Fetched(b"f0", "bob", 5, 5, 1)), Tell(taken), Tell(came)])
+    assert bench.told == [Received(b"f0", "the folder music of this machine", 5), came]
+    bench.performer.perform([Tell(taken)])
+    assert bench.told[-1] == taken, "a later version may come from the peer"
+
+
+def test_what_the_peer_had_to_give_after_all_came_from_it(bench: Bench) -> None:
+    bench.pull(HERE)
+    bench.inbox.get(0)
+    bench.performer.borrowed(bench.answer([], [0]))
+    note = Received(b"f0", "bob", 5)
+    bench.performer.perform([Tell(note)])
+    assert bench.told == [note]
 
 
 def test_the_outbox_of_the_peer_is_not_charged_for_what_is_not_sent(bench: Bench) -> None:
