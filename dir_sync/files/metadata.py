@@ -45,8 +45,10 @@ class Metadata:
             self._disk.set_meta(path, item.mode, item.mtime)
             self._keeper.give(path, target)
             now = self._disk.stat(path)
-            if now is None or now.inode != there.inode or not self.verify_meta(now, item.mode, None):
-                raise Unexpected  # a different folder, whose content was not listed
+            wanted = there.mode if item.mode is None else item.mode
+            # Another inode is a different folder, whose content was not listed; another mode is a user's, of this moment.
+            if now is None or now.inode != there.inode or not self.verify_meta(now, wanted, None):
+                raise Unexpected
             return ApplyResult(path, Result.DONE, fingerprint(now))
         mode = None if there.kind == Kind.SYMLINK else target.mode
         # The mtime that is there already is not set: it would hide a write since that look.

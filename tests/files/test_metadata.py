@@ -44,6 +44,26 @@ def test_whoever_touches_a_file_while_its_times_are_set_is_not_taken_for_ourselv
     assert disk.list(STAGING) == []
 
 
+@pytest.mark.parametrize("moment", ["set_meta", "stat"])
+def test_a_chmod_of_a_folder_while_its_time_is_set_is_seen(disk: MemoryDisk, moment: str) -> None:
+    """Its fingerprint says the mode and nothing else: what was accepted with it would never be found again."""
+    sync = file_sync(disk)
+    disk.make_directory(b"folder", 0o755)
+    there = disk.stat(b"folder")
+    assert there is not None
+
+    def before(verb: str, path: bytes) -> None:
+        if (verb, path) == (moment, b"folder") and (moment == "set_meta" or disk.counts["set_meta"]):
+            disk.before = None
+            disk.chmod(b"folder", 0o700)
+
+    record = Record(b"folder", Kind.DIRECTORY, 0, b"", MTIME, 0o755, Stamp(MTIME, "peer"), (("peer", 1),))
+    disk.before = before
+    (result,) = apply(sync, ApplyItem(b"folder", TreeOp.META, record, fingerprint(there), Cause.REPLACED, mtime=MTIME))
+    assert disk.before is None
+    assert result.result is Result.CHANGED
+
+
 @pytest.mark.parametrize("verb", ["set_meta", "set_attributes"])
 @pytest.mark.parametrize(("size", "copies_time"), [(4, False), (4, True), (limits.MIB + 1, False)])
 def test_a_write_while_only_attributes_are_set_is_seen(
