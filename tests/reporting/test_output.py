@@ -59,7 +59,7 @@ def test_every_name_can_be_printed_and_given_back(folder: Path, env: dict[str, s
     assert (listed.returncode, listed.stderr) == (0, b"")
     lines = listed.stdout.splitlines()
     assert len(lines) == 1 + len(NAMES)
-    assert all(b"  first contact  here  " in line for line in lines[1:]), "no id of a first scan"
+    assert all(b"  first sync  here  " in line for line in lines[1:]), "no id of a first scan"
     for line in lines[1:]:
         printed = line.split(b"  here  ")[1]
         ended = run("restore", folder, printed, env=env)
