@@ -212,7 +212,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "history.source": {"config", "network.control", "folder.state", "index", "history.answers", "history.story"},
     "history.story": {"folder.pauses", "history.codec", "index", "network.control", "reporting.log"},
     "history.restorer": {
-        *("config", "disk", "file_sync", "index", "ports", "history.choice", "history.codec", "history.source"),
+        *("config", "disk", "file_sync", "index", "ports", "history.codec", "history.source"),
     },
     "history.client": {
         *(

@@ -152,14 +152,7 @@ def _restarted(parser: Parser, given: argparse.Namespace, argv: list[str]) -> Do
             )
         restart_unit(node)
         new = node_of(node.folders[0]) if node.folders else None
-        answer = {
-            "result": "restarted",
-            "folders": _shown(node.folders),
-            "process": None if new is None else new.number,
-            "log": None,
-            "unit": node.unit,
-            "paused": [],
-        }
+        answer = _answer("restarted", node.folders, None if new is None else new.number, unit=node.unit)
         return Done(answer, (f"restarted: {_folders(node)} ({node.unit})",))
     if node.owner != os.geteuid():
         raise ConfigError(f"that node runs as {owner_name(f'/proc/{node.number}')}: run this as that user")
@@ -196,14 +189,7 @@ def _start(words: Words, asked: Asked, seconds: int, key_file: str = "") -> Done
     log = show(os.fsencode(log_file))
     if found.is_ready:
         paused = [reason for folder in folders if (reason := root.paused(folder))]
-        answer = {
-            "result": "started",
-            "folders": _shown(folders),
-            "process": found.process,
-            "log": log,
-            "unit": None,
-            "paused": paused,
-        }
+        answer = _answer("started", folders, found.process, log=log, paused=paused)
         lines = [f"started: {listed(_shown(folders))} (process {found.process}); log: {log}"]
         return Done(answer, (*lines, *(f"paused: {reason}; it will resume by itself" for reason in paused)))
     if found.exit_code is None:
@@ -220,20 +206,32 @@ def _running_already(folders: Sequence[str]) -> Done | None:
         return None
     first = next(iter(nodes.values()))
     if len(nodes) == len(folders) and len({node.number for node in nodes.values()}) == 1:
-        answer = {
-            "result": "already running",
-            "folders": _shown(folders),
-            "process": first.number,
-            "log": None,
-            "unit": first.unit or None,
-            "paused": [],
-        }
+        answer = _answer("already running", folders, first.number, unit=first.unit or None)
         shown = listed(_shown(folders))
         return Done(answer, (f"already running: {shown} (process {first.number}); with other options: restart",))
     raise ConfigError(
         f"a node (process {first.number}) shares {_folders(first)} already, and not all that is named here: end it first:"
         f" {shell.command('stop', *first.folders)}"
     )
+
+
+def _answer(
+    result: str,
+    folders: Sequence[str],
+    process: int | None,
+    log: str | None = None,
+    unit: str | None = None,
+    paused: Sequence[str] = (),
+) -> Answer:
+    """For programs: what became of a node that these folders want."""
+    return {
+        "result": result,
+        "folders": _shown(folders),
+        "process": process,
+        "log": log,
+        "unit": unit,
+        "paused": list(paused),
+    }
 
 
 def _shown(folders: Sequence[str]) -> list[str]:

@@ -76,8 +76,7 @@ class Matching:
 
     def begin(self, mono_ms: int) -> None:
         """The folders with which this node starts are known now."""
-        self._manager.folders = max(1, len(self._folders))
-        self._roster.has_replicas([index.replica for index in self._folders.indexes], mono_ms)
+        self._count(mono_ms)
 
     def came(self, linked: Linked, common: list[tuple[Folder, str]], now: Now) -> None:
         """A link was accepted; both sides share the folders in `common`, each with the replica of the other side."""
@@ -93,8 +92,7 @@ class Matching:
     def renewed(self) -> None:
         """A folder has a new replica id: all links have to send a new HELLO."""
         self._manager.drop_all("new-replica")  # also links that sent HELLO with the old id and were not accepted yet
-        replicas = [index.replica for index in self._folders.indexes]
-        self._roster.has_replicas(replicas, time.monotonic_ns() // 1_000_000)
+        self._count(time.monotonic_ns() // 1_000_000)
 
     def take_new_replicas(self, replicas: Collection[str]) -> None:
         """Another machine has copies of the folders with these replicas: from now on those of this node are others."""
@@ -110,10 +108,8 @@ class Matching:
 
     def folders_changed(self, now: Now) -> None:
         """This node shares other folders than before: say so on each link."""
-        indexes = self._folders.indexes
-        self._manager.folders = max(1, len(indexes))
-        self._roster.has_replicas([index.replica for index in indexes], now.mono_ms)
-        self._roster.shares(folder_tags([index.name for index in indexes]), now.mono_ms)
+        self._count(now.mono_ms)
+        self._roster.shares(folder_tags([index.name for index in self._folders.indexes]), now.mono_ms)
         self.pauses_changed(now)
 
     def pauses_changed(self, now: Now) -> None:
@@ -127,6 +123,12 @@ class Matching:
         for linked in self._links.values():
             if folder.peers.replica_on(linked.node) is not None:
                 folder.left(linked.node, "bye", now)
+
+    def _count(self, mono_ms: int) -> None:
+        """How many folders there are, and which replicas they have."""
+        indexes = self._folders.indexes
+        self._manager.folders = max(1, len(indexes))
+        self._roster.has_replicas([index.replica for index in indexes], mono_ms)
 
     def _tell(self, linked: Linked) -> None:
         linked.unanswered += 1

@@ -15,7 +15,7 @@ from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
-from dir_sync.engine.intake import Intake
+from dir_sync.engine.intake import Intake, ask_all_again
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.path_decisions import PathDecisions
@@ -148,6 +148,4 @@ class Decisions:
         for path in paths:
             for lost in self._board.index.tree.live_paths(path):
                 self._board.index.rows.forget(lost)
-        self._board.index.peers.ask_anew()
-        for replica in sorted(self._board.peers):
-            self._intake.ask_again(self._board.peers[replica])
+        ask_all_again(self._board, self._intake)

@@ -15,7 +15,7 @@ from dir_sync.core.looks import RuleTexts
 from dir_sync.core.model import Kind
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import PLAN_MAX
-from dir_sync.engine.intake import Intake
+from dir_sync.engine.intake import Intake, ask_all_again
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.transfers import TransferTable
@@ -161,9 +161,7 @@ class Ignoring:
         self._scope.change_is_over()
         if self._ignored or shared:
             board.tell(notes.RulesChanged(self._ignored, shared))
-        board.index.peers.ask_anew()
-        for replica in sorted(board.peers):
-            self._intake.ask_again(board.peers[replica])
+        ask_all_again(board, self._intake)
 
     def _is_here(self, path: bytes) -> bool:
         """True if there is a row at this path, and the path is still ignored."""

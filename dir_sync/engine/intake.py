@@ -45,7 +45,7 @@ from dir_sync.engine.uploader import Uploader
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import PeerSeen, Row
 
-__all__ = ["Intake"]
+__all__ = ["Intake", "ask_all_again"]
 
 
 @mutable
@@ -351,3 +351,10 @@ class Intake:
         is_other = earlier is not None and earlier.record.content != record.content
         self._work.holders.announced_by(path, peer.replica, is_other)
         return True
+
+
+def ask_all_again(board: Board, intake: Intake) -> None:
+    """Ask every peer for its whole state: those that are connected now, the others at the next contact."""
+    board.index.peers.ask_anew()
+    for replica in sorted(board.peers):
+        intake.ask_again(board.peers[replica])

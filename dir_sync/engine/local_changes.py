@@ -19,7 +19,7 @@ from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import EMPTY_MS, NOBODY, REOPENED_MS, TROUBLE_RETRY_MS
 from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.folder_times import FolderTimes
-from dir_sync.engine.intake import Intake
+from dir_sync.engine.intake import Intake, ask_all_again
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.names import Names
@@ -85,9 +85,7 @@ class LocalChanges:
         announced; the path is held back when peers announce it."""
         for lost in self._board.index.tree.live_paths(path):
             self._board.index.rows.forget(lost)
-        self._board.index.peers.ask_anew()
-        for replica in sorted(self._board.peers):
-            self._intake.ask_again(self._board.peers[replica])
+        ask_all_again(self._board, self._intake)
 
     def on_looked(self, seen: Seen, together: frozenset[bytes] | set[bytes] = frozenset()) -> None:
         """Handle the result of a look. `together`: the paths of the same job, some of which may be halves of one

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dir_sync.core.mode import Mode, is_own_large
-from dir_sync.core.model import parent_of
+from dir_sync.core.parents import parents_of
 from dir_sync.core.reconcile import Decision, decide
 from dir_sync.engine.board import Board
 from dir_sync.index import Row
@@ -79,7 +79,7 @@ class ModeRules:
         if all(path in failed or path in pending or path in looking for path in self._unseen):
             return  # most often: some folders can never be read
         looks = {*pending.paths(), *looking}
-        self._keep_unseen(self._unseen & looks.union(failed, *(_folders_of(path) for path in looks)))
+        self._keep_unseen(self._unseen & looks.union(failed, *(parents_of(path) for path in looks)))
 
     def _keep_unseen(self, paths: set[bytes]) -> None:
         if paths != self._unseen:
@@ -90,7 +90,7 @@ class ModeRules:
         """True if what is found now at an unknown path counts as found by a first scan."""
         if self.mode is Mode.MIRROR and not self.knows_mesh:
             return True
-        return bool(self._unseen) and (path in self._unseen or not self._unseen.isdisjoint(_folders_of(path)))
+        return bool(self._unseen) and (path in self._unseen or not self._unseen.isdisjoint(parents_of(path)))
 
     def revert(self, path: bytes) -> None:
         """Undo what was changed here only."""
@@ -100,11 +100,3 @@ class ModeRules:
     def revert_ends(self, path: bytes) -> None:
         """Something else is at this path from now on."""
         self.reverting.discard(path)
-
-
-def _folders_of(path: bytes) -> list[bytes]:
-    """The folders that a path is in."""
-    found = []
-    while path := parent_of(path):
-        found.append(path)
-    return found

@@ -13,14 +13,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dir_sync.core import notes
 from dir_sync.core.frozen import field, frozen
 from dir_sync.core.mode import THEIRS
-from dir_sync.core.model import Kind, Record, parent_of, same_content
+from dir_sync.core.model import Kind, Record, same_content
+from dir_sync.core.parents import parents_of
 from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.safeguard.brake import covers
 from dir_sync.core.safeguard.peer_brake import BRAKE_WINDOW_MS
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import BRAKED_AT, NOBODY, OURS
-from dir_sync.engine.intake import Intake
+from dir_sync.engine.intake import Intake, ask_all_again
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.peer_losses import PeerLosses
@@ -86,10 +87,8 @@ class PathDecisions:
     def _whole_above(self, path: bytes) -> bytes | None:
         """The folder above a path that vanished here, and is held as one with all that was in it."""
         held = self._brakes.own.held
-        while path := parent_of(path):
-            if path in held:
-                return path if held[path][0] else None
-        return None
+        folder = next((one for one in parents_of(path) if one in held), None)
+        return folder if folder is not None and held[folder][0] else None
 
     def decide(self, approve: bool, paths: Sequence[bytes]) -> None:
         """Carry out or undo what is held here at these paths and below them. What else is held stays so."""
@@ -139,8 +138,7 @@ class PathDecisions:
         for path in paths:
             if self._reassert(path):
                 self._board.tell(notes.Spared(path))
-            while (path := parent_of(path)) and path not in above:
-                above[path] = None
+            above |= dict.fromkeys(parents_of(path))
         for folder in above:  # who deleted them would have no place for the files
             self._reassert(folder)
 
@@ -186,13 +184,11 @@ class PathDecisions:
             self._own_losses.decided(chosen)
             self._own_losses.release(chosen)
             return
-        above = {folder for path in chosen for folder in _folders_above(path) if folder in own.held}
+        above = {folder for path in chosen for folder in parents_of(path) if folder in own.held}
         self._own_losses.decided([*chosen, *above])
         gone = {lost for path in chosen for lost in index.tree.live_paths(path)} | above
         index.rows.forget_all(sorted(gone))
-        index.peers.ask_anew()
-        for replica in sorted(self._board.peers):
-            self._intake.ask_again(self._board.peers[replica])
+        ask_all_again(self._board, self._intake)
 
     def _split_above(self, path: bytes) -> None:
         """If a folder above a path is held as one, hold what was in it path by path."""
@@ -200,7 +196,7 @@ class PathDecisions:
         whole = self._whole_above(path)
         if whole is None or not tree.live_paths(path):
             return
-        for folder in reversed([one for one in _folders_above(path) if len(one) >= len(whole)]):
+        for folder in reversed([one for one in parents_of(path) if len(one) >= len(whole)]):
             children = tree.live_children(folder, _CHILDREN_MAX)
             self._brakes.own.split(folder, {row.record.path: tree.measure(row.record.path) for row in children})
 
@@ -208,20 +204,13 @@ class PathDecisions:
         """The folders that are held only because of what was in them, and all of that is among the chosen paths."""
         held = self._brakes.own.held
         gone = set(chosen)
-        needed = {folder for path in held if held[path][0] and path not in gone for folder in _folders_above(path)}
-        above = {folder for path in gone for folder in _folders_above(path)}
+        needed = {folder for path in held if held[path][0] and path not in gone for folder in parents_of(path)}
+        above = {folder for path in gone for folder in parents_of(path)}
         return [path for path in held if path in above and not held[path][0] and path not in needed | gone]
-
-
-def _folders_above(path: bytes) -> list[bytes]:
-    found = []
-    while path := parent_of(path):
-        found.append(path)
-    return found
 
 
 def _note_above(path: bytes, meant: Collection[bytes], found: set[bytes]) -> bool:
     """True if the path, or a folder above it, is meant. All that are so are noted."""
-    here = [one for one in (path, *_folders_above(path)) if one in meant]
+    here = [one for one in (path, *parents_of(path)) if one in meant]
     found.update(here)
     return bool(here)

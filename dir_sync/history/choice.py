@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dir_sync.core.jobs import Version
-from dir_sync.core.model import parent_of
+from dir_sync.core.parents import parents_of
 
-__all__ = ["Entry", "below", "by_id", "newest_per_path", "parents_of", "there_at"]
+__all__ = ["Entry", "below", "by_id", "newest_per_path", "there_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,3 @@ def below(path: bytes, entries: Iterable[Entry]) -> list[Entry]:
     """The entries of a path and everything below it."""
     start = path + b"/"
     return [entry for entry in entries if entry.version.path == path or entry.version.path.startswith(start)]
-
-
-def parents_of(path: bytes) -> list[bytes]:
-    """The folders above a path, the innermost first."""
-    found = []
-    while path := parent_of(path):
-        found.append(path)
-    return found

@@ -17,10 +17,11 @@ from dir_sync.core import limits
 from dir_sync.core.jobs import Before, Cause
 from dir_sync.core.mode import OWN
 from dir_sync.core.model import Kind, Stat, show
+from dir_sync.core.parents import parents_of
 from dir_sync.folder.typed import path_of
 from dir_sync.history import undo_plan
 from dir_sync.history.answers import describe, wish_of
-from dir_sync.history.choice import Entry, below, parents_of
+from dir_sync.history.choice import Entry, below
 from dir_sync.history.codec import Names, bytes_of, id_of, packed, text_of, unpacked
 from dir_sync.history.restorer import Restorer
 from dir_sync.history.source import Source, open_source

@@ -17,10 +17,10 @@ from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Before, Cause, Result, TreeOp, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, show, unstamped
+from dir_sync.core.parents import parents_of
 from dir_sync.core.preserve import Part
 from dir_sync.disk import RealDisk, truthful
 from dir_sync.file_sync import FileSync
-from dir_sync.history.choice import parents_of
 from dir_sync.history.codec import packed, text_of
 from dir_sync.history.source import Source
 from dir_sync.index import Index

@@ -19,8 +19,9 @@ from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.model import Kind, Stat, show, show_text
+from dir_sync.core.parents import parents_of
 from dir_sync.disk import RealDisk
-from dir_sync.history.choice import Entry, parents_of
+from dir_sync.history.choice import Entry
 from dir_sync.history.client import HistoryClient, open_history
 from dir_sync.history.words import full
 from dir_sync.network.control import Answer

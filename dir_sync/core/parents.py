@@ -1,0 +1,19 @@
+"""The folders above a path.
+
+In:   a path. Out: paths.
+Used by: engine.mode_rules, engine.path_decisions, history.choice, history.client, history.restorer, web.routes.history.
+"""
+
+from __future__ import annotations
+
+from dir_sync.core.model import parent_of
+
+__all__ = ["parents_of"]
+
+
+def parents_of(path: bytes) -> list[bytes]:
+    """The folders above a path, the innermost first, without the shared folder itself."""
+    found = []
+    while path := parent_of(path):
+        found.append(path)
+    return found
