@@ -125,6 +125,8 @@ class Acquire:
                 ApplyItem(path, TreeOp.META, target, there, why, mode=target.mode), take
             )  # the folder had stayed behind
             return
+        if there and mine is not None and mine.kind == Kind.ABSENT and self._work.attempts.awaits_listing(path):
+            return  # the folder had stayed behind and is not empty: its next listing decides
         if target.kind != Kind.FILE:
             self._transfers.cancel(path)
             self._applier.order_change(ApplyItem(path, TreeOp.INSTALL, target, there, why), take)

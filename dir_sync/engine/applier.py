@@ -141,7 +141,8 @@ class Applier:
                 self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
         listed = self._work.attempts.take_listed(path)
         if listed is not None and not (result.result == Result.DONE and result.fp == listed):
-            self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
+            look = self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
+            look.listing |= self._work.attempts.awaits_listing(path)
         if take is None:
             self._board.plan_queue.add(path)
             if result.result == Result.DONE:
@@ -175,8 +176,8 @@ class Applier:
                 self._board.pending_looks.add(
                     path, self._board.now.mono_ms + wait, self._board.now.mono_ms
                 ).listing = True
-                is_folder = row is not None and row.record.kind == Kind.DIRECTORY
-                if is_folder and item.target.kind != Kind.DIRECTORY:
+                was = None if row is None or not row.fp else row.record.kind
+                if was in (Kind.DIRECTORY, Kind.ABSENT) and item.target.kind != Kind.DIRECTORY:
                     self._work.attempts.await_listing(path)
                 self._ready_again(item)
             case Result.MISSING:

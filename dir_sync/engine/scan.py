@@ -184,7 +184,9 @@ class Scan:
             here = self._board.index.rows.get(folder)
             left_over = here is not None and here.record.kind == Kind.ABSENT and here.fp
             is_awaited = self._work.attempts.awaits_listing(folder) or self._work.obstacles.is_at(folder)
-            if (left_over or is_awaited) and not self._work.jobs.is_at(folder):
+            if (left_over or is_awaited) and self._work.jobs.is_at(folder):
+                self._work.attempts.note_listed(folder, b"")  # after the job, another listing decides
+            elif left_over or is_awaited:
                 self._work.attempts.end_listing_wait(folder)
                 self._work.obstacles.remove(folder)
                 self._left_over(folder, listing.entries, listing.ignored)

@@ -118,6 +118,18 @@ def test_nothing_is_fetched_for_a_folder_whose_name_is_taken() -> None:
     assert kit.asked("transfers.drop_wanted") == [(b"d/a",)]
 
 
+def test_where_a_folder_stayed_behind_its_listing_comes_before_a_file() -> None:
+    kit = alone()
+    kit.index.rows.put(record(b"d", None), b"its fingerprint")
+    kit.work.attempts.await_listing(b"d")
+    wanted = record(b"d", b"a file", count=2)
+    assert bring(kit, wanted) is None
+    assert fetched(kit) == []
+    kit.work.attempts.end_listing_wait(b"d")
+    bring(kit, wanted)
+    assert fetched(kit) == [[PEER]]
+
+
 def test_a_folder_goes_after_its_children() -> None:
     kit = alone()
     here = kit.has(folder(b"d"))

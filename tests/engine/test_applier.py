@@ -227,6 +227,23 @@ def test_a_folder_in_the_way_is_listed_before_anything_takes_its_place() -> None
     assert kit.work.attempts.awaits_listing(b"a")
 
 
+def test_so_is_a_folder_that_had_stayed_behind() -> None:
+    kit = alone()
+    kit.index.rows.put(record(b"a", None), b"its fingerprint")
+    apply(kit, record(b"a", b"a file", count=2), Result.CHANGED)
+    assert kit.work.attempts.awaits_listing(b"a")
+
+
+def test_a_listing_that_came_while_a_job_was_out_is_made_again() -> None:
+    kit = alone()
+    mine = kit.has(folder(b"a"))
+    order(kit, later(mine.record, b"a file"))
+    kit.work.attempts.note_listed(b"a", b"")
+    kit.work.attempts.await_listing(b"a")
+    kit.it.on_applied(ApplyResult(b"a", Result.MISSING))
+    assert kit.board.pending_looks.add(b"a", 0, 0).listing
+
+
 def test_a_source_that_is_not_as_known_is_looked_at_and_avoided() -> None:
     kit = alone()
     kit.has(record(b"b", b"new"))

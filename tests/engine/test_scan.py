@@ -252,6 +252,18 @@ def test_a_folder_that_cannot_go_is_gone_for_everyone_else() -> None:
     assert not kit.work.attempts.awaits_listing(b"d")
 
 
+def test_while_a_job_is_out_at_a_folder_no_listing_of_it_decides() -> None:
+    kit = alone()
+    mine = kit.has(folder(b"d"))
+    kit.announces(later(mine.record, None))
+    kit.work.attempts.await_listing(b"d")
+    kit.work.jobs.begin_apply(ApplyItem(b"d", TreeOp.META, mine.record, mine.fp, Cause.REPLACED), None)
+    listing(kit, b"d", (b"pipe", there(kind=Kind.OTHER)))
+    assert kit.asked("rows.accept") == []
+    assert kit.work.attempts.awaits_listing(b"d")
+    assert kit.work.attempts.take_listed(b"d") == b"", "the folder is looked at, and listed again, after the job"
+
+
 def test_a_folder_that_holds_something_of_ours_does_not_go() -> None:
     kit = alone()
     mine = kit.has(folder(b"d"))

@@ -79,7 +79,7 @@ def test_files_are_listed_folder_by_folder(shared: Shared) -> None:
         pass
     answer = shared.page.get(f"{shared.api}/files")
     assert [(row["name"], row["kind"]) for row in answer["rows"]] == [
-        *(("sub", "folder"), ("a.txt", "file"), ("caf\\xe9", "file"), ("link", "link"), ("pipe", "special"))
+        *(("sub", "folder"), ("a.txt", "file"), ("caf\\xe9", "file"), ("link", "link"), ("pipe", "other"))
     ]
     assert answer["count"] == 5
     below = shared.page.get(f"{shared.api}/files", dir=key_of(b"sub"))

@@ -35,7 +35,6 @@ T = TypeVar("T")
 _FOUND_MAX = 10_000  # names that a search finds
 _KEPT_S = 300.0
 _LISTS_MAX = 16
-_SPECIAL = "special"  # an entry of none of the kinds that are synchronized
 
 
 class Lists:
@@ -133,7 +132,7 @@ def _file_row(one: tuple[bytes, Stat]) -> Answer:
         "key": key_of(path),
         "name": full(path.rpartition(b"/")[2]),
         "path": full(path),
-        "kind": _SPECIAL if stat.kind is Kind.OTHER else KIND_WORDS[stat.kind],
+        "kind": KIND_WORDS[stat.kind],
         "size": stat.size,
         "mtime_ms": stat.mtime // 10**6,
     }

@@ -163,6 +163,39 @@ def test_a_folder_that_holds_only_what_is_not_ours_stays_here_alone() -> None:
     assert not bench.told(notes.Removed)
 
 
+def test_a_file_that_is_wanted_where_a_folder_stayed_behind_is_not_tried_without_end() -> None:
+    """Each listing of the folder came back while a job for the file was out, and decided nothing."""
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(folder(b"d")))
+    bench.apply(ApplyResult(b"d", Result.DONE, fingerprint(stat(kind=Kind.DIRECTORY))))
+    bench.hear(state(record(b"d", None, ns=WALL_NS + 9, count=9), sequence=2))
+    fifo = (b"pipe", stat(kind=Kind.OTHER))
+    tried = 0
+    for turn in range(160):
+        if turn == 80:
+            row = bench.index.rows.get(b"d")
+            assert row is not None
+            assert row.record.kind == Kind.ABSENT, "it stayed here, and is gone for everyone else"
+            assert row.fp
+            bench.hear(state(record(b"d", b"a file", ns=WALL_NS + 19, count=19), sequence=3))
+        looks, listings = bench.all(LookJob), bench.all(ListJob)
+        for pull in bench.pulls():
+            bench.hear(Chunks((Piece(pull.id, 0, b"a file"),)))
+        if looks:
+            bench.feed(Looked((Seen(b"d", LookOutcome.SAME, Kind.DIRECTORY),)))
+            listings += bench.all(ListJob)
+        if listings:
+            bench.feed(Listed((Listing(b"d", [fifo]),)))
+        if bench.engine.work.jobs.applying(b"d"):
+            tried += turn > 80
+            bench.apply(ApplyResult(b"d", Result.CHANGED))
+        elif not (looks or listings):
+            bench.wait(500)
+    assert tried < 4
+    assert bench.engine.work.obstacles.is_at(b"d")
+
+
 def test_the_event_of_a_new_name_of_ours_is_an_echo_in_a_bulk_and_its_folder_is_listed_once_more() -> None:
     bench = Bench()
     bench.connect()
