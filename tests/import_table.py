@@ -247,7 +247,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("network.control", "reporting.shell", "utils"),
     },
     "readable": set(),
-    "event_handler": {"readable"},
+    "inotify": set(),
+    "event_handler": {"inotify", "readable"},
     # threads and sockets
     "network.tcp": set(),
     "network.channel": set(),
@@ -275,6 +276,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "network.channel",
             "network.link_table",
             "network.pacing",
+            "network.tcp",
             "network.throttle",
             "node",
         ),
