@@ -17,6 +17,7 @@ from dir_sync.core.messages import Hello, Message
 from dir_sync.core.model import PeerError
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.overload.guard import Guard, Verdict, place_among
+from dir_sync.network import tcp
 from dir_sync.network.address_policy import AddressPolicy
 from dir_sync.network.channel import Channel
 from dir_sync.network.link_table import LinkTable
@@ -267,7 +268,7 @@ class NodeManager:
             self._post(Dialled(address, port, None, text))
             return
         try:
-            sock = socket.create_connection((address, port), timeout=_DIAL_S)
+            sock = tcp.connected(address, port, _DIAL_S)
         except (OSError, UnicodeError) as error:
             text = getattr(error, "strerror", None) or str(error)
         else:

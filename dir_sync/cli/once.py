@@ -18,7 +18,6 @@ from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
 from dir_sync.cli.making import make
 from dir_sync.cli.options import add_node_options, config_of
 from dir_sync.cli.parser import Parser, checked, count
-from dir_sync.cli.status_words import status_in
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.shot import Judge, Left, Seen, Shot, Sight, Verdict, files_lacking, lacks_there, left_over
@@ -221,6 +220,8 @@ def _by_node(folder: str, judge: Judge, ending: Ending) -> Shot | None:
         else:
             if answer is None:
                 return None
+            from dir_sync.cli.status_words import status_in  # imported late: mostly no node runs
+
             status = status_in(answer)
             refuse_if(status.pause, folder)
             agreed = frozenset(peer.replica for peer in status.peers if peer.synchronized)

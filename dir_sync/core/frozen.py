@@ -4,8 +4,8 @@ In:   a class with annotated fields. Out: the same class with slots, equality by
 its fields cannot be assigned.
 Rule: they behave like `dataclass(frozen=True, slots=True)` and `dataclass(slots=True)` for classes without inherited
 fields. The dataclass decorator generates and compiles up to six functions for each class, which takes half a
-millisecond. Only the constructor differs between classes, so the others are shared here; it is compiled when the first
-object is made. For the messages alone that saves 15 ms of each start; creating a frozen value is faster, too.
+millisecond. Only the constructor differs between classes, so the others are shared here; it is compiled when some objects
+have been made. For the messages alone that saves 15 ms of each start; creating a frozen value is faster, too.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform
 
+from dir_sync.core.named import FEW, bound
+
 __all__ = ["changed", "field", "fields_of", "frozen", "mutable"]
 
 T = TypeVar("T")
+
+_set = object.__setattr__
 
 
 class _Factory:
@@ -55,10 +59,19 @@ def _with_fields(cls: type[T], more: dict[str, object], is_frozen: bool) -> type
     made: Any = type(cls.__name__, cls.__bases__, {**shared, **body, **of_fields})
     made.__qualname__ = cls.__qualname__
 
+    left = FEW
+
     def first(self: object, *values: object, **named: object) -> None:
-        """The first object: from now on the class has a constructor of its own."""
-        made.__init__ = _constructor(made, names, defaults, is_frozen)
-        made.__init__(self, *values, **named)
+        """One of the first objects, before the class has a constructor of its own."""
+        nonlocal left
+        left -= 1
+        found = bound(names, defaults, values, named) if left >= 0 else None
+        if found is None:
+            made.__init__ = _constructor(made, names, defaults, is_frozen)
+            made.__init__(self, *values, **named)
+            return
+        for name, value in zip(names, found, strict=True):
+            _set(self, name, value.make() if type(value) is _Factory else value)
 
     made.__init__ = first
     found: type[T] = made

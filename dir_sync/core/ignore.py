@@ -155,11 +155,22 @@ def _compiled(expression: str) -> re.Pattern[str]:
 class FolderRules:
     """What the rules say about the entries of one folder."""
 
-    def __init__(self, ignored_by: Rule | None, files: tuple[tuple[RuleFile, str], ...]) -> None:
+    def __init__(
+        self,
+        ignored_by: Rule | None,
+        files: tuple[tuple[RuleFile, str], ...],
+        above: FolderRules | None = None,
+    ) -> None:
         """`ignored_by`: the rule by which the folder itself is ignored. `files`: those that are about it, in the order in
-        which they count, each with the path from its folder to this one (with a slash at its end)."""
+        which they count, each with the path from its folder to this one (with a slash at its end). `above`: of the folder
+        above, which mostly has the same files."""
         self.ignored_by = ignored_by
         self._files = files
+        self._has_paths: bool
+        self._names: re.Pattern[str]
+        if above is not None and [id(file) for file, _ in files] == [id(file) for file, _ in above._files]:
+            self._has_paths, self._names = above._has_paths, above._names
+            return
         rules = [rule for file, _ in files for rule in file.rules]
         self._has_paths = any(not rule.is_name for rule in rules)
         self._names = _either(tuple(rule.expression for rule in rules if rule.is_name))
@@ -240,8 +251,9 @@ class Rules:
         return known
 
     def _about(self, folder: bytes) -> FolderRules:
-        if folder:
-            above, name = self.of_folder(parent_of(folder)), folder.rpartition(b"/")[2]
+        above = self.of_folder(parent_of(folder)) if folder else None
+        if above is not None:
+            name = folder.rpartition(b"/")[2]
             ignored_by = above.rule_for(name, is_folder=True)
             if ignored_by is not None:
                 return FolderRules(ignored_by, ())
@@ -254,7 +266,7 @@ class Rules:
                 below = folder[len(at) :].lstrip(b"/")
                 files.append((self.file(at), below.decode("utf-8", "surrogateescape") + "/" if below else ""))
         files.append((self._last, whole))
-        return FolderRules(None, tuple(file for file in files if file[0].rules))
+        return FolderRules(None, tuple([file for file in files if file[0].rules]), above)
 
     def rule_for(self, path: bytes, is_folder: bool) -> Rule | None:
         """The rule by which a path is ignored; None: it is shared."""

@@ -2,18 +2,20 @@
 
 In:   a class with annotated fields. Out: a class of tuples.
 Rule: it behaves like `typing.NamedTuple`, which compiles a constructor and each annotation when the class is defined: a
-third of a millisecond, and a node has more than two hundred such classes. Here the constructor is compiled when the first
-value is made, and annotations are not looked at.
+third of a millisecond, and a node has more than two hundred such classes. Here the constructor is compiled when some
+values have been made, which is so for a few classes of a process only, and annotations are not looked at.
 For a type checker it is `typing.NamedTuple`.
 """
 
 from __future__ import annotations
 
 from collections import _tuplegetter  # type: ignore[attr-defined]
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["NamedTuple"]
+__all__ = ["FEW", "NamedTuple", "bound"]
+
+FEW = 16  # so many values of a class are made without a constructor of its own, which takes as long to compile
 
 _new: Any = tuple.__new__
 
@@ -34,10 +36,15 @@ class _Named(tuple[Any, ...]):
     __slots__ = ()
     _fields: tuple[str, ...] = ()
     _field_defaults: dict[str, Any] = {}  # noqa: RUF012 (its name and its type are those of `typing`)
+    _left = 0  # how many values of the class are still made without a constructor of its own
 
     def __new__(cls, *values: object, **named: object) -> Any:
-        """The first value of a class: from now on the class has a constructor of its own."""
+        """One of the first values of a class."""
         kind: Any = next(one for one in cls.__mro__ if "_field_defaults" in one.__dict__)
+        kind._left -= 1
+        found = bound(kind._fields, kind._field_defaults, values, named) if kind._left >= 0 else None
+        if found is not None:
+            return _new(cls, found)
         kind.__new__ = _constructor(kind)
         return kind.__new__(cls, *values, **named)
 
@@ -71,6 +78,25 @@ class _Named(tuple[Any, ...]):
 _Named.__annotations__.clear()  # who asks a class for the types of its fields gets no others
 
 
+def bound(
+    names: tuple[str, ...], defaults: Mapping[str, Any], values: tuple[object, ...], named: Mapping[str, object]
+) -> Sequence[object] | None:
+    """The value of each field, from arguments by position and by name. None: they do not fit."""
+    count = len(values)
+    if not named and count == len(names):
+        return values
+    found = [*values]
+    for name in names[count:]:
+        if name in named:
+            found.append(named[name])
+        elif name in defaults:
+            found.append(defaults[name])
+        else:
+            return None
+    is_right = count <= len(names) and all(name in names[count:] for name in named)
+    return found if is_right else None
+
+
 def _constructor(kind: Any) -> staticmethod[..., Any]:
     """It takes the fields by position or by name, as the one of `collections.namedtuple`."""
     names, defaults = kind._fields, kind._field_defaults
@@ -98,7 +124,7 @@ class _Defining(type):
             body[field] = _getter(at)
         body.setdefault("__slots__", ())
         body["__match_args__"] = body["_fields"] = names
-        body["_field_defaults"] = defaults
+        body["_field_defaults"], body["_left"] = defaults, FEW
         others = tuple(one for one in bases if one is not _Root)
         return type(name, (_Named, *others), body)
 

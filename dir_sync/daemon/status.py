@@ -15,7 +15,7 @@ from dir_sync import __version__
 from dir_sync.config import Config
 from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.mode import Mode
-from dir_sync.core.model import Kind, show, show_text
+from dir_sync.core.model import Kind, Record, show, show_text
 from dir_sync.core.pausing import Pause
 from dir_sync.core.status import (
     AwayPeer,
@@ -41,7 +41,7 @@ __all__ = ["status_of"]
 
 _TOO_LARGE_MAX = 1_000
 _CHANGES = 10
-_CHANGES_SOUGHT = 50  # rows that are looked through for them: folders are not told of
+_CHANGES_SOUGHT = (15, 50)  # rows that are looked through for them, most times: folders are not told of
 _FOLDER_HELD = "its folder vanished here, and that is held"
 
 
@@ -181,7 +181,12 @@ def _away(peers: ConnectedPeers) -> tuple[AwayPeer, ...]:
 def _changes(share: Share) -> tuple[Change, ...]:
     """The last ones that this node knows, except of folders."""
     name_of = share.engine.board.name_of
-    records = [row.record for row in share.index.changes.newest(_CHANGES_SOUGHT)]
+    records: list[Record] = []
+    for count in _CHANGES_SOUGHT:
+        every = [row.record for row in share.index.changes.newest(count)]
+        records = [record for record in every if record.kind in (Kind.ABSENT, Kind.FILE, Kind.SYMLINK)][:_CHANGES]
+        if len(records) == _CHANGES or len(every) < count:
+            break
     return tuple(
         Change(
             show(record.path),
@@ -191,8 +196,7 @@ def _changes(share: Share) -> tuple[Change, ...]:
             record.stamp.ns // 1_000_000_000,
         )
         for record in records
-        if record.kind in (Kind.ABSENT, Kind.FILE, Kind.SYMLINK)
-    )[:_CHANGES]
+    )
 
 
 def _peers(

@@ -10,10 +10,8 @@ import errno
 import fcntl
 import os
 import random
-import shutil
 import sqlite3
 import stat
-import tempfile
 import time
 
 from dir_sync.config import ConfigError
@@ -144,6 +142,9 @@ def _image(path: bytes) -> bytes | None:
     """The bytes of a database that nobody has open, with what its write-ahead log holds. None: there is none."""
     if not os.path.exists(path):
         return None
+    import shutil  # imported late: only what looks without changing anything needs them
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="dir_sync-") as folder:
         copy = os.path.join(folder, "index.db")
         for suffix in ("", "-wal"):

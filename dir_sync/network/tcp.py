@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from typing import Any
 
 from dir_sync.core import limits
 from dir_sync.core.named import NamedTuple
@@ -76,6 +77,13 @@ def traffic(sock: socket.socket) -> Traffic | None:
     except (AttributeError, OSError, struct.error):
         return None
     return Traffic(sent, received, rtt_us)
+
+
+def connected(address: str, port: int, within_s: float) -> socket.socket:
+    """A socket that is connected. Raises OSError, or UnicodeError for a name that is none."""
+    # What is passed as a text goes through the codec for names in other alphabets, which takes a millisecond to load.
+    host: Any = address.encode() if address.isascii() else address
+    return socket.create_connection((host, port), within_s)
 
 
 def has_address(address: str) -> bool:

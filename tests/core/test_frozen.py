@@ -9,6 +9,7 @@ from typing import ClassVar
 import pytest
 
 from dir_sync.core.frozen import changed, field, fields_of, frozen, mutable
+from dir_sync.core.named import FEW
 
 
 @frozen
@@ -39,6 +40,36 @@ def test_fields_defaults_and_names() -> None:
     assert not hasattr(Point(1), "__dict__")
     with pytest.raises(TypeError):
         Point()  # type: ignore[call-arg]
+
+
+def test_the_first_objects_are_made_as_the_later_ones() -> None:
+    @frozen
+    class Place:
+        x: int
+        y: int = 2
+
+    @mutable
+    class Bag:
+        owner: str
+        things: list[str] = field(default_factory=list)
+
+    for _ in range(2 * FEW):
+        assert [(one.x, one.y) for one in (Place(1), Place(1, 3), Place(y=4, x=1))] == [(1, 2), (1, 3), (1, 4)]
+        assert (Bag("a").things, Bag("a", ["b"]).things) == ([], ["b"])
+        assert Bag("a").things is not Bag("a").things
+
+
+@pytest.mark.parametrize("values", [(), (1, 2, 3)])
+@pytest.mark.parametrize("named", [{}, {"x": 1, "y": 2, "z": 3}, {"z": 1}])
+def test_wrong_arguments_are_refused_from_the_first_object_on(values: tuple[int, ...], named: dict[str, int]) -> None:
+    @frozen
+    class Place:
+        x: int
+        y: int = 2
+
+    with pytest.raises(TypeError, match="__init__"):
+        Place(*values, **named)
+    assert (Place(1).x, Place(1).y) == (1, 2)
 
 
 def test_equal_by_value_and_kind() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dir_sync.core.named import NamedTuple
+from dir_sync.core.named import FEW, NamedTuple
 from dir_sync.core.notes import Scanned
 
 PACKAGE = Path(__file__).resolve().parents[2] / "dir_sync"
@@ -48,6 +48,13 @@ class Below(Ours):
 
 
 KINDS: list[Any] = [Ours, Theirs]
+WRONG: list[tuple[tuple[int, ...], dict[str, int]]] = [
+    ((), {}),
+    ((1, 2, 3), {}),
+    ((1,), {"z": 1}),
+    ((1,), {"x": 1}),
+    ((), {"y": 1}),
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,9 +73,32 @@ def test_it_is_made_by_position_and_by_name(kind: Any) -> None:
     assert json.dumps(made) == "[1, null]"
 
 
+def test_the_first_values_are_made_as_the_later_ones() -> None:
+    class Place(NamedTuple):
+        x: int
+        y: int = 2
+
+    for _ in range(2 * FEW):
+        assert [Place(1), Place(1, 3), Place(y=4, x=1)] == [(1, 2), (1, 3), (1, 4)]
+        for words, named in WRONG:
+            with pytest.raises(TypeError):
+                Place(*words, **named)
+
+
+@pytest.mark.parametrize(("words", "named"), WRONG)
+def test_what_is_wrong_is_refused_from_the_first_value_on(words: tuple[int, ...], named: dict[str, int]) -> None:
+    class Place(NamedTuple):
+        x: int
+        y: int = 2
+
+    with pytest.raises(TypeError, match="argument"):
+        Place(*words, **named)
+    assert Place(1) == (1, 2)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_wrong_is_refused(kind: Any) -> None:
-    for words, named in (((), {}), ((1, 2, 3), {}), ((1,), {"z": 1}), ((1,), {"x": 1})):
+    for words, named in WRONG:
         with pytest.raises(TypeError):
             kind(*words, **named)
     with pytest.raises(ValueError, match="unexpected field names"):
