@@ -2,6 +2,7 @@
 
 In:   a seed; what nodes tell; a world at rest. Out: changes for its Options; Broken.
 Rule: of contents of peers, no more comes to a node than it has room for. When there is room again, all of it comes by itself.
+What one of its files has, when the change is ordered, needs no room, whichever way it comes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dir_sync.core import notes
 from dir_sync.core.events import RoomMeasured
+from dir_sync.core.jobs import ApplyJob, Job, StageJob, TreeOp
+from dir_sync.core.model import Kind
 from dir_sync.core.notes import Note
 from dir_sync.core.taking import Taking
 from tests.sim.broken import Broken
@@ -39,11 +42,13 @@ class Limiting:
         self.rng = Random(f"room of {world.options.seed}")
         self._given: Counter[str] = Counter(dict.fromkeys("ABCDE", world.options.room))
         self._came: Counter[str] = Counter()
+        self._known: dict[str, set[bytes]] = {}  # node -> paths to which a content is to come that a file there has
         self._is_plenty = False
 
     def begin(self, node: Node) -> None:
         """A node starts."""
         if self.world.options.room:
+            self._known[node.name] = set()
             node.engine.board.taking = Taking(0, self._room(node), "--min-free keeps room")
 
     def _room(self, node: Node) -> int:
@@ -68,12 +73,27 @@ class Limiting:
                 if node.alive:
                     self.world.loop.post(node, node.epoch, RoomMeasured(_PLENTY))
 
+    def ordered(self, node: Node, job: Job) -> None:
+        """A node orders a job. Of what it is to install, what has a file of the node already?"""
+        if not self.world.options.room:
+            return
+        known = self._known[node.name]
+        if isinstance(job, StageJob) and job.grows is not None:
+            known.discard(job.grows.path)
+        if isinstance(job, ApplyJob):
+            known.difference_update(item.path for item in job.items)
+            there = {row.record.content for row in node.index.changes.after(0, 100_000) if row.record.kind == Kind.FILE}
+            for item in job.items:
+                if item.act == TreeOp.INSTALL and item.target.kind == Kind.FILE and item.target.content in there:
+                    known.add(item.path)
+
     def told(self, node: Node, note: Note) -> None:
         if not self.world.options.room:
             return
         match note:
-            case notes.Received(_, _, size):
-                self._came[node.name] += size
+            case notes.Received(path, _, size):
+                if path not in self._known[node.name]:
+                    self._came[node.name] += size
             case notes.ReceivedMany(_, files, _):
                 self._came[node.name] += sum(size for _, size in files)
             case notes.NoRoom():

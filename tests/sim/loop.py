@@ -182,6 +182,7 @@ class Loop:
                         self.world.network.cut(other)
             case _:
                 self.world.note(f"{node.name} > {describe_job(effect)}")
+                self.world.limiting.ordered(node, effect)
                 if isinstance(effect, PruneJob):
                     self.world.promises.check_pruned(node, effect)
                 delay = self.world.options.disk_us

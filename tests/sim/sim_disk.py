@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 __all__ = ["SimDisk"]
 
 
+@dataclass
+class _Successor:
+    """What took the place of a file that the program put aside: its content then, and whether a user took that away since."""
+
+    content: bytes
+    is_taken: bool = False
+
+
 class SimDisk(MemoryDisk):
     """A memory disk that knows who acts, tells a watcher, and does not let the program harm what a user made."""
 
@@ -45,6 +54,7 @@ class SimDisk(MemoryDisk):
         self.written = 0  # bytes of content, by the program
         self.growing: set[int] = set()  # inodes that the program opened in order to append to them
         self.appended: dict[int, tuple[int, bytes]] = {}  # inode -> from where on the program has appended what
+        self.successors: dict[int, _Successor] = {}  # of each inode that an exchange of the program has put aside
         self.before = self._hook
         self.fail = self._trouble
 
@@ -104,6 +114,19 @@ class SimDisk(MemoryDisk):
         super().exchange(mine, theirs)
         for source, target in ((mine, theirs), (theirs, mine)):
             self._moved(source, target)
+            self._succeeds(source, target)
+
+    def _succeeds(self, path: bytes, aside: bytes) -> None:
+        """An exchange has put what had the name `path` into the staging folder, or back from there."""
+        now, before = self._existing(path)[2], self._existing(aside)[2]
+        self.successors.pop(before.number, None)
+        if self.program and aside.startswith(STAGING) and now.kind == Kind.FILE:
+            self.successors[before.number] = _Successor(bytes(now.data))
+
+    def user_took(self, content: bytes) -> None:
+        """A user has overwritten or deleted a file with this content."""
+        for successor in self.successors.values():
+            successor.is_taken |= content.startswith(successor.content)
 
     def _rename(self, source: bytes, target: bytes, replace: bool = False) -> None:
         self._may_appear(source, target)
@@ -229,6 +252,7 @@ class SimDisk(MemoryDisk):
     def crash(self) -> None:
         super().crash()
         self.last_heard.clear()
+        self.successors.clear()  # names may be back
         staging = self._find(STAGING)
         for name, inode in staging.entries.items() if staging is not None else ():
             if name.startswith(b"new-"):
@@ -238,10 +262,9 @@ class SimDisk(MemoryDisk):
         for other in self._walk(self._root):
             if other is not inode and other.kind == Kind.FILE and other.data.startswith(inode.data):
                 return
-        for node in self.node.world.nodes if path.startswith(STAGING) else ():
-            for other in node.disk._walk(node.disk._root):
-                if other is not inode and other.kind == Kind.FILE and other.data.startswith(inode.data):
-                    return  # what took its place began with it, and a user has just changed that here
+        successor = self.successors.get(inode.number)
+        if successor is not None and successor.is_taken and successor.content.startswith(inode.data):
+            return  # what took its place began with it, and a user has just taken that away here
         raise Broken(f"{self.node.name} removes the last copy of what a user had: {path!r}")
 
     def contents(self) -> Counter[bytes]:

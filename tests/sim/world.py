@@ -213,6 +213,7 @@ class World:
                 lost |= tokens_of(old[1])
             if old is not None and (new is None or old[:2] != new[:2]):
                 self.taken.add((path, blake3(old[1]).digest() if old[0] == Kind.FILE else old[1]))
+                node.disk.user_took(old[1])
         for kind, content, _, _ in after.values():
             if kind == Kind.FILE and lost:
                 lost -= tokens_of(content)

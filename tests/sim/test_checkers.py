@@ -1,0 +1,122 @@
+"""The checkers of the simulator alone: what they bear, and that they notice the fault beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from dir_sync.core import notes
+from dir_sync.core.jobs import ApplyItem, ApplyJob, Cause, TreeOp
+from dir_sync.core.model import Kind, Record, Stamp, unstamped
+from dir_sync.core.names import STAGING
+from tests.sim.broken import Broken
+from tests.sim.node import Node
+from tests.sim.options import draw
+from tests.sim.world import World
+
+_ASIDE = STAGING + b"/swap-1"
+
+
+def _calm_world(**changes: Any) -> World:
+    """Two nodes on which nothing happens by itself."""
+    world = World(replace(draw(1), nodes=2, links=((0, 1),), trees="empty", blind=False, modes=(), keeps=(), **changes))
+    world.faults = False
+    return world
+
+
+def _act(node: Node, path: bytes, content: bytes | None) -> None:
+    """A user writes or deletes a file."""
+    before, program = node.disk.tree(), node.disk.program
+    node.disk.program = False
+    if content is None:
+        node.disk.delete(path)
+    else:
+        node.disk.write(path, content)
+    node.disk.program = program
+    node.world.acted(node, before, len(node.world.tokens))
+
+
+def _exchanged(node: Node, old: bytes, new: bytes) -> None:
+    """The program has given `new` the name of what a user had written, and puts that aside."""
+    disk = node.disk
+    disk.mkdir(STAGING)
+    _act(node, b"d", old)
+    disk.program = True
+    disk.expected = {b"d": {blake3(new).digest()}}
+    disk.create_whole(STAGING + b"/new-1", new, 0o644, 0, True)
+    disk.rename(STAGING + b"/new-1", _ASIDE)
+    disk.exchange(b"d", _ASIDE)
+
+
+def test_a_user_may_delete_what_began_with_a_file_put_aside_before_that_is_removed() -> None:
+    node = _calm_world().nodes[1]
+    _exchanged(node, b"begin", b"begin and more")
+    _act(node, b"d", None)
+    node.disk.remove_file(_ASIDE)
+
+
+@pytest.mark.parametrize("new", [b"other content", b"begi"], ids=["other", "shorter"])
+def test_what_is_no_beginning_of_its_successor_is_not_removed(new: bytes) -> None:
+    node = _calm_world().nodes[1]
+    _exchanged(node, b"begin", new)
+    _act(node, b"d", None)
+    with pytest.raises(Broken, match="last copy"):
+        node.disk.remove_file(_ASIDE)
+
+
+def test_another_node_is_no_place_for_what_was_put_aside() -> None:
+    elsewhere, node = _calm_world().nodes
+    _act(elsewhere, b"d", b"begin and more")
+    _exchanged(node, b"begin", b"other content")
+    with pytest.raises(Broken, match="last copy"):
+        node.disk.remove_file(_ASIDE)
+
+
+def test_what_was_put_aside_and_got_its_name_back_is_the_last_copy_again() -> None:
+    node = _calm_world().nodes[1]
+    _exchanged(node, b"begin", b"begin and more")
+    node.disk.exchange(_ASIDE, b"d")
+    _act(node, _ASIDE, None)
+    node.disk.user_took(b"begin and more")
+    with pytest.raises(Broken, match="last copy"):
+        node.disk.remove_file(b"d")
+
+
+def _record(path: bytes, content: bytes) -> Record:
+    digest = blake3(content).digest()
+    return unstamped(path, Kind.FILE, len(content), digest, 5, 0o644)._replace(stamp=Stamp(1, "peer"))
+
+
+def _installs(node: Node, *records: Record) -> None:
+    """The node orders these files to be installed, and tells that they came."""
+    items = [ApplyItem(record.path, TreeOp.INSTALL, record, b"", Cause.REPLACED) for record in records]
+    node.world.limiting.ordered(node, ApplyJob(tuple(items)))
+    for record in records:
+        node.world.limiting.told(node, notes.Received(record.path, "B", record.size))
+
+
+def _node_with_room(room: int) -> Node:
+    world = _calm_world(room=room)
+    node = world.nodes[0]
+    world.lives.boot(node)
+    return node
+
+
+def test_two_files_that_are_here_change_their_names_without_room() -> None:
+    node = _node_with_room(4)
+    for path, content in ((b"a", b"<first>"), (b"b", b"<second>")):
+        node.index.rows.put(_record(path, content), b"fp")
+    _installs(node, _record(b"b", b"<first>"), _record(b"a", b"<second>"))
+    node.world.close()
+
+
+def test_what_no_file_here_has_needs_room() -> None:
+    node = _node_with_room(4)
+    node.index.rows.put(_record(b"a", b"<first>"), b"fp")
+    _installs(node, _record(b"c", b"1234"))
+    with pytest.raises(Broken, match="has room for 4"):
+        _installs(node, _record(b"b", b"<third>"))
+    node.world.close()
