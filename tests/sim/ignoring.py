@@ -85,6 +85,10 @@ class Ignoring:
         """True if one of these nodes may ignore what the record is about."""
         return any(self.is_hidden(node, record.path, kind) for node in nodes for kind in (False, True))
 
+    def asks_anew(self, node: Node) -> bool:
+        """True if the rules of a node are changing: when all is listed by them, it asks for what others have."""
+        return self.world.options.rules > 0 and node.alive and node.engine.ignoring.is_changing
+
     def hidden(self) -> list[bytes]:
         """Every path that some node ignores: what is there on one node may be a folder on another."""
         if not self.world.options.rules:

@@ -114,6 +114,8 @@ class Promises:
                 is_told = said.get(row.record.path) == row.record.stamp
                 if self.world.ignoring.is_hidden_record(row.record, node, link.other(node)):
                     continue
+                if self.world.ignoring.asks_anew(link.other(node)):
+                    continue  # (it may have forgotten what it had when it asked)
                 if is_own(row.record) or not link.other(node).mode.announces:
                     continue  # (the other may have changed what it had, and tells nobody)
                 if row.seq <= sequence and not is_told and not holds(link.other(node), row.record):
