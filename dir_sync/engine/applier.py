@@ -4,7 +4,7 @@ In:   decided changes; results of the disk workers.
 Out:  apply jobs; rows, kept versions, retries.
 Rule: an apply job names what it expects at its path. If it finds something else, it changes nothing, and a look
 follows.
-Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, local_changes, scan, healing.
+Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, scan, healing.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Applier:
                     self._versions.rescued((result.version,))
                 if item.act is TreeOp.REMOVE:
                     self._board.tell(notes.Removed(path, self._board.name_of(item.target.stamp.maker)))
-                    self.let_folder_go(path)
+                    self._look_queue.let_folder_go(path)
             return
         row = self._board.index.rows.get(path)
         if result.version is not None:
@@ -364,13 +364,6 @@ class Applier:
         else:
             del self._intents[intent]
             self._board.index.intents.drop(intent)
-
-    def let_folder_go(self, path: bytes) -> None:
-        """Plan the parent folder again: what vanished at `path` may have been the last thing that kept it here."""
-        parent = parent_of(path)
-        above = self._board.index.rows.get(parent)
-        if above is not None and above.fp and (above.record.kind == Kind.ABSENT or self._work.obstacles.is_at(parent)):
-            self._board.listings.add(parent)
 
 
 def _is_kept(name: bytes) -> bool:

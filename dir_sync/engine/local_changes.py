@@ -13,7 +13,6 @@ from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.looks import MOUNTED, Hint, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, beats, parent_of, same_content, unstamped
 from dir_sync.core.watching.pending_looks import PendingLook
-from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import EMPTY_MS, NOBODY, REOPENED_MS, TROUBLE_RETRY_MS
@@ -58,7 +57,6 @@ class LocalChanges:
         names: Names,
         rows: Rows,
         deltas_out: DeltasForPeers,
-        applier: Applier,
         intake: Intake,
         recorder: LocalRecorder,
     ) -> None:
@@ -76,7 +74,6 @@ class LocalChanges:
         self._names = names
         self._rows = rows
         self._deltas_out = deltas_out
-        self._applier = applier
         self._intake = intake
         self._recorder = recorder
 
@@ -228,7 +225,7 @@ class LocalChanges:
         path = seen.path
         row = self._board.index.rows.get(path)
         if (row is None or row.record.kind == Kind.ABSENT) and seen.taken_for is None:
-            self._applier.let_folder_go(
+            self._look_queue.let_folder_go(
                 path
             )  # (a name that the disk takes for another one has not vanished; a look at it would repeat without end)
         if row is None:

@@ -63,6 +63,8 @@ class LookQueue:
 
     def on_touched(self, path: bytes, urgency: Urgency) -> None:
         if not self._scope.is_ours(path):
+            if urgency is Urgency.VANISHED:
+                self.let_folder_go(path)
             return
         if urgency is Urgency.ARRIVED and self.take_echo(path):
             return
@@ -125,6 +127,14 @@ class LookQueue:
         pending.large = False  # most probably there is nothing to read
         pending.patience_ms = now + grace if grace else 0  # the watcher has reported that the name vanished
 
+    def let_folder_go(self, path: bytes) -> None:
+        """List the folder of `path` if it was to go: what vanished there, shared or not, may have been the last thing that
+        kept it here."""
+        parent = parent_of(path)
+        above = self._board.index.rows.get(parent)
+        if above is not None and above.fp and (above.record.kind == Kind.ABSENT or self._work.obstacles.is_at(parent)):
+            self._board.listings.add(parent)
+
     def expect_echo(self, path: bytes) -> None:
         """We are about to make a new name: its event will be an echo."""
         self.echoes[path] = None
@@ -178,6 +188,7 @@ class LookQueue:
         if not (self._scope.is_ours(event.source) and self._scope.is_ours(event.target)):
             for path in (event.source, event.target):
                 self.on_touched(path, Urgency.FOLDER if event.is_directory else Urgency.NOW)
+            self.let_folder_go(event.source)
             return
         if event.is_directory:
             self.on_touched(event.target, Urgency.FOLDER)

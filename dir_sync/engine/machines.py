@@ -200,7 +200,6 @@ class Machines:
             names,
             rows,
             deltas_out,
-            applier,
             intake,
             recorder,
         )

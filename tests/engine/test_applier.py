@@ -388,16 +388,6 @@ def test_a_folder_that_was_moved_whole_takes_all_that_is_in_it_along() -> None:
     assert kit.is_looked_at(b"new/a")
 
 
-def test_the_last_thing_that_kept_a_folder_here_is_gone() -> None:
-    kit = alone()
-    kit.index.rows.put(later(folder(b"d"), None), b"its fingerprint")
-    kit.it.let_folder_go(b"d/pipe")
-    assert kit.listed() == [b"d"]
-    kit.has(folder(b"e"))
-    kit.it.let_folder_go(b"e/a")
-    assert kit.listed() == []
-
-
 # --- gifts ----------------------------------------------------------------------------------------------------------
 
 

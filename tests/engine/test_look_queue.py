@@ -14,7 +14,7 @@ from dir_sync.core.model import Kind, fingerprint, inode_of
 from dir_sync.engine.constants import ECHO_LOOK_MS, ECHO_MS, EMPTY_MS, REOPENED_MS
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
-from tests.engine.kit import WALL_NS, Alone, folder, record, stat
+from tests.engine.kit import WALL_NS, Alone, folder, later, record, stat
 
 
 def alone(**answers: Any) -> Alone[LookQueue]:
@@ -298,6 +298,31 @@ def test_the_absence_of_what_an_editor_has_put_aside_is_not_believed_at_once() -
     pending = kit.board.pending_looks.find(b"a")
     assert pending is not None
     assert pending.patience_ms == kit.board.now.mono_ms + limits.SAVE_GRACE_MS
+
+
+def test_what_is_not_shared_and_leaves_may_have_been_the_last_thing_that_kept_a_folder_here() -> None:
+    kit = alone(scope__is_ours=lambda path: b"pipe" not in path)
+    kit.has(folder(b"d"))
+    kit.has(folder(b"e"))
+    kit.work.obstruct(b"d", Kind.DIRECTORY)
+    kit.it.on_touched(b"d/pipe", Urgency.NOW)
+    kit.it.on_touched(b"e/pipe", Urgency.VANISHED)
+    assert kit.listed() == []
+    kit.it.on_touched(b"d/pipe", Urgency.VANISHED)
+    assert kit.listed() == [b"d"]
+    for target in (b"pipe", b"new"):
+        kit.it.on_moved(Moved(b"d/pipe", target, False))
+        assert kit.listed() == [b"d"]
+
+
+def test_the_last_thing_that_kept_a_deleted_folder_here_is_gone() -> None:
+    kit = alone()
+    kit.index.rows.put(later(folder(b"d"), None), b"its fingerprint")
+    kit.it.let_folder_go(b"d/pipe")
+    assert kit.listed() == [b"d"]
+    kit.has(folder(b"e"))
+    kit.it.let_folder_go(b"e/a")
+    assert kit.listed() == []
 
 
 # --- others who ask -------------------------------------------------------------------------------------------------

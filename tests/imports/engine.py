@@ -334,7 +334,7 @@ ENGINE: dict[str, set[str]] = {
         *("engine.constants", "engine.values", "engine.board", "engine.work", "engine.scope", "engine.stamps"),
         *("engine.folder_times", "engine.brakes", "engine.own_losses", "engine.transfers", "engine.publisher"),
         *("engine.local_renames", "engine.look_queue", "engine.names", "engine.rows", "engine.deltas_out"),
-        *("engine.applier", "engine.intake", "engine.recorder"),
+        *("engine.intake", "engine.recorder"),
     },
     "engine.ignoring": {
         *("engine.constants", "engine.board", "engine.intake", "engine.own_losses", "engine.scope"),
