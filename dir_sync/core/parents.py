@@ -1,7 +1,8 @@
 """The folders above a path.
 
 In:   a path. Out: paths.
-Used by: engine.mode_rules, engine.path_decisions, history.choice, history.client, history.restorer, web.routes.history.
+Used by: engine.ignoring, engine.mode_rules, engine.path_decisions, engine.scope, history.choice, history.client,
+history.restorer, web.routes.history.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 In:   what a listing found in these files; the defaults. Out: the rules in `scope`; what they make of rows and offers.
 Rule: a path that is ignored from now on is forgotten, as if it had never been known: nothing is announced of it, taken
 or deleted. A path that is shared again is merged like at a first contact: it is found as by a first scan, all peers are
-asked for what they have, and no deletion of theirs counts for it.
+asked for what they have, and no deletion of theirs counts for it. A folder that cannot be listed does not hold up that
+question; what is found in it later is still shared again.
 Used by: scan.
 """
 
@@ -13,6 +14,7 @@ from dir_sync.core import notes
 from dir_sync.core.ignore import Rules
 from dir_sync.core.looks import RuleTexts
 from dir_sync.core.model import Kind
+from dir_sync.core.parents import parents_of
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import PLAN_MAX
 from dir_sync.engine.intake import Intake, ask_all_again
@@ -150,18 +152,29 @@ class Ignoring:
             over = [path for path in self.leaving if not self._work.is_at_work(path)]
             self.leaving.difference_update(over)
             self._forget([path for path in over if self._is_here(path)])
-        board = self._board
-        if not self.is_changing or board.scan.is_on or not board.listings.is_over or self.leaving:
+        board, scope = self._board, self._scope
+        if board.scan.is_on or not board.listings.is_over or self.leaving or not (self.is_changing or scope.unlisted):
+            return
+        if not self.is_changing and self._cannot_be_listed():
+            self._since_ms = board.now.mono_ms
             return
         if (len(board.pending_looks) or board.looking) and board.now.mono_ms < self._since_ms + _LOOKS_MS:
             return  # what a look is still to find may be newly shared
-        shared = len(self._scope.newly_shared)
+        if not self.is_changing:
+            scope.change_is_over()
+            return
+        shared = len(scope.newly_shared)
         self.is_changing = False
         board.index.notes.put(_CHANGING, 0)
-        self._scope.change_is_over()
+        scope.change_is_over(board.listings.failed)
         if self._ignored or shared:
             board.tell(notes.RulesChanged(self._ignored, shared))
         ask_all_again(board, self._intake)
+
+    def _cannot_be_listed(self) -> bool:
+        """True if a folder that was not listed when the rules changed, or one in it, still cannot be listed."""
+        left = self._scope.unlisted
+        return any(not left.isdisjoint((b"", folder, *parents_of(folder))) for folder in self._board.listings.failed)
 
     def _is_here(self, path: bytes) -> bool:
         """True if there is a row at this path, and the path is still ignored."""

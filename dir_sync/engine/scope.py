@@ -8,12 +8,13 @@ ignoring, scan, queries, verifying.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from dir_sync.core import limits, notes
 from dir_sync.core.ignore import Rules
 from dir_sync.core.looks import MOUNTED
 from dir_sync.core.model import Kind, PathError, Record, Stat, check_path, parent_of
+from dir_sync.core.parents import parents_of
 from dir_sync.engine.board import Board
 
 __all__ = ["Scope"]
@@ -33,6 +34,7 @@ class Scope:
         self._excused: set[bytes] = set()  # the same, from then on: no earlier deletion elsewhere counts for them
         self._is_resumed = False
         self._before: list[Rules] = []  # the rules before that change, and those meanwhile
+        self.unlisted: frozenset[bytes] = frozenset()  # folders that could not be listed until that change was over
         self.named: set[bytes] = set()  # skipped entries that were reported to people
 
     def is_ours(self, path: bytes) -> bool:
@@ -71,11 +73,14 @@ class Scope:
         """Other rules hold from now on."""
         if self.generation:
             self._before.append(self.rules)
+        self.unlisted = frozenset()  # now it counts everywhere what was ignored
         self.rules = rules
         self.generation += 1
 
     def found_new(self, path: bytes, is_folder: bool) -> None:
         """Something was found here that is shared and was not known."""
+        if self.unlisted and not self.unlisted.intersection((b"", *parents_of(path))):
+            return
         if self._is_resumed or any(rules.ignores(path, is_folder) for rules in self._before):
             self.newly_shared.add(path)
 
@@ -83,10 +88,12 @@ class Scope:
         """The last run ended before a change was carried out: whatever is found now may be newly shared."""
         self._is_resumed = True
 
-    def change_is_over(self) -> None:
-        """Everything was listed by the new rules."""
-        self._before.clear()
-        self._is_resumed = False
+    def change_is_over(self, unlisted: Iterable[bytes] = ()) -> None:
+        """Everything was listed by the new rules but these folders: what is found below them may still be newly shared."""
+        self.unlisted = frozenset(unlisted)
+        if not self.unlisted:
+            self._before.clear()
+            self._is_resumed = False
         if len(self._excused) < _EXCUSED_MAX:
             self._excused |= self.newly_shared
         self.newly_shared.clear()

@@ -82,6 +82,37 @@ def test_what_is_shared_again_is_merged_like_at_a_first_contact() -> None:
     assert scope.is_shared_again(b"a.log")
 
 
+def test_what_is_found_in_a_folder_that_could_not_be_listed_is_still_shared_again() -> None:
+    kit = alone()
+    for path in (b"a.log", b"d/e/b.log"):
+        kit.has(record(path, b"1"))
+    found(kit, b"*.log")
+    found(kit, None)
+    scope, listings = kit.real(Scope), kit.board.listings
+
+    def all_listed() -> None:
+        if kit.listed():
+            listings.came_back([])
+        kit.it.run_timers()
+
+    listings.list_later(b"d", kit.board.now.mono_ms, 1_000, 60_000)
+    all_listed()
+    assert not kit.it.is_changing
+    assert kit.told() == [notes.RulesChanged(2, 0)]
+    scope.found_new(b"a.log", False)
+    assert not scope.is_shared_again(b"a.log")  # somebody has made it since
+    listings.listed(b"d")
+    listings.list_later(b"d/e", kit.board.now.mono_ms, 1_000, 60_000)
+    all_listed()
+    scope.found_new(b"d/e/b.log", False)
+    assert scope.is_shared_again(b"d/e/b.log")
+    listings.listed(b"d/e")
+    all_listed()
+    scope.found_new(b"d/e/c.log", False)
+    assert not scope.is_shared_again(b"d/e/c.log")
+    assert scope.is_shared_again(b"d/e/b.log")
+
+
 def test_the_next_run_knows_the_rules_of_the_last() -> None:
     kit = alone()
     found(kit, b"*.log\xff", local=b"x")
