@@ -54,7 +54,7 @@ class Chores:
         """`end_share` is called if the folder is gone. `pausing`: None: the folder is never paused. `is_beside_others`: the node
         has more folders, which must not wait for this one."""
         self._is_beside_others = is_beside_others
-        self._is_checking = False  # a worker sets it to false
+        self.is_checking = False  # a worker is asked whether the folder is there; it sets it to false
         self._missed = 0  # checks that were due since
         self._pausing = pausing
         self._share = share
@@ -72,18 +72,16 @@ class Chores:
         self._next_whole = mono
         self._next_root = mono + _ROOT_POLL_S
 
-    def due(self, mono: float) -> list[float]:
-        """The times (monotonic clock) at which a chore is due; the earliest counts."""
-        due = [self._next_scan, self._next_root]
+    def due(self, mono: float) -> float:
+        """The time (monotonic clock) at which the next chore is due."""
+        due = min(self._next_scan, self._next_root)
         commit = self._performer.commit_due_s()
-        if commit is not None and not self.is_stalled:
-            due.append(commit)
-        if self._has_blind_spots:
-            due.append(self._next_poll)
+        if commit is not None and commit < due and not self.is_stalled:
+            due = commit
+        if self._next_poll < due and self._has_blind_spots:
+            due = self._next_poll
         crowd = self._narrator.breathe(mono)
-        if crowd is not None:
-            due.append(crowd + 1.0)
-        return due
+        return due if crowd is None else min(due, crowd + 1.0)
 
     def run(self, mono: float) -> None:
         """Do the chores that are due."""
@@ -93,7 +91,7 @@ class Chores:
             self._next_scan = mono + _RESCAN_S * self._rng.uniform(0.8, 1.2)
             self._inbox.put(Blind(b"", ""))
             self._gauge.note_seen()
-        if self._has_blind_spots and mono >= self._next_poll:
+        if mono >= self._next_poll and self._has_blind_spots:
             self._next_poll = mono + _POLL_S
             self._poll()
         if mono >= self._next_root:
@@ -111,12 +109,12 @@ class Chores:
     @property
     def is_stalled(self) -> bool:
         """True while its disk does not answer, and others must not wait for it: then nothing may be written to its index."""
-        return self._is_checking and self._missed > 0 and self._is_beside_others()
+        return self.is_checking and self._missed > 0 and self._is_beside_others()
 
     def _check_root(self) -> None:
         """Raises DiskHangs."""
-        if not self._is_checking:
-            self._is_checking, self._missed = True, 0
+        if not self.is_checking:
+            self.is_checking, self._missed = True, 0
             self._share.workers.check(self._check)
             return
         self._missed += 1
@@ -132,7 +130,7 @@ class Chores:
             self._inbox.put(Blind(b"", ""))  # the listing of the folder reads them
         if not self._share.check(self._warn_once):
             self._end_share()
-        self._is_checking = False
+        self.is_checking = False
         if self._missed:
             self._inbox.put(Ticked())  # what has waited goes on
 

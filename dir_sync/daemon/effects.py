@@ -63,10 +63,12 @@ class Performer:
         self._requests = requests
         self._narrator = narrator
         self._inbox = inbox
-        self._last_commit = time.monotonic()
+        self._commit_from_s = time.monotonic() + _COMMIT_EVERY_S
 
     def perform(self, effects: Sequence[Effect]) -> None:
         """Commit what the effects rely on, then perform them in order."""
+        if not effects:
+            return
         durable = [effect for effect in effects if _wants_durable(effect)]
         early = [effect for effect in durable if isinstance(effect, ApplyJob) and _brings_its_contents(effect)]
         if early and len(early) == len(durable) and not self._is_beside_others():
@@ -169,15 +171,15 @@ class Performer:
             index.commit(durable)
         elif index.needs_commit(durable):
             self._share.workers.wait_for(partial(index.commit, durable))
-        self._last_commit = time.monotonic()
+        self._commit_from_s = time.monotonic() + _COMMIT_EVERY_S
 
     def commit_due_s(self) -> float | None:
         """The time (monotonic, s) of the next commit; None if the index has no new writes."""
-        return self._last_commit + _COMMIT_EVERY_S if self._share.index.is_dirty else None
+        return self._commit_from_s if self._share.index.is_dirty else None
 
     def is_commit_due(self, mono: float) -> bool:
         """True if `commit_due_s` has passed. Asked in each turn: what the index holds counts only once the time has come."""
-        return mono > self._last_commit + _COMMIT_EVERY_S and self._share.index.is_dirty
+        return mono > self._commit_from_s and self._share.index.is_dirty
 
     def finish(self, effects: Sequence[Effect]) -> None:
         """Say what the last effects say, and make the last commit. Nothing else is begun any more."""

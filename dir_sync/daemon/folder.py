@@ -40,23 +40,22 @@ __all__ = ["FOUND_OR_DONE", "Attached", "Detached", "Folder", "Folders"]
 
 FOUND_OR_DONE = (Applied, Listed, Looked, Pruned, Rechecked, Staged)  # what is on the disk, as workers say it
 _NEVER_S = 1e12  # monotonic time
+_FAILS = (sqlite3.Error, DiskHangs)  # its disk does
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
 def _alone(work: Callable[Concatenate[Folder, _P], _R]) -> Callable[Concatenate[Folder, _P], _R | None]:
     """A method of Folder: if its disk fails below the index, only this folder ends, and the others go on. None: it has
-    ended."""
+    ended. What is called in each turn does the same without a call more."""
 
     def guarded(folder: Folder, /, *args: _P.args, **more: _P.kwargs) -> _R | None:
         if folder.is_over:
             return None
         try:
             return work(folder, *args, **more)
-        except (sqlite3.Error, DiskHangs) as error:
-            if not may_pass(error):
-                raise
-            folder.give_up(error)
+        except _FAILS as error:
+            folder.fails(error)
             return None
 
     return guarded
@@ -87,6 +86,7 @@ class Folder:
         self.is_over = False  # then nothing happens here any more
         self.end = end
         self.share = share
+        self.board = share.engine.board
         self.peers = peers
         self._requests = requests
         self._performer = performer
@@ -98,16 +98,16 @@ class Folder:
         self._is_concerned = False  # something happened to it in this turn
         self._has_applied = False
         self._acted: Now | None = None  # when the engine has acted; it has not tidied yet
-        self._is_touched = False  # the watcher has reported something in this turn
+        self.is_touched = False  # the watcher has reported something in this turn
 
     @property
     def name(self) -> str:
         """Under which nodes share it."""
-        return self.share.engine.board.folder
+        return self.board.folder
 
     @property
     def number(self) -> int:
-        return self.share.engine.board.number
+        return self.board.number
 
     @property
     def index(self) -> FolderIndex:
@@ -123,56 +123,63 @@ class Folder:
     @property
     def is_scanning(self) -> bool:
         """True until its first scan is over."""
-        return self.share.engine.board.scan.is_on and not self.is_over
+        return self.board.scan.is_on and not self.is_over
 
     def let_scan(self, is_its_turn: bool) -> None:
         """Its first scan goes on, or waits for its turn."""
-        board = self.share.engine.board
-        if board.scan.waits == is_its_turn:
-            board.scan.waits = not is_its_turn
+        if self.board.scan.waits == is_its_turn:
+            self.board.scan.waits = not is_its_turn
             self._is_concerned = True
 
     @_alone
     def start(self, now: Now, is_its_turn: bool = True) -> None:
         """Begin its first scan, at once or when it is its turn."""
-        self.share.engine.board.scan.waits = not is_its_turn
+        self.board.scan.waits = not is_its_turn
         self._memory.used(self.share.index, time.monotonic())
         self._performer.perform(self.share.engine.start(now, self._found))
         self._found = ()
 
-    @_alone
     def take(self, news: object, now: Now) -> None:
         """Handle what the watcher, a worker, or another command has put into the inbox."""
-        if isinstance(news, list):
-            events = self.share.engine.without_echoes(news, now)
-            if events:
-                self.add(self.share.engine.heard(events, now))
-                self._is_touched = True
-        elif isinstance(news, Asked):
-            self.add(self._requests.on_asked(news, now))
-        elif isinstance(news, Borrowed):
-            self.concern()
-            chunks = self._performer.borrowed(news)
-            if chunks is not None:
-                self.add(self.share.engine.handle(Received(news.peer, chunks), now))
-        else:
-            self._has_applied = self._has_applied or isinstance(news, Applied)
-            self.add(self.share.engine.handle(news, now))  # type: ignore[arg-type]
+        if self.is_over:
+            return
+        try:
+            if isinstance(news, list):
+                events = self.share.engine.without_echoes(news, now)
+                if events:
+                    self.add(self.share.engine.heard(events, now))
+                    self.is_touched = True
+            elif isinstance(news, Asked):
+                self.add(self._requests.on_asked(news, now))
+            elif isinstance(news, Borrowed):
+                self.concern()
+                chunks = self._performer.borrowed(news)
+                if chunks is not None:
+                    self.add(self.share.engine.handle(Received(news.peer, chunks), now))
+            else:
+                self._has_applied = self._has_applied or isinstance(news, Applied)
+                self.add(self.share.engine.handle(news, now))  # type: ignore[arg-type]
+        except _FAILS as error:
+            self.fails(error)
 
     @_alone
     def look_at_once(self, now: Now) -> bool:
         """Order the looks that the watcher's reports ask for, if nothing else of this turn waits to be performed. Returns
         True if what they find may come back within the turn."""
-        if not self._is_touched or self._effects or self._chores.is_stalled:
+        if not self.is_touched or self._effects or (self._chores.is_checking and self._chores.is_stalled):
             return False
-        self._is_touched = False
+        self.is_touched = False
         looks = self.share.engine.look_at_once(now)
         self._performer.perform(looks)
         return bool(looks)
 
-    @_alone
     def handle(self, event: Event, now: Now) -> None:
-        self.add(self.share.engine.handle(event, now))
+        if self.is_over:
+            return
+        try:
+            self.add(self.share.engine.handle(event, now))
+        except _FAILS as error:
+            self.fails(error)
 
     def add(self, effects: Sequence[Effect]) -> None:
         """These effects belong to its turn."""
@@ -186,46 +193,61 @@ class Folder:
     @_alone
     def flush(self) -> None:
         """Perform the effects so far: what comes next is about another link."""
-        effects, self._effects = self._effects, []
-        self._performer.perform(effects)
+        self._flush()
 
-    @_alone
+    def _flush(self) -> None:
+        if self._effects:
+            effects, self._effects = self._effects, []
+            self._performer.perform(effects)
+
     def decide(self, now: Now, is_shared: bool, resting: Container[Hashable] = ()) -> None:
         """Do what is due at the end of a turn. Nothing is planned for peers at addresses in `resting`."""
-        if self._chores.is_stalled:
+        if self.is_over or (self._chores.is_checking and self._chores.is_stalled):
             return
-        engine, board = self.share.engine, self.share.engine.board
+        try:
+            self._decide(now, is_shared, resting)
+        except _FAILS as error:
+            self.fails(error)
+
+    def _decide(self, now: Now, is_shared: bool, resting: Container[Hashable]) -> None:
+        engine, board = self.share.engine, self.board
         board.resting = self.peers.at(resting) if resting else ()
-        is_planned = not board.scan.is_on and board.plan_queue.waits_beside(
-            board.resting
-        )  # maybe of a peer that has rested
-        due_ms = None if self._is_concerned or is_planned else engine.next_deadline()
-        if self._is_concerned or is_planned or (due_ms is not None and due_ms <= now.mono_ms):
-            self._is_concerned = True
+        if not self._is_concerned:
+            # what is planned is maybe of a peer that has rested
+            self._is_concerned = not board.scan.is_on and board.plan_queue.waits_beside(board.resting)
+        if not self._is_concerned:
+            due_ms = engine.next_deadline()
+            self._is_concerned = due_ms is not None and due_ms <= now.mono_ms
+        if self._is_concerned:
             board.is_shared = is_shared
             self._effects += engine.act(now)
             self._acted = now
 
     def planned(self) -> list[tuple[Hashable, int]]:
         """For which groups paths were planned in this turn, and how many."""
-        served = self.share.engine.board.plan_queue.served()
+        served = self.board.plan_queue.served()
         return [(self.peers.flow_of(owner).group, count) for owner, count in served.items()]
 
-    @_alone
     def perform(self) -> None:
         """Perform the effects of the turn, then what the engine leaves for afterwards, and the chores that are due."""
-        if self._is_concerned and not self._chores.is_stalled:
+        if self.is_over:
+            return
+        try:
+            self._perform()
+        except _FAILS as error:
+            self.fails(error)
+
+    def _perform(self) -> None:
+        if self._is_concerned and not (self._chores.is_checking and self._chores.is_stalled):
             self._memory.used(self.share.index, time.monotonic())
-            self.flush()
-            if self.is_over:  # its disk has failed in that moment
-                return
+            self._flush()
             if self._acted is not None:
                 now, self._acted = self._acted, None
                 if effects := self.share.engine.tidy(now):
                     self._performer.perform(effects)
             if self._has_applied and self.share.index.is_dirty:
                 self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
-            self._is_concerned = self._has_applied = self._is_touched = False
+            self._is_concerned = self._has_applied = self.is_touched = False
             if self._witness is not None:
                 self._witness.turn_over(self.share)
             if self._requests.waiting.questions:
@@ -256,24 +278,29 @@ class Folder:
     @property
     def runs_again(self) -> bool:
         """True if it takes another turn at once."""
-        return not self.is_over and self.share.engine.board.run_again
+        return self.board.run_again and not self.is_over
 
     @property
     def has_jobs_out(self) -> bool:
         """True while workers are busy for it."""
-        return not self.is_over and self.share.engine.has_jobs_out
+        return self.board.jobs_out > 0 and not self.is_over
 
     def due_s(self, mono: float) -> float:
         """The time (monotonic, s) at which it has something to do."""
         if self.is_over:
             return _NEVER_S
-        if self._is_concerned and not self._chores.is_stalled:
+        if self._is_concerned and not (self._chores.is_checking and self._chores.is_stalled):
             return mono
         due = self._chores.due(mono)
-        engine = None if self._chores.is_stalled else self.share.engine.next_deadline()
-        if engine is not None:
-            due.append(engine / 1000)
-        return min(due)
+        is_stalled = self._chores.is_checking and self._chores.is_stalled
+        engine = None if is_stalled else self.share.engine.next_deadline()
+        return due if engine is None else min(due, engine / 1000)
+
+    def fails(self, error: Exception) -> None:
+        """Its disk has failed, or an error of the program has happened: that is raised."""
+        if not may_pass(error):
+            raise error
+        self.give_up(error)
 
     def give_up(self, error: Exception) -> None:
         """Its disk fails. From now on its index is not used: a worker may still be in the commit that hangs."""
@@ -297,11 +324,12 @@ class Folders:
     def __init__(self, folders: Sequence[Folder] = ()) -> None:
         self._by_name: dict[str, Folder] = {}
         self._by_number: dict[int, Folder] = {}
+        self.each: tuple[Folder, ...] = ()  # all of them
         for folder in folders:
             self.add(folder)
 
     def __iter__(self) -> Iterator[Folder]:
-        return iter(self._by_name.values())
+        return iter(self.each)
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -315,11 +343,13 @@ class Folders:
     def add(self, folder: Folder) -> None:
         self._by_name[folder.name] = folder
         self._by_number[folder.number] = folder
+        self.each = tuple(self._by_name.values())
 
     def remove(self, name: str) -> Folder | None:
         folder = self._by_name.pop(name, None)
         if folder is not None:
             del self._by_number[folder.number]
+            self.each = tuple(self._by_name.values())
         return folder
 
     def shares_beside(self, share: Share) -> list[Share]:

@@ -75,7 +75,9 @@ class FolderPost:
 
 
 class Inbox:
-    """Any thread may call `put` and `qsize`; only the engine's thread calls the rest."""
+    """Any thread may call `put` and `qsize`; only the engine's thread calls the rest.
+
+    It has more fields than a class should have: what waits, and what this turn has cost whom, meet here for each event."""
 
     def __init__(self, throttle: Throttle | None = None) -> None:
         self._throttle = throttle or Throttle()
@@ -85,6 +87,11 @@ class Inbox:
         self._served: Flow | None = None
         self._is_transfer = False  # windows limit it, so its peer is not throttled
         self._active: dict[Hashable, float] = {}  # group -> until when it counts as active
+        # Several groups are active: peers at different addresses, or a peer and a user of this machine. The engine then works
+        # in small pieces, so that each of them is served soon.
+        self.is_shared = False
+        # The groups for which nothing is done just now, and until when (monotonic, s).
+        self.resting = self._throttle.resting
         self._looked = 0.0
         self._since = 0.0
         self._lanes: dict[int, Lanes] = {}  # by link
@@ -95,16 +102,18 @@ class Inbox:
 
     def qsize(self) -> int:
         """The approximate number of waiting events."""
-        return self._new.qsize() + len(self._waiting)
+        return self._new.qsize() + self._waiting.count
 
     def get(self, timeout_s: float) -> object | None:
         """The next event; None if there is none in time. The event before it counts as handled, at the cost of the CPU
         time that this thread has used since."""
-        self.over()
-        self._sort()
+        if self._served is not None:
+            self.over()
+        if not self._new.empty():
+            self._sort()
         taken = None
-        if self._waiting:
-            resting = self._throttle.resting()
+        if self._waiting.count:
+            resting = self.resting()
             taken = self._waiting.take(resting)
             if taken is None and resting:  # there are only items of throttled groups
                 timeout_s = min(timeout_s, max(0.0, min(resting.values()) - time.monotonic()))
@@ -113,8 +122,10 @@ class Inbox:
                 self._add(self._new.get(timeout=timeout_s))
             except queue.Empty:
                 pass
-            self._sort()
-            taken = self._waiting.take(self._throttle.resting())
+            if not self._new.empty():
+                self._sort()
+            if self._waiting.count:
+                taken = self._waiting.take(self.resting())
         if taken is None:
             return None
         self._served, news = taken
@@ -135,12 +146,6 @@ class Inbox:
         )
         return [one.news for one in left if isinstance(one, In)]
 
-    @property
-    def is_shared(self) -> bool:
-        """True while several groups are active: peers at different addresses, or a peer and a user of this machine. The
-        engine then works in small pieces, so that each of them is served soon."""
-        return len(self._active) > 1
-
     def somebody_works_here(self) -> None:
         """Changes were found that were not made by a peer."""
         self._note(HERE.group)
@@ -153,6 +158,7 @@ class Inbox:
         if self._looked < now:
             self._looked = now + _ACTIVE_S / 4
             self._active = {one: until for one, until in self._active.items() if until > now}
+        self.is_shared = len(self._active) > 1
 
     def over(self) -> None:
         """The last event was handled."""
@@ -163,15 +169,13 @@ class Inbox:
                 self._turn[self._served.group] = self._turn.get(self._served.group, 0.0) + cost
             self._served = None
 
-    def resting(self) -> dict[Hashable, float]:
-        """The groups for which nothing is done just now, and until when (monotonic, s)."""
-        return self._throttle.resting()
-
     def turn_over(self, seconds: float, planned: Iterable[tuple[Hashable, int]] = ()) -> None:
         """A turn took so many seconds, including commits: charge them to the groups whose events it handled, or whose
         paths it planned (how many for whom)."""
         for group, paths in planned:
             self._turn[group] = self._turn.get(group, 0.0) + paths * _PLAN_S
+        if not self._turn:
+            return
         total = sum(self._turn.values())
         for group, cost in self._turn.items():
             self._throttle.spent(group, seconds * cost / total, group != HERE.group)

@@ -63,7 +63,9 @@ class _Tried(NamedTuple):
 
 
 class Neighbours:
-    """Engine thread only. What each link serves is asked of its `matching`."""
+    """Engine thread only. What each link serves is asked of its `matching`.
+
+    It has more fields than a class should have: whom it asks and tells, and when it has to be called again."""
 
     def __init__(
         self,
@@ -88,6 +90,7 @@ class Neighbours:
         self._once = Once()
         self._breaches = Breaches()
         self._links: dict[int, Linked] = {}
+        self.due_ms = 0  # when (monotonic ms) `tick` has something to do; 0: something has happened
         self.matching = Matching(folders, manager, roster, self._links, mesh)
         self._rates = LinkRates(0, 0) if timetable is None else timetable.asking  # for what is asked for
         if timetable is not None:
@@ -265,10 +268,11 @@ class Neighbours:
         """Carry out the actions of the roster that are due."""
         self._act(self._roster.tick(now.mono_ms))
         self._breaches.tick(now.mono_ms)
+        self.due_ms = self._roster.next_deadline()
 
-    def due_s(self) -> float:
-        """The time (monotonic, s) at which `tick` has something to do."""
-        return self._roster.next_deadline() / 1000
+    def happened(self) -> None:
+        """Something has happened that the roster hears of: `tick` may have something to do at once."""
+        self.due_ms = 0
 
     # --- parts of these ----------------------------------------------------------------------------------------------
 

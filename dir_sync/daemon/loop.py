@@ -10,6 +10,7 @@ Used by: daemon.
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from typing import Final
 
 from dir_sync.core.events import Received
@@ -51,8 +52,8 @@ class Loop:
     def run(self) -> None:
         """Take turns until Stop arrives."""
         self._inbox.numbers = self._folders.numbers
-        for folder in self._folders:
-            folder.start(_now(), len(self._folders) == 1)
+        for folder in self._folders.each:
+            folder.start(_now(), len(self._folders.each) == 1)
         self._scan_in_turn()
         while True:
             news = self._wait()
@@ -61,7 +62,7 @@ class Loop:
             count, lingered = 0, 0.0
             while news is not None:
                 if isinstance(news, Stop):
-                    for folder in self._folders:
+                    for folder in self._folders.each:
                         self._finish(folder)
                     return
                 count += self._handle(news, now)
@@ -74,20 +75,26 @@ class Loop:
             self._inbox.over()
             now = _now()
             resting = self._inbox.resting()
-            for folder in self._folders:
+            planned: list[tuple[Hashable, int]] = []
+            for folder in self._folders.each:
                 folder.decide(now, self._inbox.is_shared, resting)
-            self._links.tick(now)
-            for folder in self._folders:
+            if now.mono_ms >= self._links.due_ms:
+                self._links.tick(now)
+            for folder in self._folders.each:
                 folder.perform()
+                if folder.board.plan_queue.has_served:
+                    planned += folder.planned()
             self._scan_in_turn()
-            planned = [one for folder in self._folders for one in folder.planned()]
             self._inbox.turn_over(time.monotonic() - begun - lingered, planned)
 
     def _look_at_once(self, now: Now) -> tuple[object | None, float]:
         """Order the looks at what was touched, and wait a moment for what they find: so one change of one file needs one
         turn, not two. Returns the next event, if one came, and how long (s) was waited."""
-        looking = [folder for folder in self._folders if folder.look_at_once(now)]
-        if not looking:
+        are_out = False
+        for folder in self._folders.each:
+            if folder.is_touched and folder.look_at_once(now):
+                are_out = True
+        if not are_out:
             return None, 0.0
         begun = time.monotonic()
         news = self._inbox.get(_LINGER_S)
@@ -95,8 +102,11 @@ class Loop:
 
     def _scan_in_turn(self) -> None:
         """Let the first scans go on, one after the other."""
-        scanning = [folder for folder in self._folders if folder.is_scanning]
-        if scanning or self._turns:
+        scanning: tuple[Folder, ...] = ()
+        for folder in self._folders.each:
+            if folder.board.scan.is_on and folder.is_scanning:
+                scanning = (*scanning, folder)
+        if scanning or self._turns.are_under_way:
             going = self._turns.now(scanning, time.monotonic())
             for folder in scanning:
                 folder.let_scan(folder in going)
@@ -113,7 +123,7 @@ class Loop:
     def _wait(self) -> object | None:
         """The next event; None if a deadline came first."""
         linger_s = _LINGER_S
-        for folder in self._folders:
+        for folder in self._folders.each:
             if folder.runs_again:
                 linger_s = 0
                 break
@@ -123,11 +133,14 @@ class Loop:
         if news is not None:
             return news
         mono = time.monotonic()
-        due = [self._links.due_s(), *(folder.due_s(mono) for folder in self._folders)]
-        if (turn := self._turns.due_s()) is not None:
-            due.append(turn)
-        due += self._inbox.resting().values()  # what their peers have announced is planned then
-        return self._inbox.get(max(0.0, min(due) - mono))
+        due_s = self._links.due_ms / 1000
+        for folder in self._folders.each:
+            due_s = min(due_s, folder.due_s(mono))
+        if self._turns.are_under_way and (turn := self._turns.due_s()) is not None:
+            due_s = min(due_s, turn)
+        if resting := self._inbox.resting():
+            due_s = min(due_s, *resting.values())  # what their peers have announced is planned then
+        return self._inbox.get(max(0.0, due_s - mono))
 
     def _handle(self, news: object, now: Now) -> int:
         """Hand an event to whom it concerns. Returns how many events it stands for."""
@@ -146,11 +159,19 @@ class Loop:
                 self._said(node, message, now)
             case BytesSent(node, size):
                 self._links.on_sent(node, size, now)
+            case _:
+                self._links.happened()
+                self._happened(news, now)
+        return 1
+
+    def _happened(self, news: object, now: Now) -> None:
+        """Something that concerns links, or the folders as such."""
+        match news:
             case HelloReceived(node, hello) if hello.observes:
                 if self._observers is not None:
                     self._observers.came(node, hello)
             case HelloReceived():
-                for folder in self._folders:  # effects made before this event belong to the old link
+                for folder in self._folders.each:  # effects made before this event belong to the old link
                     folder.flush()
                 self._links.on_hello(news, now)
             case Stalled(node):
@@ -171,7 +192,6 @@ class Loop:
                 self._links.matching.pauses_changed(now)
             case _:
                 raise TypeError(f"an event that nobody handles: {news!r}")
-        return 1
 
     def _attach(self, news: Attached, now: Now) -> None:
         self._folders.add(news.folder)
@@ -197,6 +217,7 @@ class Loop:
         """A message of a peer, for the folder that it names."""
         handle = _HANDLERS.get(type(message))
         if handle is not None:
+            self._links.happened()
             handle(self._links, node, message)
         elif (answer := _OBSERVERS.get(type(message))) is not None:
             if self._observers is not None:

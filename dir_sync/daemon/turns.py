@@ -27,7 +27,8 @@ class Turns(Generic[T]):
         self._listed: dict[T, float] = {}  # of these, when the last listing came, or the turn began
         self._queue: list[T] = []  # who waits for a turn, the next one first
 
-    def __bool__(self) -> bool:
+    @property
+    def are_under_way(self) -> bool:
         """True until `now` has been called without a folder: some that it knows may not scan any more."""
         return bool(self._since)
 

@@ -144,7 +144,7 @@ class Pool:
         may_name: Callable[[], None] = lambda: None,
     ) -> None:
         with self._ready:
-            if not jobs.waiting:
+            if not jobs.waiting.count:
                 jobs.spent = max(jobs.spent, self._served)
             jobs.put(Task(jobs, flow, job, answer, may_name), self._clock())
             self._ready.notify()
@@ -173,7 +173,9 @@ class Pool:
                 if task is not None:
                     break
                 self._ready.wait(self._patience_s())
-        self._hire_missing()
+            is_short = self._is_running and self._hired < self.wanted()
+        if is_short:
+            self._hire_missing()
         return task
 
     def done(self, task: Task) -> None:
@@ -193,6 +195,8 @@ class Pool:
         """How many workers there have to be: one for each place, and for each job that keeps none. With several folders one
         more, which finds nothing to do: it notices that a job takes long."""
         many = len(self._folders)
+        if many == 1:
+            return self._workers + len(self._running) - self._folders[0].running
         workers = self._workers * many if many < 2 else self._places() + 1
         return workers + len(self._running) - len(self._counted())
 
@@ -219,6 +223,12 @@ class Pool:
 
     def _take(self) -> Task | None:
         """The next job: of the folder that got least, in it of the address that got least."""
+        if len(self._folders) == 1:
+            jobs = self._folders[0]
+            if not jobs.waiting.count or jobs.running >= self._workers:
+                return None
+            taken = jobs.waiting.take(self._throttle.resting())
+            return None if taken is None else self._begin(jobs, taken[1])
         counted = self._counted()
         if len(counted) >= self._places():
             return None
@@ -228,13 +238,15 @@ class Pool:
         for jobs in sorted(filter(_waits, self._folders), key=_got):
             taken = jobs.waiting.take(passed) if jobs.running < self._workers else None
             if taken is not None:
-                _, task = taken
-                task.began = self._clock()
-                jobs.running += 1
-                self._served = max(self._served, jobs.spent)
-                self._running.add(task)
-                return task
+                return self._begin(jobs, taken[1])
         return None
+
+    def _begin(self, jobs: Jobs, task: Task) -> Task:
+        task.began = self._clock()
+        jobs.running += 1
+        self._served = max(self._served, jobs.spent)
+        self._running.add(task)
+        return task
 
     def _full(self, counted: list[Task]) -> list[Hashable]:
         """The addresses that have their share of the places, in all folders together: a peer half of them, this machine all
@@ -256,7 +268,7 @@ class Pool:
 
 
 def _waits(jobs: Jobs) -> bool:
-    return len(jobs.waiting) > 0
+    return jobs.waiting.count > 0
 
 
 def _got(jobs: Jobs) -> float:

@@ -108,8 +108,9 @@ class Applier:
             self._board.index.offers.drop(path, NOBODY)
 
     def flush_jobs(self) -> None:
-        for job in self._orders.take():
-            self._board.order(job)
+        if self._orders.waiting or self._orders.large:
+            for job in self._orders.take():
+                self._board.order(job)
         for replica, pulls in self._transfers.take_pulls().items():
             if replica in self._board.peers:
                 for at in range(0, len(pulls), 1_000):

@@ -21,34 +21,34 @@ class ApplyOrders:
     """Changes of the tree that are to be ordered, and the jobs that are out."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, list[ApplyItem]] = {}  # by peer
-        self._large: list[tuple[str, ApplyItem]] = []
+        self.waiting: dict[str, list[ApplyItem]] = {}  # by peer
+        self.large: list[tuple[str, ApplyItem]] = []
         self._out: dict[bytes, str] = {}  # the first path of each job that is out -> its peer
 
     def add(self, peer: str, *items: ApplyItem) -> None:
-        self._waiting.setdefault(peer, []).extend(items)
+        self.waiting.setdefault(peer, []).extend(items)
 
     def add_large(self, peer: str, item: ApplyItem) -> None:
         """A change that takes long: it gets a job and a worker of its own."""
-        self._large.append((peer, item))
+        self.large.append((peer, item))
 
     def take(self) -> list[ApplyJob]:
         """Remove and return what is ordered now."""
         jobs: list[ApplyJob] = []
-        if not (self._waiting or self._large):
+        if not (self.waiting or self.large):
             return jobs
-        for peer, items in list(self._waiting.items()):
+        for peer, items in list(self.waiting.items()):
             *full, rest = _batches(items)
             jobs += [self._job(peer, batch) for batch in full]
             if rest and sum([one == peer for one in self._out.values()]) < _JOBS_OUT:
                 jobs.append(self._job(peer, rest))
                 rest = []
             if rest:
-                self._waiting[peer] = rest
+                self.waiting[peer] = rest
             else:
-                del self._waiting[peer]
-        jobs += [ApplyJob((item,), bulk=True, peer=peer) for peer, item in self._large]
-        self._large.clear()
+                del self.waiting[peer]
+        jobs += [ApplyJob((item,), bulk=True, peer=peer) for peer, item in self.large]
+        self.large.clear()
         return jobs
 
     def _job(self, peer: str, items: list[ApplyItem]) -> ApplyJob:

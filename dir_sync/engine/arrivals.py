@@ -35,7 +35,7 @@ class Arrivals:
         self._retries = retries
         self._expected = expected
         self._copies = copies
-        self._fetching: dict[bytes, None] = {}  # paths with a transfer, in the order in which they began
+        self.fetching: dict[bytes, None] = {}  # paths with a transfer, in the order in which they began
         self._come: dict[bytes, None] = {}  # paths whose content has arrived, in the order of arrival
         self._ready_bytes = 0
 
@@ -46,9 +46,9 @@ class Arrivals:
     def _set_fetch(self, path: bytes, fetch: Fetch | None) -> None:
         self._paths.at(path).fetch = fetch
         if fetch is not None:
-            self._fetching[path] = None
+            self.fetching[path] = None
         else:
-            del self._fetching[path]
+            del self.fetching[path]
             self._paths.touch(path)
 
     def fetch(self, path: bytes) -> Fetch | None:
@@ -56,7 +56,7 @@ class Arrivals:
         return None if entry is None else entry.fetch
 
     def fetches(self) -> list[tuple[bytes, Fetch]]:
-        found = ((path, self.fetch(path)) for path in self._fetching)
+        found = ((path, self.fetch(path)) for path in self.fetching)
         return [(path, fetch) for path, fetch in found if fetch is not None]
 
     def is_coming_to(self, path: bytes) -> bool:
@@ -66,7 +66,7 @@ class Arrivals:
 
     @property
     def is_fetching(self) -> bool:
-        return bool(self._fetching)
+        return bool(self.fetching)
 
     def end_fetch(self, fetch: Fetch) -> None:
         path = fetch.target.path
@@ -170,7 +170,7 @@ class Arrivals:
     def forget_those_that_came(self) -> None:
         """Forget expected contents. Called when no job and no transfer is active; otherwise the table would only
         grow."""
-        if len(self._expected) > len(self._come) and not self._fetching:
+        if len(self._expected) > len(self._come) and not self.fetching:
             self._expected.replace({ready.digest: path for path, ready in self.all_ready()})
 
     def drop_below(self, folder: bytes) -> None:
@@ -182,7 +182,7 @@ class Arrivals:
         """Yield each invariant that is violated between two turns."""
         size = 0
         for path, entry in self._paths.items():
-            if (entry.fetch is not None) != (path in self._fetching) or (entry.ready is not None) != (
+            if (entry.fetch is not None) != (path in self.fetching) or (entry.ready is not None) != (
                 path in self._come
             ):
                 yield f"{path!r} is in the list of transfers or of contents, and has none, or the other way round"

@@ -38,6 +38,7 @@ from dir_sync.core.events import (
 )
 from dir_sync.core.jobs import Applied, DeltaDone, Listed, Looked, Pruned, ReadDone, Rechecked, Signed, Staged, Version
 from dir_sync.core.messages import Message
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import PeerError
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.text_jobs import Merged, TextsRead
@@ -198,54 +199,78 @@ class Engine(Machines):
     def act(self, now: Now) -> list[Effect]:
         """Do what somebody waits for: looks, plans, messages to the peers. `tidy` follows in the same turn, when the effects
         are performed."""
-        self.board.begin_turn(now)
-        self.brakes.peers.sample(self.board.index.rows.count_live()[0], now.mono_ms)
-        self.look_queue.send_looks()
-        self.scan.send_listings()
+        # Whether a machine has anything to do is asked here, without a call: a node that rests finds each function that it
+        # runs in no cache, and most turns have work for few of them.
+        board = self.board
+        board.begin_turn(now)
+        self.brakes.peers.sample(board.index.rows.count_live()[0], now.mono_ms)
+        if board.pending_looks.looks:
+            self.look_queue.send_looks()
+        listings = board.listings
+        if listings.failed or listings.folders or board.scan.is_on or self.work.aside or self.brakes.own.missed:
+            self.scan.send_listings()
         self.planner.run_timers()
-        self.peer_losses.judge_peers()
-        self.own_losses.judge_again()
+        if self.brakes.peers.bursts:
+            self.peer_losses.judge_peers()
+        if self.own_losses.held_again_ms is not None:
+            self.own_losses.judge_again()
         self.transfers.notice_room()
-        self.own_changes.run_timers()
-        self.ignoring.run_timers()
+        if self.mode_rules.unseen or self.mode_rules.mode is Mode.MIRROR:
+            self.own_changes.run_timers()
+        if self.ignoring.leaving or self.ignoring.is_changing:
+            self.ignoring.run_timers()
         if self.merging.is_on:
             self.merging.run()
         if self.rereads.is_on:
             self.verifying.heal()
         self.planner.plan_todo()
         self.applier.flush_jobs()
-        self.queries.answer_some()
+        if self.queries.questions or self.queries.histories:
+            self.queries.answer_some()
         self.publisher.publish_when_due()
-        self.folder_times.announce_mtimes()
-        self.brakes.publish_when_due()
-        for replica in sorted(self.board.peers):
-            self.intake.acknowledge_declined(self.board.peers[replica])
-            self.intake.ask_again_if_due(self.board.peers[replica])
-            self.uploader.serve_parked(self.board.peers[replica])
+        if self.folder_times.mtimes_to_announce:
+            self.folder_times.announce_mtimes()
+        if not self.brakes.is_published:
+            self.brakes.publish_when_due()
+        for replica in sorted(board.peers):
+            peer = board.peers[replica]
+            if self.intake.declined:
+                self.intake.acknowledge_declined(peer)
+            if self.intake.asks_again:
+                self.intake.ask_again_if_due(peer)
+            self.uploader.serve_parked(peer)
         self.publisher.send_backlogs()
-        if not self.board.journals:
+        if not board.journals:
             self.rows.begin_journal()
-        return self.board.end_act()
+        return board.end_act()
 
     def tidy(self, now: Now) -> list[Effect]:
         """Do what is due and can wait until the effects of `act` are performed: the history, reports, words."""
-        self.board.begin(now)
-        self.versions.prune_when_due()
-        self.versions.recheck_when_due()
-        self.deltas_out.drop_old_deltas()
-        self.signatures.sign_rested()
-        self.idle.when_calm()
+        board, versions = self.board, self.versions
+        board.begin(now)
+        if versions.thin or now.mono_ms >= versions.prune_at or self.work.retries.short_paths:
+            versions.prune_when_due()
+        if versions.rechecks and versions.rechecks[0][0] <= now.mono_ms:
+            versions.recheck_when_due()
+        if self.deltas_out.deltas:
+            self.deltas_out.drop_old_deltas()
+        if self.signatures.sign_grown:
+            self.signatures.sign_rested()
+        if not (board.has_acted or board.jobs_out):
+            self.idle.when_calm()
         self.work.end_turn()
-        for id_, answers in self.queries.inquiries.over(now.mono_ms):
-            self.board.emit(Report(id_, tuple(answers)))
+        if self.queries.inquiries.open:
+            for id_, answers in self.queries.inquiries.over(now.mono_ms):
+                board.emit(Report(id_, tuple(answers)))
         self.sync_report.tell_lacks()
         self.sync_report.note_in_sync()
-        self.vain.tell()
-        if self.board.has_acted or self.board.out or self.board.jobs_out:
-            self.board.something_happened()
+        if self.vain.counts:
+            self.vain.tell()
+        if board.has_acted or board.out or board.jobs_out:
+            board.something_happened()
         if self.rereads.is_on:
             self.verifying.run()
-        return self.board.out
+        return board.out
 
     def next_deadline(self) -> int | None:
         """The monotonic ms at which `end_turn` has to be called even without an event; None: never."""
@@ -254,30 +279,35 @@ class Engine(Machines):
         if board.run_again:
             return now_ms
         due: list[int | None] = [
-            board.plan_queue.next_due_ms(),
-            board.listings.next_due_ms(),
-            self.brakes.peers.due_ms(),
-            self.queries.inquiries.due_ms(),
             self.own_losses.held_again_ms,
             self.sync_report.lacks_due_ms,
             self.sync_report.sync_due_ms,
+            self.transfers.opens_ms(),
         ]
+        if board.plan_queue.timers:
+            due.append(board.plan_queue.next_due_ms())
+        if board.listings.failed:
+            due.append(board.listings.next_due_ms())
+        if self.brakes.peers.bursts:
+            due.append(self.brakes.peers.due_ms())
+        if self.queries.inquiries.open:
+            due.append(self.queries.inquiries.due_ms())
         if board.announcements.rows:
             due.append(self.publisher.told_ms + TELL_TOGETHER_MS)
         if not self.brakes.is_published:
             due.append(self.brakes.publish_due_ms)
-        if not self.look_queue.looks_out:
+        if board.pending_looks.looks and not self.look_queue.looks_out:
             due.append(board.pending_looks.next_due())  # further looks are sent when the current ones return
         if self.versions.rechecks:
             due.append(self.versions.rechecks[0][0])
         if self.deltas_out.deltas:
             due.append(next(iter(self.deltas_out.deltas.values()))[1] + DELTA_KEEP_MS)
-        due += [when for when, _ in self.transfers.unfinished.values()]
+        if self.transfers.unfinished:
+            due += [when for when, _ in self.transfers.unfinished.values()]
         if self.signatures.sign_grown:
             due.append(next(iter(self.signatures.sign_grown.values())))
         if self.versions.retention is not None and not self.versions.pruning:
             due.append(now_ms if self.versions.thin else self.versions.prune_at)
-        due.append(self.transfers.opens_ms())
         if self.idle.calm_work():
             due.append(max(board.moved_ms, now_ms) + CALM_MS)
         if self.merging.is_on and (when := self.merging.due_ms()) is not None:
@@ -286,9 +316,13 @@ class Engine(Machines):
             due.append(self.verifying.due_ms())
         if self.uploader.has_parked:
             due.append(now_ms + 20)
-        if self.work.arrivals.is_fetching or self.publisher.waits_for_acknowledgements() or self.ignoring.is_changing:
+        if self.work.arrivals.fetching or self.ignoring.is_changing or self.publisher.waits_for_acknowledgements():
             due.append(now_ms + RETRY_MS)
-        return min([when for when in due if when is not None], default=None)
+        first: int | None = None
+        for when in due:
+            if when is not None and (first is None or when < first):
+                first = when
+        return first
 
     @property
     def is_busy(self) -> bool:

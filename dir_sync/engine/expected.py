@@ -21,30 +21,30 @@ class Expected:
     """Which content is expected at which path. An entry may be out of date; `Arrivals` checks it."""
 
     def __init__(self) -> None:
-        self._paths: dict[bytes, bytes] = {}  # content -> path
+        self.paths: dict[bytes, bytes] = {}  # content -> path
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self.paths)
 
     def add(self, content: bytes, path: bytes) -> None:
         """A transfer, a copy or a job will bring this content to this path."""
-        self._paths[content] = path
+        self.paths[content] = path
 
     def add_all(self, items: Sequence[ApplyItem]) -> None:
-        self._paths.update([(item[2].content, item[0]) for item in items])
+        self.paths.update([(item[2].content, item[0]) for item in items])
 
     def path_of(self, content: bytes) -> bytes | None:
-        return self._paths.get(content)
+        return self.paths.get(content)
 
     def remove(self, content: bytes) -> None:
-        del self._paths[content]
+        del self.paths[content]
 
     def replace(self, paths: dict[bytes, bytes]) -> None:
-        self._paths = paths
+        self.paths = paths
 
     def lacks(self, contents: set[bytes]) -> set[bytes]:
         """Those of `contents` that are not expected anywhere."""
-        return contents.difference(self._paths)
+        return contents.difference(self.paths)
 
 
 class Copies:

@@ -30,7 +30,7 @@ class FolderTimes:
             bytes, int | None
         ] = {}  # folder with recent local changes -> mtime (ns) that was announced last
         self._mtime_checks: dict[bytes, int | None] = {}  # of these, the ones whose mtime is being looked at
-        self._mtimes_to_announce: dict[bytes, int] = {}  # folders whose mtime changed -> mtime (ns) to announce
+        self.mtimes_to_announce: dict[bytes, int] = {}  # folders whose mtime changed -> mtime (ns) to announce
 
     def mark_active(self, folder: bytes, mtime: int | None) -> None:
         """A user changed something in this folder. Its mtime was announced as `mtime` (None: not announced); it may
@@ -47,7 +47,7 @@ class FolderTimes:
     def checked(self, path: bytes, mtime: int) -> None:
         """A look found this mtime (ns)."""
         if self._mtime_checks.pop(path, mtime) != mtime:
-            self._mtimes_to_announce[path] = mtime
+            self.mtimes_to_announce[path] = mtime
 
     def set_later(self, path: bytes, mtime: int) -> None:
         """Set this mtime (ns) on a folder of ours when all is calm."""
@@ -66,10 +66,10 @@ class FolderTimes:
             self._board.order(ApplyJob(tuple(items[at : at + limits.APPLY_ITEMS_MAX])))
 
     def announce_mtimes(self) -> None:
-        if not self._mtimes_to_announce:
+        if not self.mtimes_to_announce:
             return
-        times = list(self._mtimes_to_announce.items())
-        self._mtimes_to_announce.clear()
+        times = list(self.mtimes_to_announce.items())
+        self.mtimes_to_announce.clear()
         for at in range(0, len(times), limits.CHANGES_MAX):
             some = tuple(times[at : at + limits.CHANGES_MAX])
             for replica in sorted(self._board.peers):

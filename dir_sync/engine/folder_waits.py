@@ -19,28 +19,28 @@ class FolderWaits:
     def __init__(self, paths: PathTable, arrivals: Arrivals) -> None:
         self._paths = paths
         self._arrivals = arrivals
-        self._waiting: set[bytes] = set()
+        self.waiting: set[bytes] = set()
 
     def begin_wait(self, path: bytes, content: bytes) -> None:
         """Let `path` wait until its parent folder exists."""
         self._paths.at(path).folder_for = content
-        self._waiting.add(path)
+        self.waiting.add(path)
 
     def is_waiting(self, path: bytes) -> bool:
-        return path in self._waiting
+        return path in self.waiting
 
     def end_wait(self, path: bytes) -> None:
-        if path in self._waiting:
-            self._waiting.remove(path)
+        if path in self.waiting:
+            self.waiting.remove(path)
             self._paths.at(path).folder_for = None
             self._paths.touch(path)
 
     def is_content_awaited(self, content: bytes) -> bool:
         """True if a path whose parent folder is missing wants this content."""
-        return any(self._paths.at(path).folder_for == content for path in self._waiting)
+        return any(self._paths.at(path).folder_for == content for path in self.waiting)
 
     def has_ready(self) -> bool:
-        return any(self._arrivals.ready(path) is not None for path in self._waiting)
+        return any(self._arrivals.ready(path) is not None for path in self.waiting)
 
     def ready(self) -> list[bytes]:
-        return sorted(path for path in self._waiting if self._arrivals.ready(path) is not None)
+        return sorted(path for path in self.waiting if self._arrivals.ready(path) is not None)

@@ -39,36 +39,37 @@ class IdleTasks:
         self._look_queue = look_queue
 
     def calm_work(self) -> bool:
-        return (
-            bool(
-                self._board.listings.when_calm
-                or self._folder_times.mtimes_to_set
-                or self._folder_times.active_folders
-                or self._signatures.to_sign
-                or self._signatures.may_hold
-                or self._signatures.sign_after is not None
-                or self._transfers.parts.must_sweep
-            )
-            or self._work.folders.has_ready()
-        ) and not self._signatures.signing
+        if self._signatures.signing:
+            return False
+        return bool(
+            self._board.listings.when_calm
+            or self._folder_times.mtimes_to_set
+            or self._folder_times.active_folders
+            or self._signatures.to_sign
+            or self._signatures.may_hold
+            or self._signatures.sign_after is not None
+            or self._transfers.parts.must_sweep
+            or (self._work.folders.waiting and self._work.folders.has_ready())
+        )
 
     def when_calm(self) -> None:
         """Set folder mtimes and make signatures."""
-        calm = self._board.now.mono_ms - self._board.moved_ms >= CALM_MS
-        due = self._board.pending_looks.next_due()
-        soon = due is not None and due < self._board.now.mono_ms + CALM_MS
+        is_calm = self._board.now.mono_ms - self._board.moved_ms >= CALM_MS
         if (
-            self._board.has_acted
+            not is_calm
+            or self._board.has_acted
             or self._board.out
             or self._board.jobs_out
-            or self._board.plan_queue
-            or self._board.listings.waiting
-            or self._work.arrivals.is_fetching
+            or self._board.plan_queue.queues
+            or self._board.listings.folders
+            or self._work.arrivals.fetching
             or self._board.scan.is_on
-            or soon
+            or self._signatures.signing
+            or not self.calm_work()
         ):
             return
-        if self._signatures.signing or not calm or not self.calm_work():
+        due = self._board.pending_looks.next_due()
+        if due is not None and due < self._board.now.mono_ms + CALM_MS:
             return
         if self._board.listings.add_calm():
             self._look_queue.forget_echoes()

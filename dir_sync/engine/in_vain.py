@@ -27,7 +27,7 @@ class VainCounter:
     def __init__(self, board: Board) -> None:
         self._board = board
         self.repeats: dict[str, int] = {}  # by peer: records of this connection that were here already
-        self._counts: dict[str, int] = {}  # by peer: useless announcements in this turn
+        self.counts: dict[str, int] = {}  # by peer: useless announcements in this turn
         self._rows = 0  # rows of the index when they were last counted ...
         self._rows_as_of = 0  # ... and the sequence at that time
 
@@ -43,7 +43,7 @@ class VainCounter:
 
     def add(self, replica: str) -> None:
         """The peer announced something that changes nothing."""
-        self._counts[replica] = self._counts.get(replica, 0) + 1
+        self.counts[replica] = self.counts.get(replica, 0) + 1
 
     def add_all(self, offers: list[Offer]) -> None:
         """Count each of these offers against the peer that made it."""
@@ -51,10 +51,10 @@ class VainCounter:
             self.add(holder_of(offer.peer))
 
     def tell(self) -> None:
-        for replica, count in self._counts.items():
+        for replica, count in self.counts.items():
             if replica in self._board.peers:
                 self._board.emit(UselessAnnouncements(replica, count))
-        self._counts.clear()
+        self.counts.clear()
 
     def _rows_at_most(self) -> int:
         """An upper bound of the number of rows: the last count, plus one for each sequence number since."""

@@ -90,7 +90,10 @@ class Intake:
         self._uploader = uploader
         self._sync_report = sync_report
         self._links = 0  # number of connections so far; the next one gets its number from it
-        self._declined: dict[str, list[tuple[bytes, Stamp]]] = {}  # by node: announcements at ignored paths
+        self.asks_again = (
+            False  # a peer is to be asked for its whole state again, once it has sent what it was asked for
+        )
+        self.declined: dict[str, list[tuple[bytes, Stamp]]] = {}  # by node: announcements at ignored paths
         self._announcers: dict[str, _Announcer] = {}  # by node: the connected peers
 
     def on_peer_up(self, event: PeerUp) -> Contact | None:
@@ -120,7 +123,7 @@ class Intake:
 
     def peer_gone(self, replica: str) -> None:
         announcer = self._announcers.pop(replica)
-        self._declined.pop(replica, None)
+        self.declined.pop(replica, None)
         known = self._board.index.peers.get(replica)
         if announcer.is_member or known is None:
             return
@@ -180,7 +183,7 @@ class Intake:
 
     def acknowledge_declined(self, peer: Contact) -> None:
         """Tell a peer that what it announced at ignored paths was dealt with: it need not wait for that."""
-        declined = self._declined.pop(peer.replica, [])
+        declined = self.declined.pop(peer.replica, [])
         if not declined:
             return
         sent = self._publisher.subscribers[peer.replica].sent
@@ -283,7 +286,7 @@ class Intake:
             if is_unheard_of and all(offer.record.stamp != stamp for offer in index.offers.of(path)):
                 # This version came from us, but our index is older than it (restored from a backup, or a power cut).
                 self._vain.add(peer.replica)
-                self._announcers[peer.replica].ask_again = True
+                self._announcers[peer.replica].ask_again = self.asks_again = True
 
     def _tell_of_upload(self, peer: Contact, path: bytes, upload: Upload) -> None:
         took = max(1, self._board.now.mono_ms - upload.since_ms)
@@ -308,6 +311,7 @@ class Intake:
         for."""
         if self._announcers[peer.replica].ask_again and peer.synced:
             self.ask_again(peer)
+            self.asks_again = any(one.ask_again for one in self._announcers.values())
 
     def on_announced(self, peer: Contact, record: Record, sequence: int) -> bool:
         """Store what a peer announced as an offer. True if it is, or may be, news."""
@@ -316,7 +320,7 @@ class Intake:
             record = record._replace(vector=with_change(record.vector, record.stamp.maker, 1))
         subscriber = self._publisher.subscribers[peer.replica]
         if self._scope.ignores_record(record):
-            self._declined.setdefault(peer.replica, []).append((path, record.stamp))
+            self.declined.setdefault(peer.replica, []).append((path, record.stamp))
             return False
         subscriber.seeding.note_announcement()
         if self._sources.no_longer_missing(peer.replica, record.content):

@@ -36,7 +36,7 @@ class ModeRules:
         self.mode = mode
         self.knows_mesh = board.index.notes.get(_MESH_KNOWN) is not None
         self.reverting: set[bytes] = set()
-        self._unseen = {bytes.fromhex(word) for word in board.index.notes.words(_UNSEEN)}
+        self.unseen = {bytes.fromhex(word) for word in board.index.notes.words(_UNSEEN)}
 
     def mode_at(self, path: bytes, row: Row | None) -> Mode:
         """By which rule a path is decided. `row`: ours there."""
@@ -73,24 +73,24 @@ class ModeRules:
     def notice_seen(self) -> None:
         """Forget what has been seen since, with all that is in it."""
         board = self._board
-        if not self._unseen or board.scan.is_on or not board.listings.is_over:
+        if not self.unseen or board.scan.is_on or not board.listings.is_over:
             return
         failed, pending, looking = board.listings.failed, board.pending_looks, board.looking
-        if all(path in failed or path in pending or path in looking for path in self._unseen):
+        if all(path in failed or path in pending or path in looking for path in self.unseen):
             return  # most often: some folders can never be read
         looks = {*pending.paths(), *looking}
-        self._keep_unseen(self._unseen & looks.union(failed, *(parents_of(path) for path in looks)))
+        self._keep_unseen(self.unseen & looks.union(failed, *(parents_of(path) for path in looks)))
 
     def _keep_unseen(self, paths: set[bytes]) -> None:
-        if paths != self._unseen:
-            self._unseen = paths
+        if paths != self.unseen:
+            self.unseen = paths
             self._board.index.notes.put(_UNSEEN, " ".join(path.hex() for path in sorted(paths)))
 
     def was_here_first(self, path: bytes) -> bool:
         """True if what is found now at an unknown path counts as found by a first scan."""
         if self.mode is Mode.MIRROR and not self.knows_mesh:
             return True
-        return bool(self._unseen) and (path in self._unseen or not self._unseen.isdisjoint(parents_of(path)))
+        return bool(self.unseen) and (path in self.unseen or not self.unseen.isdisjoint(parents_of(path)))
 
     def revert(self, path: bytes) -> None:
         """Undo what was changed here only."""

@@ -54,13 +54,13 @@ class PathJobs:
         self._paths = paths
         self._attempts = attempts
         self._busy: set[bytes] = set()  # paths with a job
-        self._changes = 0  # how many of these jobs change the tree
+        self.changes = 0  # how many of these jobs change the tree
         self.pushed_counts = PushedCounts()
 
     def begin_apply(self, item: ApplyItem, take: Take | None) -> None:
         self._paths.set_job(item.path, Applying(item, take))
         self._busy.add(item.path)
-        self._changes += 1
+        self.changes += 1
 
     def end_apply(self, path: bytes) -> tuple[ApplyItem, Take | None]:
         """End the job at a path. Returns what was ordered there."""
@@ -68,7 +68,7 @@ class PathJobs:
         assert job is not None, f"{path!r}: nothing was ordered"
         self._paths.set_job(path, None)
         self._busy.discard(path)
-        self._changes -= 1
+        self.changes -= 1
         if job.peer:
             self.pushed_counts.add(job.peer, -1, -job.item.target.size)
         return job.item, job.take
@@ -79,7 +79,7 @@ class PathJobs:
             _new(Applying, (item, _new(Take, (item.target, False)), replica, intent)) for item in items
         )
         self._busy.update([item.path for item in items])
-        self._changes += len(items)
+        self.changes += len(items)
         self.pushed_counts.add(replica, len(items), sum([item[2].size for item in items]))
 
     def _applying(self, path: bytes) -> Applying | None:
@@ -102,7 +102,7 @@ class PathJobs:
 
     @property
     def is_applying(self) -> bool:
-        return self._changes > 0
+        return self.changes > 0
 
     def folders_being_filled(self) -> set[bytes]:
         return {parent_of(path) for path, _ in self._all_applying()}
@@ -127,7 +127,7 @@ class PathJobs:
                     ended.append((path, entry))
         self._paths.end_jobs(ended)
         self._busy.difference_update(jobs)
-        self._changes -= len(jobs)
+        self.changes -= len(jobs)
         for replica in {replica for _, _, replica, _ in jobs.values()}:
             sizes = [item[2].size for item, _, its_node, _ in jobs.values() if its_node == replica]
             self.pushed_counts.add(replica, -len(sizes), -sum(sizes))
@@ -195,5 +195,5 @@ class PathJobs:
                     yield f"the job at {path!r} is for {job.item.path!r}"
             elif isinstance(job, MovingAway) and ((mover := self.applying(job.to)) is None or mover.copy_path != path):
                 yield f"{path!r} is moved away to {job.to!r}, and no job does that"
-        if (changes, pushed) != (self._changes, self.pushed_counts.all()):
-            yield f"{changes} changes, {pushed} of them pushed, are counted as {self._changes} and {self.pushed_counts.all()}"
+        if (changes, pushed) != (self.changes, self.pushed_counts.all()):
+            yield f"{changes} changes, {pushed} of them pushed, are counted as {self.changes} and {self.pushed_counts.all()}"

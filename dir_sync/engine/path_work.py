@@ -152,7 +152,7 @@ class PathTable:
         self._paths: dict[bytes, PathWork] = {}
         # called some 30 times for each file that arrives
         self.get: Callable[[bytes], PathWork | None] = self._paths.get
-        self._touched: list[bytes] = []  # paths with a region that ended in this turn
+        self.touched: list[bytes] = []  # paths with a region that ended in this turn
 
     def at(self, path: bytes) -> PathWork:
         """The entry of a path, created if missing, in order to begin a region."""
@@ -170,7 +170,7 @@ class PathTable:
 
     def touch(self, path: bytes) -> None:
         """A region has ended; it may have been the last one of the path."""
-        self._touched.append(path)
+        self.touched.append(path)
 
     def set_job(self, path: bytes, job: Job | None) -> None:
         """Begin or end a job. Every job begins and ends here, or in the two bulk methods below."""
@@ -178,7 +178,7 @@ class PathTable:
         assert type(job) in MAY_FOLLOW[type(entry.job)], f"{path!r}: {job} after {entry.job}"
         entry.job = job
         if job is None:
-            self._touched.append(path)
+            self.touched.append(path)
 
     def end_jobs(self, ended: Iterable[tuple[bytes, PathWork]]) -> None:
         """`set_job(path, None)` for many jobs that are known to be out."""
@@ -198,11 +198,11 @@ class PathTable:
                 paths[path] = PathWork(job)
 
     def drop_empty(self) -> None:
-        for path in self._touched:
+        for path in self.touched:
             entry = self._paths.get(path)
             if entry is not None and entry.is_empty:
                 del self._paths[path]
-        self._touched.clear()
+        self.touched.clear()
 
 
 class RetryEntries:

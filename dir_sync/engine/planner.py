@@ -82,8 +82,10 @@ class Planner:
         self._is_short = False  # contents wait for room, by the limit of a person
 
     def run_timers(self) -> None:
-        self._board.plan_queue.add_due(self._board.now.mono_ms)
-        self._transfers.undo_growths()
+        if self._board.plan_queue.timers:
+            self._board.plan_queue.add_due(self._board.now.mono_ms)
+        if self._transfers.unfinished:
+            self._transfers.undo_growths()
         if self._board.now.mono_ms < self._next_stall_check:
             return
         self._next_stall_check = self._board.now.mono_ms + RETRY_MS
@@ -103,10 +105,12 @@ class Planner:
             if queue.waiting < PLAN_MAX:
                 some = self._board.index.offers.paths(queue.cursor or None, PLAN_MAX)
                 queue.add_offers(some, is_last=len(some) < PLAN_MAX)
-        queue.for_all()
-        if queue.take_room() or (self._work.rooms.has_queues and not self._work.arrivals.is_fetching):
+        if queue.owner:
+            queue.for_all()
+        has_room_come = queue.has_room_come and queue.take_room()
+        if has_room_come or (self._work.rooms.queues and not self._work.arrivals.fetching):
             self._fetcher.wake_waiting()
-        if not queue:
+        if not queue.queues:
             return
         queue.take_overflow()
         most = min(PLAN_MAX, _PLAN_SHARED_MAX) if self._board.is_shared else PLAN_MAX

@@ -56,15 +56,20 @@ class Publisher:
 
     def waits_for_acknowledgements(self) -> bool:
         """True while a peer that is being seeded has not acknowledged what was sent."""
-        return any(
-            peer.sent < self._board.index.sequences.last and peer.seeding.contents is not None and peer.pushes.sizes
-            for peer in self.subscribers.values()
-        )
+        for peer in self.subscribers.values():  # asked after each turn, so without a generator
+            is_seeded = peer.seeding.contents is not None and peer.pushes.sizes
+            if is_seeded and peer.sent < self._board.index.sequences.last:
+                return True
+        return False
 
     def publish_when_due(self) -> None:
-        if not self.may_tell_later():
-            self.told_ms = self._board.now.mono_ms
+        if self._board.is_shared and self.may_tell_later():
+            return
+        self.told_ms = self._board.now.mono_ms
+        if self._board.announcements.rows or self._board.announcements.unlogged:
             self.publish()
+        elif self.renamed_here:
+            self.renamed_here.clear()
 
     def renamed(self, path: bytes, sources: tuple[bytes, ...]) -> None:
         """A file was renamed to `path` in this turn. `sources`: its earlier names."""

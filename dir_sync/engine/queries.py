@@ -38,9 +38,9 @@ class Queries:
         self._scope = scope
         self._stamps = stamps
         # Peer, its link, its request, how many contents were looked up, and the positions of those that are here.
-        self._questions: deque[tuple[str, int, HaveRequest, int, list[int]]] = deque()
+        self.questions: deque[tuple[str, int, HaveRequest, int, list[int]]] = deque()
         # Peer, its link, its request, how many versions are still to be sent, and the last one that was.
-        self._histories: deque[tuple[str, int, HistoryRequest, int, Version | None]] = deque()
+        self.histories: deque[tuple[str, int, HistoryRequest, int, Version | None]] = deque()
         self.inquiries = Inquiries()
 
     def on_restore(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
@@ -92,11 +92,11 @@ class Queries:
                     self._board.send(replica, Settle(self._board.folder, some), 200 * len(some))
 
     def on_history_request(self, peer: Contact, request: HistoryRequest) -> None:
-        self._histories.append((peer.replica, peer.link, request, request.limit, None))
+        self.histories.append((peer.replica, peer.link, request, request.limit, None))
 
     def _next_page(self) -> None:
         """Send the next page of the history to the peer that has waited longest."""
-        replica, link, request, left, last = self._histories.popleft()
+        replica, link, request, left, last = self.histories.popleft()
         peer = self._board.peers.get(replica)
         if peer is None or peer.link != link:
             return
@@ -114,19 +114,19 @@ class Queries:
         size = 50 + sum(250 + json_bytes(one.attributes) for one in page)
         self._board.send(replica, History(self._board.folder, request.id, not is_more, page), size)
         if is_more:
-            self._histories.append((replica, link, request, left - len(versions), versions[-1]))
+            self.histories.append((replica, link, request, left - len(versions), versions[-1]))
 
     def on_have_request(self, peer: Contact, request: HaveRequest) -> None:
-        self._questions.append((peer.replica, peer.link, request, 0, []))
+        self.questions.append((peer.replica, peer.link, request, 0, []))
 
     def answer_some(self) -> None:
         """Answer requests for contents and versions in pieces, the peers in rotation: some hundred look-ups and one page
         in a turn."""
-        if self._histories:
+        if self.histories:
             self._next_page()
         left = _LOOKUPS_MAX
-        while self._questions and left > 0:
-            replica, link, request, at, which = self._questions.popleft()
+        while self.questions and left > 0:
+            replica, link, request, at, which = self.questions.popleft()
             peer = self._board.peers.get(replica)
             if peer is None or peer.link != link:
                 continue
@@ -134,10 +134,10 @@ class Queries:
             left -= len(some)
             which += [at + number for number, digest in enumerate(some) if self._board.index.has_content(digest)]
             if at + len(some) < len(request.digests):
-                self._questions.append((replica, link, request, at + len(some), which))
+                self.questions.append((replica, link, request, at + len(some), which))
             else:
                 self._board.send(replica, Have(self._board.folder, request.id, tuple(which)), 50 + 6 * len(which))
-        if self._questions or self._histories:
+        if self.questions or self.histories:
             self._board.run_once_more()
 
 

@@ -28,7 +28,7 @@ class PlanQueue(Backlog):
         super().__init__(limits.TODO_PATHS_MAX)
         self.cursor: bytes | None = None  # offers at paths above this one are not planned yet
         self.has_room_come = False
-        self._timers: list[tuple[int, int, bytes, str]] = []  # due time (ms), a number that keeps the order, path, peer
+        self.timers: list[tuple[int, int, bytes, str]] = []  # due time (ms), a number that keeps the order, path, peer
         self._timer_count = 0
 
     def add_all_offers(self) -> None:
@@ -57,32 +57,32 @@ class PlanQueue(Backlog):
 
     def add_at(self, when_ms: int, path: bytes) -> None:
         self._timer_count += 1
-        heapq.heappush(self._timers, (when_ms, self._timer_count, path, self.owner))
+        heapq.heappush(self.timers, (when_ms, self._timer_count, path, self.owner))
 
     def add_due(self, now_ms: int) -> None:
         """Add the paths whose timer is due."""
-        while self._timers and self._timers[0][0] <= now_ms:
-            _, _, path, self.owner = heapq.heappop(self._timers)
+        while self.timers and self.timers[0][0] <= now_ms:
+            _, _, path, self.owner = heapq.heappop(self.timers)
             self.add(path)
         self.owner = ""
 
     def next_due_ms(self) -> int | None:
-        return self._timers[0][0] if self._timers else None
+        return self.timers[0][0] if self.timers else None
 
     def due_ms(self, path: bytes) -> int | None:
         """When (ms) the first timer of a path is due; None: it has none. Looks at all timers."""
-        return min((when for when, _, other, _ in self._timers if other == path), default=None)
+        return min((when for when, _, other, _ in self.timers if other == path), default=None)
 
     def timed(self) -> set[bytes]:
         """The paths to be planned at a later time."""
-        return {path for _, _, path, _ in self._timers}
+        return {path for _, _, path, _ in self.timers}
 
 
 class ListQueue:
     """Folders to be listed: now, when all is calm, or again after a failure."""
 
     def __init__(self) -> None:
-        self._folders: list[bytes] = []  # a stack: depth-first order keeps it short
+        self.folders: list[bytes] = []  # a stack: depth-first order keeps it short
         self.out = 0  # jobs that have not come back
         self.put_in: set[bytes] = set()  # folders being listed while a job puts something into them
         self.when_calm: set[bytes] = set()  # folders in which events were treated as echoes
@@ -91,18 +91,18 @@ class ListQueue:
     @property
     def waiting(self) -> int:
         """How many folders are to be listed now."""
-        return len(self._folders)
+        return len(self.folders)
 
     @property
     def is_over(self) -> bool:
         """True if no folder waits to be listed now, and none is being listed."""
-        return not self._folders and not self.out
+        return not self.folders and not self.out
 
     def add(self, folder: bytes) -> None:
-        self._folders.append(folder)
+        self.folders.append(folder)
 
     def add_all(self, folders: Iterable[bytes]) -> None:
-        self._folders += folders
+        self.folders += folders
 
     def add_when_calm(self, folder: bytes) -> None:
         self.when_calm.add(folder)
@@ -110,7 +110,7 @@ class ListQueue:
     def add_calm(self) -> bool:
         """All is calm: list the folders that waited for that. True if there were any."""
         were = sorted(self.when_calm)
-        self._folders += were
+        self.folders += were
         self.when_calm.clear()
         return bool(were)
 
@@ -119,12 +119,12 @@ class ListQueue:
         for folder, (due, wait) in list(self.failed.items()):
             if due <= now_ms:
                 self.failed[folder] = (now_ms + wait, wait)
-                self._folders.append(folder)
+                self.folders.append(folder)
 
     def take(self, most: int, busy: set[bytes]) -> list[bytes]:
         """The next folders, for one job. `busy`: folders into which a job is putting something."""
-        some = self._folders[-most:]
-        del self._folders[-most:]
+        some = self.folders[-most:]
+        del self.folders[-most:]
         self.out += 1
         self.put_in = busy.intersection(some)
         return some
@@ -132,7 +132,7 @@ class ListQueue:
     def came_back(self, left: Iterable[bytes]) -> None:
         """A job has returned. `left`: folders for which it had no time."""
         self.out -= 1
-        self._folders += left
+        self.folders += left
 
     def put_into(self, folder: bytes) -> None:
         """A job puts something into that folder."""

@@ -26,7 +26,7 @@ class Retries:
         self._board = board
         self._paths = paths
         self._entries = RetryEntries(paths)
-        self._short: dict[bytes, None] = {}  # paths that wait for disk space, in the order of arrival
+        self.short_paths: dict[bytes, None] = {}  # paths that wait for disk space, in the order of arrival
 
     def wait_after(self, path: bytes, problem: str) -> int:
         """Note an error of our own disk. Returns how long (ms) to leave the path alone: longer each time. Reported
@@ -70,21 +70,21 @@ class Retries:
 
     def await_disk_room(self, path: bytes, size: int) -> None:
         self._entries.at(path).short = size
-        self._short[path] = None
+        self.short_paths[path] = None
 
     @property
     def is_short(self) -> bool:
         """True while an installation waits for disk space."""
-        return bool(self._short)
+        return bool(self.short_paths)
 
     def short_bytes(self) -> int:
-        retries = (self._entries.of(path) for path in self._short)
+        retries = (self._entries.of(path) for path in self.short_paths)
         return sum(retry.short for retry in retries if retry is not None and retry.short is not None)
 
     def end_shortage(self) -> list[bytes]:
         """End all waits for disk space. Returns the paths."""
-        paths = list(self._short)
-        self._short.clear()
+        paths = list(self.short_paths)
+        self.short_paths.clear()
         for path in paths:
             retry = self._entries.at(path)
             retry.short = None
@@ -110,7 +110,7 @@ class Retries:
         """Nothing newer is announced any more. (The number of rounds is kept until something is.)"""
         retry = self._entries.of(path)
         if retry is not None:
-            self._short.pop(path, None)
+            self.short_paths.pop(path, None)
             self._paths.at(path).retry = None if retry.rounds < 0 else Retry(rounds=retry.rounds)
             self._paths.touch(path)
 
@@ -119,7 +119,7 @@ class Retries:
         now = self._board.now.mono_ms
         for path, entry in self._paths.items():
             retry = entry.retry
-            if (retry is not None and retry.short is not None) != (path in self._short):
+            if (retry is not None and retry.short is not None) != (path in self.short_paths):
                 yield f"{path!r} waits for room on the disk, and is not in the list, or the other way round"
             if retry is None:
                 continue

@@ -19,41 +19,41 @@ class RoomQueues:
     """One queue for each peer."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, dict[bytes, int]] = {}  # peer -> path -> bytes of room that it needs
+        self.queues: dict[str, dict[bytes, int]] = {}  # peer -> path -> bytes of room that it needs
 
     def __bool__(self) -> bool:
-        return any(self._waiting.values())
+        return any(self.queues.values())
 
     @property
     def has_queues(self) -> bool:
         """True if a queue exists, even an empty one."""
-        return bool(self._waiting)
+        return bool(self.queues)
 
     def enter(self, peer: str, path: bytes, size: int) -> None:
         """Let a path wait until `size` bytes are free in that peer's window."""
-        self._waiting.setdefault(peer, {})[path] = size
+        self.queues.setdefault(peer, {})[path] = size
 
     def leave(self, path: bytes) -> None:
-        for queue in self._waiting.values():
+        for queue in self.queues.values():
             queue.pop(path, None)
 
     def peers(self) -> list[str]:
-        return list(self._waiting)
+        return list(self.queues)
 
     def paths(self) -> set[bytes]:
-        return {path for queue in self._waiting.values() for path in queue}
+        return {path for queue in self.queues.values() for path in queue}
 
     def peers_of(self, path: bytes) -> list[str]:
         """The peers in whose queues a path waits."""
-        return [peer for peer, queue in self._waiting.items() if path in queue]
+        return [peer for peer, queue in self.queues.items() if path in queue]
 
     def close(self, peer: str) -> dict[bytes, int]:
         """The peer disconnected. Returns the paths that waited for it."""
-        return self._waiting.pop(peer, {})
+        return self.queues.pop(peer, {})
 
     def wake(self, peer: str, room: int) -> list[bytes]:
         """`room` bytes are free in a peer's window. Returns the paths that fit, first come, first served."""
-        queue = self._waiting[peer]
+        queue = self.queues[peer]
         woken = []
         for path, size in queue.items():
             room -= max(size, _PULL_COST_BYTES)
@@ -63,5 +63,5 @@ class RoomQueues:
         for path in woken:
             del queue[path]
         if not queue:
-            del self._waiting[peer]
+            del self.queues[peer]
         return woken

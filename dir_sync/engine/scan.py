@@ -86,16 +86,7 @@ class Scan:
         ] = {}  # ignored folders that go with the one that they are in: their fingerprints
 
     def send_listings(self) -> None:
-        listings = self._board.listings
-        if not (
-            listings.failed
-            or listings.waiting
-            or self._board.scan.is_on
-            or self._work.has_set_aside
-            or self._brakes.own.missed
-        ):
-            return
-        listings.add_due(self._board.now.mono_ms)
+        self._board.listings.add_due(self._board.now.mono_ms)
         while (
             self._board.listings.waiting
             and not self._board.listings.out

@@ -80,12 +80,12 @@ class SyncReport:
         """True if no local change is unrecorded, and no change is being carried out here."""
         return not (
             self._board.scan.is_on
-            or len(self._board.pending_looks)
+            or self._board.pending_looks.looks
             or self._board.looking
-            or self._board.listings.waiting
+            or self._board.listings.folders
             or self._board.listings.out
-            or self._board.plan_queue
-            or self._work.jobs.is_applying
+            or self._board.plan_queue.queues
+            or self._work.jobs.changes
             or self._board.listings.when_calm
             or self._board.announcements.rows
             or self._brakes.own.missed

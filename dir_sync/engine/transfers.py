@@ -67,7 +67,7 @@ class TransferTable:
         self.parts = PartFiles(board, work)
         # token -> when (ms) a file that grew is cut back to its old size
         self.unfinished: dict[int, tuple[int, Fetch]] = {}
-        self._pulls: dict[str, list[PullItem]] = {}
+        self.pulls: dict[str, list[PullItem]] = {}
         self.holders: dict[str, Holder] = {}  # by node: the connected peers
 
     def begin(self, fetch: Fetch) -> None:
@@ -81,7 +81,7 @@ class TransferTable:
 
     def take_pulls(self) -> dict[str, list[PullItem]]:
         """Remove and return the pulls to be sent now, by peer."""
-        pulls, self._pulls = self._pulls, {}
+        pulls, self.pulls = self.pulls, {}
         return pulls
 
     def peer_came(self, peer: Contact) -> None:
@@ -95,7 +95,7 @@ class TransferTable:
                 self.forget(fetch)
                 self.drop_stage(fetch, fetch.base is not None)
                 self._board.plan_queue.add(path)
-        self._pulls.pop(replica, None)
+        self.pulls.pop(replica, None)
         self._board.plan_queue.room_came()
         self.holders.pop(replica).window.users -= 1
 
@@ -107,8 +107,12 @@ class TransferTable:
     def opens_ms(self) -> int | None:
         """When (ms) a limit of bytes per second allows what had to wait for it; None: nothing waits."""
         now_ms = self._board.now.mono_ms
-        waits = [one.window.wait_ms(limits.CHUNK_BYTES, now_ms) for one in self.holders.values() if one.is_limited]
-        return now_ms + max(1, min(waits)) if waits else None
+        first: int | None = None
+        for one in self.holders.values():  # asked after each turn, so without a list
+            if one.is_limited:
+                wait_ms = one.window.wait_ms(limits.CHUNK_BYTES, now_ms)
+                first = wait_ms if first is None else min(first, wait_ms)
+        return None if first is None else now_ms + max(1, first)
 
     def notice_room(self) -> None:
         """A limit may allow more now; another folder of a connection may have left room for more in its window."""
@@ -125,7 +129,7 @@ class TransferTable:
         if holder is None:
             return
         window = holder.window
-        pulls = self._pulls.setdefault(fetch.peer, [])
+        pulls = self.pulls.setdefault(fetch.peer, [])
         now_ms = self._board.now.mono_ms
         for offset, length in fetch.next_ranges(window, now_ms):
             pulls.append(window.ask(fetch, offset, length, self._board.number, now_ms))

@@ -99,7 +99,10 @@ class Uploader:
 
     @property
     def has_parked(self) -> bool:
-        return any(served.parked for served in self._served.values())
+        for served in self._served.values():  # noqa: SIM110 - asked after each turn: `any` makes a generator each time
+            if served.parked:
+                return True
+        return False
 
     def on_pull(self, peer: Contact, message: Pull, again: bool = False) -> None:
         """`again`: these pulls were parked before."""
@@ -185,6 +188,8 @@ class Uploader:
         served = self._served[peer.replica]
         if served.paced and peer.connection.outbox_bytes is not None:
             self._read_paced(peer, peer.connection.outbox_bytes)
+        if not served.parked:
+            return
         parked, served.parked = served.parked, []
         for pull, since_ms in parked:
             is_over = self._board.now.mono_ms - since_ms > limits.RENAME_HOLD_MS

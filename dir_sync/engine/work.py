@@ -59,7 +59,7 @@ class WorkTable:
         self.copies = Copies(board, self._paths)
         self.arrivals = Arrivals(board, self._paths, self.jobs, self.retries, self.expected, self.copies)
         self.folders = FolderWaits(self._paths, self.arrivals)
-        self._set_aside: dict[bytes, bytes] = {}  # known name -> the path at which a scan found probably the same file
+        self.aside: dict[bytes, bytes] = {}  # known name -> the path at which a scan found probably the same file
 
     def is_free(self, path: bytes) -> bool:
         """The gate of the planner: no job is out at this path, no look is pending, and no wait is set."""
@@ -94,17 +94,17 @@ class WorkTable:
 
     def set_aside(self, source: bytes, path: bytes) -> None:
         """A scan found at `path` probably the file that was known as `source`."""
-        self._set_aside[source] = path
+        self.aside[source] = path
 
     def is_set_aside(self, source: bytes) -> bool:
-        return source in self._set_aside
+        return source in self.aside
 
     @property
     def has_set_aside(self) -> bool:
-        return bool(self._set_aside)
+        return bool(self.aside)
 
     def take_set_aside(self) -> dict[bytes, bytes]:
-        found, self._set_aside = self._set_aside, {}
+        found, self.aside = self.aside, {}
         return found
 
     def retry_below(self, folder: bytes) -> list[bytes]:
@@ -153,9 +153,10 @@ class WorkTable:
 
     def end_turn(self) -> None:
         """End the turn: drop empty entries. Called when everything due is done."""
-        if not self.jobs.is_applying:
+        if self.expected.paths and not self.jobs.changes:
             self.arrivals.forget_those_that_came()
-        self._paths.drop_empty()
+        if self._paths.touched:
+            self._paths.drop_empty()
 
     def check(self) -> Iterator[str]:
         """Yield each invariant that is violated between two turns: above all, each wait has an event that ends it."""

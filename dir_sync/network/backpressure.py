@@ -27,6 +27,7 @@ class Backpressure:
         self._posted = 0  # used by the reader only
         self._consumed = 0
         self._changed = threading.Condition()
+        self._waits = False  # the reader does
 
     @property
     def waiting_bytes(self) -> int:
@@ -39,16 +40,19 @@ class Backpressure:
 
     def consumed(self, cost: int) -> None:
         """The engine has handled a message of that size (bytes)."""
-        with self._changed:
-            self._consumed += cost
-            self._changed.notify()
+        self._consumed += cost  # only the engine's thread does
+        if self._waits:  # it was set before the reader looked at the number once more
+            with self._changed:
+                self._changed.notify()
 
     def wait(self, most: int) -> None:
         """Wait until at most `most` bytes wait for the engine."""
         if self.waiting_bytes > most:
             with self._changed:
+                self._waits = True
                 while self.waiting_bytes > most and not self._has_ended():
                     self._changed.wait(_POLL_S)
+                self._waits = False
 
     def pause(self, seconds: float) -> None:
         """Wait so many seconds."""

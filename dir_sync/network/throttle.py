@@ -48,7 +48,7 @@ class Throttle:
             now = self._clock()
             used = self._of(group, now) + seconds
             self._used[group] = used, now
-            if may_rest and used > _HEAVY_S and self._gives_way(group, used, now):
+            if used > _HEAVY_S and may_rest and self._gives_way(group, used, now):
                 heavy = sum(self._of(one, now) > _HEAVY_S for one in self._used)
                 until = max(self._until.get(group, 0.0), now) + _REST * heavy * seconds
                 self._until[group] = min(until, now + _REST_S_MAX)

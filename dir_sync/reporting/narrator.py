@@ -152,23 +152,28 @@ class Narrator:
         """Log the crowds whose interval is over. Returns when to call again; None if nothing waits."""
         if not (self._crowds or self._empty or self._wrong):
             return None
+        first_s = None  # asked after most turns, so without a generator
         for path, (note, since_s) in list(self._empty.items()):
             if all_of_it or now_s - since_s >= _BREATH_S:
                 del self._empty[path]
                 self._count(note, now_s)
+            elif first_s is None or since_s < first_s:
+                first_s = since_s
         for group, (since_s, same) in list(self._wrong.items()):
             if all_of_it or now_s - since_s >= _BREATH_S:
                 del self._wrong[group]
                 self._sentences.wrong(*same)
+            elif first_s is None or since_s < first_s:
+                first_s = since_s
         for key, crowd in list(self._crowds.items()):
             if not all_of_it and now_s - crowd.since_s < _BREATH_S:
+                if first_s is None or crowd.since_s < first_s:
+                    first_s = crowd.since_s
                 continue
             del self._crowds[key]
             if crowd.hidden > 0:
                 self._sentences.more(*key, crowd.hidden, crowd.size)
-        since = [crowd.since_s for crowd in self._crowds.values()]
-        since += [since_s for _, since_s in self._empty.values()]
-        return min([*since, *(since_s for since_s, _ in self._wrong.values())], default=None)
+        return first_s
 
     def whole(self, words: str, progress: Progress, now_s: float) -> None:
         """Log how far all that comes here, or goes out, has come. What is said more often on a terminal is not for the log

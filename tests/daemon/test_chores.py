@@ -116,7 +116,7 @@ def test_a_disk_that_does_not_answer_ends_the_share() -> None:
         bench.after(seconds)
         assert bench.chores.is_stalled
     assert bench.commits == 2, "one in the turn that noticed it"
-    assert bench.chores.due(0.0).count(0.0) == 0, "no commit is due"
+    assert bench.chores.due(0.0) > 0.0, "no commit is due"
     with pytest.raises(DiskHangs):
         bench.after(18)
 
@@ -150,7 +150,7 @@ def test_what_nobody_waits_for_is_committed_soon() -> None:
     bench.after(1)
     assert not bench.commits
     bench.commit_due_s = bench.began + 0.3
-    assert min(bench.chores.due(bench.began)) == bench.began + 0.3
+    assert bench.chores.due(bench.began) == bench.began + 0.3
     bench.after(0.5)
     assert bench.commits == 1
 
@@ -167,7 +167,7 @@ def test_a_pause_ends_by_itself_also_if_nothing_happens() -> None:
     bench = Bench()
     bench.after(1.0)
     assert not bench.looks
-    assert min(bench.chores.due(time.monotonic())) < bench.began + 2.5
+    assert bench.chores.due(time.monotonic()) < bench.began + 2.5
     bench.after(3.0)
     assert len(bench.looks) == 1
 

@@ -48,7 +48,7 @@ TABLE: dict[str, tuple[Wait, ...]] = {
     "folders": (Wait.FOLDER,),
     "_board": (),
     "_paths": (),
-    "_set_aside": (),  # it is looked at in the same turn
+    "aside": (),  # it is looked at in the same turn
 }
 RETRY = {
     "wait_ms": (),  # how long the last one was

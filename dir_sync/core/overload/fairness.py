@@ -64,10 +64,10 @@ class FairQueue(Generic[T]):
         self._running = 0
         self._charges = 0
         self.at_once_max = at_once_max
-        self._count = 0
+        self.count = 0  # items that wait
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def put(self, flow: Flow, item: T) -> None:
         group = self._groups.get(flow.group)
@@ -82,7 +82,7 @@ class FairQueue(Generic[T]):
             member.spent = max(member.spent, group.clock)
         member.items.append(item)
         group.waiting += 1
-        self._count += 1
+        self.count += 1
 
     def take(self, resting: Container[Hashable] = ()) -> tuple[Flow, T] | None:
         """The next item to serve, or None. Each call that returns an item is followed by one `charge`. Groups in
@@ -107,7 +107,7 @@ class FairQueue(Generic[T]):
         group.waiting -= 1
         group.running += 1
         self._running += 1
-        self._count -= 1
+        self.count -= 1
         return Flow(best, chosen), member.items.popleft()
 
     def charge(self, flow: Flow, cost: float) -> None:
@@ -121,7 +121,7 @@ class FairQueue(Generic[T]):
         if member is not None:
             member.spent += cost
         self._running -= 1
-        if not self._count and not self._running:
+        if not self.count and not self._running:
             self._clock = max(self._clock, group.spent)  # no other flow waited
         self._charges += 1
         if self._charges % _TIDY_EVERY == 0:
@@ -137,7 +137,7 @@ class FairQueue(Generic[T]):
         if gone:
             member.items = deque(item for item in member.items if not which(item))
             group.waiting -= len(gone)
-            self._count -= len(gone)
+            self.count -= len(gone)
         return gone
 
     def remove_all(self, which: Callable[[T], bool]) -> list[T]:
@@ -167,7 +167,8 @@ class Backlog:
         self.overflowed = False
         self._most = most
         self._served: dict[str, int] = {}
-        self._queues: dict[str, dict[bytes, None]] = {}
+        self.has_served = False  # since the last call of `served`
+        self.queues: dict[str, dict[bytes, None]] = {}
 
     def for_one(self, owner: str) -> None:
         """Paths added from now on belong to that owner."""
@@ -177,9 +178,9 @@ class Backlog:
         self.owner = ""
 
     def add(self, path: bytes) -> None:
-        queue = self._queues.get(self.owner)
+        queue = self.queues.get(self.owner)
         if queue is None:
-            queue = self._queues[self.owner] = {}
+            queue = self.queues[self.owner] = {}
         queue[path] = None
         if len(queue) > self._most:
             self.overflowed = True
@@ -193,27 +194,27 @@ class Backlog:
     @property
     def waiting(self) -> int:
         """The number of paths of the current owner."""
-        return len(self._queues.get(self.owner, ()))
+        return len(self.queues.get(self.owner, ()))
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return sum(map(len, self.queues.values()))
 
     def __bool__(self) -> bool:
-        return bool(self._queues)
+        return bool(self.queues)
 
     def __contains__(self, path: object) -> bool:
-        return any(path in queue for queue in self._queues.values())
+        return any(path in queue for queue in self.queues.values())
 
     def clear(self) -> None:
-        self._queues.clear()
+        self.queues.clear()
 
     def waits_beside(self, resting: Container[str]) -> bool:
         """True if an owner that is not in `resting` has paths."""
-        return any(owner not in resting for owner in self._queues)
+        return any(owner not in resting for owner in self.queues)
 
     def served(self) -> dict[str, int]:
         """How many paths of each owner were taken since the last call."""
-        served, self._served = self._served, {}
+        served, self._served, self.has_served = self._served, {}, False
         return served
 
     def take(self, most: int, resting: Container[str] = ()) -> list[tuple[str, list[bytes]]]:
@@ -222,7 +223,7 @@ class Backlog:
         taken: list[tuple[str, list[bytes]]] = []
         seen: set[bytes] = set()
         left = most
-        waiting = [(owner, queue) for owner, queue in self._queues.items() if owner not in resting]
+        waiting = [(owner, queue) for owner, queue in self.queues.items() if owner not in resting]
         in_turn = waiting if len(waiting) >= most else sorted(waiting, key=lambda one: len(one[1]))
         for position, (owner, queue) in enumerate(in_turn):
             share = max(1, left // (len(waiting) - position))
@@ -237,15 +238,16 @@ class Backlog:
             if fresh:
                 taken.append((owner, fresh))
         for owner, queue in waiting:
-            del self._queues[owner]
-            for path in seen & queue.keys() if len(self._queues) or len(waiting) > 1 else ():
+            del self.queues[owner]
+            for path in seen & queue.keys() if len(self.queues) or len(waiting) > 1 else ():
                 del queue[path]
         served = {owner for owner, _ in taken}
         for owner, paths in taken:
             self._served[owner] = self._served.get(owner, 0) + len(paths)
+            self.has_served = True
         for owner, queue in sorted(waiting, key=lambda one: one[0] in served):
             if queue:
-                self._queues[owner] = queue
+                self.queues[owner] = queue
         return taken
 
 

@@ -66,7 +66,7 @@ class PeerBrake:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._bursts: dict[str, Burst] = {}  # by link: the node at the other end
+        self.bursts: dict[str, Burst] = {}  # by link: the node at the other end
         self._all = Burst()  # all links; only its counts are used
         self._at: dict[bytes, str] = {}  # waiting or held path -> link
         self._judged: dict[bytes, None] = {}  # judged harmless: carried out when requested again
@@ -75,14 +75,14 @@ class PeerBrake:
     def go_on(self, link: str, held: dict[bytes, tuple[str, int]], holds_rewrites: bool) -> None:
         """That link was braked when the program ended. `held`: its changes that were not carried out, with maker and
         counter."""
-        self._bursts[link] = Burst(held=HeldChanges(held, True, holds_rewrites))
+        self.bursts[link] = Burst(held=HeldChanges(held, True, holds_rewrites))
         self._at.update(dict.fromkeys(held, link))
 
     def holds_rewrites(self, maker: str) -> bool:
         return any(burst.held.has_rewrites for burst in self._bursts_of(maker).values())
 
     def is_rewriting(self, link: str) -> bool:
-        return self._bursts[link].held.has_rewrites
+        return self.bursts[link].held.has_rewrites
 
     def links_of(self, maker: str) -> dict[str, set[str]]:
         """The links that brought held or waiting changes of that maker, and the makers of what these links brought
@@ -92,7 +92,7 @@ class PeerBrake:
     def _bursts_of(self, maker: str) -> dict[str, Burst]:
         return {
             link: burst
-            for link, burst in self._bursts.items()
+            for link, burst in self.bursts.items()
             if any(one == maker for one, _ in burst.held.changes.values())
             or any(change.maker == maker for change in burst.waiting.changes.values())
         }
@@ -102,10 +102,10 @@ class PeerBrake:
         if not self._counts.sample(files, now_ms):
             return
         quiet_ms = now_ms // _MINUTE_MS * _MINUTE_MS - BRAKE_WINDOW_MS
-        for link, burst in list(self._bursts.items()):
+        for link, burst in list(self.bursts.items()):
             is_empty = not (burst.held.changes or burst.waiting.changes or burst.held.is_braked)
             if is_empty and burst.last_asked_ms < quiet_ms:
-                del self._bursts[link]
+                del self.bursts[link]
 
     def _is_lost_slowly(self, leaving: int, files: int) -> bool:
         """True if, with so many waiting removals, too many files were lost within the hour: those that peers removed,
@@ -130,7 +130,7 @@ class PeerBrake:
         now."""
         if is_removal or path not in self._at:
             link = self._at.get(path, link)  # the path keeps the link that brought its change first
-        burst = self._bursts.setdefault(link, Burst())
+        burst = self.bursts.setdefault(link, Burst())
         held = burst.held
         if path in held.changes or (held.is_braked and (is_removal or held.has_rewrites)):
             held.changes[path] = maker, counter
@@ -164,11 +164,11 @@ class PeerBrake:
     def _wait(self, link: str, path: bytes, change: Change) -> None:
         self._no_longer_wait(path)
         self._at[path] = link
-        self._bursts[link].waiting.add(path, change)
+        self.bursts[link].waiting.add(path, change)
         self._all.waiting.add(path, change)
 
     def _no_longer_wait(self, path: bytes) -> None:
-        burst = self._bursts.get(self._at.get(path, ""))
+        burst = self.bursts.get(self._at.get(path, ""))
         if burst is not None:
             burst.waiting.remove(path)
             if path not in burst.held.changes:
@@ -206,10 +206,10 @@ class PeerBrake:
 
     def due_ms(self) -> int | None:
         """When (ms) `judge` has something to do."""
-        if not self._bursts:
+        if not self.bursts:
             return None
-        due = [burst.waiting.due_ms for burst in self._bursts.values() if burst.waiting.changes]
-        due += [at for burst in self._bursts.values() if (at := burst.held.due_again_ms) is not None]
+        due = [burst.waiting.due_ms for burst in self.bursts.values() if burst.waiting.changes]
+        due += [at for burst in self.bursts.values() if (at := burst.held.due_again_ms) is not None]
         return min(due, default=None)
 
     def judge(
@@ -224,7 +224,7 @@ class PeerBrake:
         folder. `is_here`: this content exists. `is_being_told`: the peer that announced the change has more to send,
         such as a new name. `files`: their number now."""
         done = []
-        for link, burst in self._bursts.items():
+        for link, burst in self.bursts.items():
             waiting = burst.waiting
             if not waiting.changes or waiting.due_ms > now_ms:
                 continue
@@ -267,8 +267,8 @@ class PeerBrake:
     def _judge_again(self, files: int, now_ms: int) -> list[Judged]:
         """Many held changes may have been reverted, as by a build. Is the rest still a disaster?"""
         done = []
-        all_held = sum(len(burst.held.changes) for burst in self._bursts.values())
-        for link, burst in self._bursts.items():
+        all_held = sum(len(burst.held.changes) for burst in self.bursts.values())
+        for link, burst in self.bursts.items():
             held, due = burst.held, burst.held.due_again_ms
             if due is None or due > now_ms:
                 continue
@@ -314,7 +314,7 @@ class PeerBrake:
     @property
     def is_on(self) -> bool:
         """True if any change waits or is held."""
-        return any(burst.held.changes or burst.waiting.changes for burst in self._bursts.values())
+        return any(burst.held.changes or burst.waiting.changes for burst in self.bursts.values())
 
     def holds(self, path: bytes) -> bool:
         """True if a change of this file waits or is held."""
@@ -327,7 +327,7 @@ class PeerBrake:
     def change_at(self, path: bytes) -> tuple[str, bool, int] | None:
         """The change of a file that waits or is held: its maker, whether it is held, and when (ms) the burst is judged;
         None: there is none."""
-        burst = self._bursts.get(self._at.get(path, ""))
+        burst = self.bursts.get(self._at.get(path, ""))
         if burst is None:
             return None
         if path in burst.held.changes:
@@ -343,7 +343,7 @@ class PeerBrake:
             return []
         self._no_longer_wait(path)
         self._at.pop(path, None)
-        held = self._bursts[link].held
+        held = self.bursts[link].held
         if held.changes.pop(path, None) is None:
             return []
         held.shrunk_ms = now_ms
@@ -356,13 +356,13 @@ class PeerBrake:
         """A person decides about this held path alone: what else its link brought stays held, however little it is.
         Returns the link."""
         link = self._at[path]
-        self._bursts[link].held.stays = True
+        self.bursts[link].held.stays = True
         return link
 
     def held(self) -> dict[str, dict[bytes, int]]:
         """By maker: the paths and the counters of their changes."""
         found: dict[str, dict[bytes, int]] = {}
-        for burst in self._bursts.values():
+        for burst in self.bursts.values():
             for path, (maker, counter) in burst.held.changes.items():
                 found.setdefault(maker, {})[path] = counter
         return found
@@ -381,5 +381,5 @@ class PeerBrake:
             free += [link for path in some if self.settled(path, now_ms)]
             paths += some
             if some and not (burst.held.changes or burst.waiting.changes):
-                del self._bursts[link]
+                del self.bursts[link]
         return paths, free

@@ -61,26 +61,26 @@ class PendingLooks:
     """Paths to look at, each once, ordered by due time."""
 
     def __init__(self) -> None:
-        self._looks: dict[bytes, PendingLook] = {}
+        self.looks: dict[bytes, PendingLook] = {}
         self._heap: list[tuple[int, int, bytes]] = []
         self._count = 0
 
     def __len__(self) -> int:
-        return len(self._looks)
+        return len(self.looks)
 
     def __contains__(self, path: bytes) -> bool:
-        return path in self._looks
+        return path in self.looks
 
     def paths(self) -> list[bytes]:
-        return list(self._looks)
+        return list(self.looks)
 
     def lacks(self, paths: set[bytes]) -> set[bytes]:
         """Those of `paths` without an entry."""
-        return paths.difference(self._looks)
+        return paths.difference(self.looks)
 
     def is_closed(self, path: bytes) -> bool:
         """True if a path waits for a look because a program has closed it."""
-        pending = self._looks.get(path)
+        pending = self.looks.get(path)
         return pending is not None and pending.closed
 
     def touch(self, path: bytes, urgency: Urgency, now_ms: int, span: Span | None = None) -> PendingLook:
@@ -90,7 +90,7 @@ class PendingLooks:
             span = Span(now_ms, limits.DEBOUNCE_MS, self.first_ms(path, now_ms) + limits.DEBOUNCE_MS_MAX)
         delay = span.settle_ms if urgency == Urgency.WRITING else _DELAYS_MS[urgency]
         due = max(now_ms + delay, span.earliest_ms)
-        pending = self._looks.get(path)
+        pending = self.looks.get(path)
         if pending is None:
             pending = self.add(path, due, now_ms)
         elif urgency == Urgency.WRITING:
@@ -111,15 +111,15 @@ class PendingLooks:
 
     def first_ms(self, path: bytes, now_ms: int) -> int:
         """Since when (ms) `path` waits for a look; `now_ms` if it does not."""
-        pending = self._looks.get(path)
+        pending = self.looks.get(path)
         return now_ms if pending is None else pending.first_ms
 
     def add(self, path: bytes, due_ms: int, now_ms: int) -> PendingLook:
         """Look at `path` no later than `due_ms`."""
-        pending = self._looks.get(path)
+        pending = self.looks.get(path)
         if pending is None:
             pending = PendingLook(path, due_ms, now_ms)
-            self._looks[path] = pending
+            self.looks[path] = pending
             self._push(pending)
         elif due_ms < pending.due_ms:
             self._move(pending, due_ms)
@@ -127,7 +127,7 @@ class PendingLooks:
 
     def postpone(self, path: bytes, earliest_ms: int, was_open: bool = False) -> None:
         """Delay what was reported for `path` during its look. `was_open`: its close is not delayed."""
-        pending = self._looks.get(path)
+        pending = self.looks.get(path)
         if pending is None or pending.gone or (was_open and pending.closed):
             return
         if pending.due_ms < earliest_ms:
@@ -135,10 +135,10 @@ class PendingLooks:
 
     def put_back(self, pending: PendingLook, due_ms: int) -> None:
         """A look that was taken is due again; events at its path meanwhile are merged into it."""
-        newer = self._looks.get(pending.path)
+        newer = self.looks.get(pending.path)
         if newer is None:
             pending.due_ms = due_ms
-            self._looks[pending.path] = pending
+            self.looks[pending.path] = pending
             self._push(pending)
             return
         newer.watched |= pending.watched
@@ -160,25 +160,25 @@ class PendingLooks:
         taken: list[PendingLook] = []
         while self._heap and self._heap[0][0] <= now_ms and len(taken) < most:
             due, _, path = heapq.heappop(self._heap)
-            pending = self._looks.get(path)
+            pending = self.looks.get(path)
             if pending is not None and pending.due_ms == due:
-                del self._looks[path]
+                del self.looks[path]
                 taken.append(pending)
         return taken
 
     def find(self, path: bytes) -> PendingLook | None:
         """The look for a path, without removing it."""
-        return self._looks.get(path)
+        return self.looks.get(path)
 
     def pull(self, path: bytes) -> PendingLook | None:
         """Remove and return the look for a path, whenever it is due."""
-        return self._looks.pop(path, None)
+        return self.looks.pop(path, None)
 
     def next_due(self) -> int | None:
         """When (ms) the next look is due; None if there is none."""
         while self._heap:
             due, _, path = self._heap[0]
-            pending = self._looks.get(path)
+            pending = self.looks.get(path)
             if pending is not None and pending.due_ms == due:
                 return due
             heapq.heappop(self._heap)
