@@ -46,15 +46,13 @@ class Mode(Enum):
     APART = "apart"  # of one path: what is here is too large to be shared
     REVERT = "revert"  # of one path of a node that keeps its changes to itself: its user wants the mesh's version back
 
-    @property
-    def takes(self) -> bool:
-        """True if changes of peers are installed here."""
-        return self is not Mode.SEND_ONLY
+    takes: bool  # changes of peers are installed here
+    announces: bool  # changes made here are announced
 
-    @property
-    def announces(self) -> bool:
-        """True if changes made here are announced."""
-        return self in (Mode.TWO_WAY, Mode.SEND_ONLY)
+    def __init__(self, word: str) -> None:
+        # plain values: they are asked several times in each turn
+        self.takes = word != "send-only"
+        self.announces = word in ("two-way", "send-only")
 
 
 CHOICES = (Mode.TWO_WAY, Mode.SEND_ONLY, Mode.RECEIVE_ONLY, Mode.MIRROR)

@@ -69,14 +69,19 @@ class Performer:
         """Commit what the effects rely on, then perform them in order."""
         if not effects:
             return
-        durable = [effect for effect in effects if _wants_durable(effect)]
-        early = [effect for effect in durable if isinstance(effect, ApplyJob) and _brings_its_contents(effect)]
-        if early and len(early) == len(durable) and not self._is_beside_others():
+        durable, early, changes_tree = 0, [], False
+        for effect in effects:
+            changes_tree = changes_tree or isinstance(effect, ApplyJob)
+            if _wants_durable(effect):
+                durable += 1
+                if isinstance(effect, ApplyJob) and _brings_its_contents(effect):
+                    early.append(effect)
+        if early and len(early) == durable and not self._is_beside_others():
             self._begin_and_commit(early)
             effects = [effect for effect in effects if not _wants_durable(effect)]
         elif durable:
             self.commit()
-        elif any(isinstance(effect, ApplyJob) for effect in effects):
+        elif changes_tree:
             self.commit(durable=False)
         for effect in effects:
             match effect:

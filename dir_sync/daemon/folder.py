@@ -205,23 +205,20 @@ class Folder:
         if self.is_over or (self._chores.is_checking and self._chores.is_stalled):
             return
         try:
-            self._decide(now, is_shared, resting)
+            engine, board = self.share.engine, self.board
+            board.resting = self.peers.at(resting) if resting else ()
+            if not self._is_concerned:
+                # what is planned is maybe of a peer that has rested
+                self._is_concerned = not board.scan.is_on and board.plan_queue.waits_beside(board.resting)
+            if not self._is_concerned:
+                due_ms = engine.next_deadline()
+                self._is_concerned = due_ms is not None and due_ms <= now.mono_ms
+            if self._is_concerned:
+                board.is_shared = is_shared
+                self._effects += engine.act(now)
+                self._acted = now
         except _FAILS as error:
             self.fails(error)
-
-    def _decide(self, now: Now, is_shared: bool, resting: Container[Hashable]) -> None:
-        engine, board = self.share.engine, self.board
-        board.resting = self.peers.at(resting) if resting else ()
-        if not self._is_concerned:
-            # what is planned is maybe of a peer that has rested
-            self._is_concerned = not board.scan.is_on and board.plan_queue.waits_beside(board.resting)
-        if not self._is_concerned:
-            due_ms = engine.next_deadline()
-            self._is_concerned = due_ms is not None and due_ms <= now.mono_ms
-        if self._is_concerned:
-            board.is_shared = is_shared
-            self._effects += engine.act(now)
-            self._acted = now
 
     def planned(self) -> list[tuple[Hashable, int]]:
         """For which groups paths were planned in this turn, and how many."""
@@ -233,26 +230,25 @@ class Folder:
         if self.is_over:
             return
         try:
-            self._perform()
+            if self._is_concerned and not (self._chores.is_checking and self._chores.is_stalled):
+                self._memory.used(self.share.index, time.monotonic())
+                self._flush()
+                if self._acted is not None:
+                    now, self._acted = self._acted, None
+                    if effects := self.share.engine.tidy(now):
+                        self._performer.perform(effects)
+                if self._has_applied and self.share.index.is_dirty:
+                    self._performer.commit(
+                        durable=False
+                    )  # results of jobs are committed at once, even if no peer is told
+                self._is_concerned = self._has_applied = self.is_touched = False
+                if self._witness is not None:
+                    self._witness.turn_over(self.share)
+                if self._requests.waiting.questions:
+                    self._requests.waiting.turn_over()
+            self._chores.run(time.monotonic())
         except _FAILS as error:
             self.fails(error)
-
-    def _perform(self) -> None:
-        if self._is_concerned and not (self._chores.is_checking and self._chores.is_stalled):
-            self._memory.used(self.share.index, time.monotonic())
-            self._flush()
-            if self._acted is not None:
-                now, self._acted = self._acted, None
-                if effects := self.share.engine.tidy(now):
-                    self._performer.perform(effects)
-            if self._has_applied and self.share.index.is_dirty:
-                self._performer.commit(durable=False)  # results of jobs are committed at once, even if no peer is told
-            self._is_concerned = self._has_applied = self.is_touched = False
-            if self._witness is not None:
-                self._witness.turn_over(self.share)
-            if self._requests.waiting.questions:
-                self._requests.waiting.turn_over()
-        self._chores.run(time.monotonic())
 
     @_alone
     def came(self, node: Node, hello: Hello, replica: str, may_write: bool, connection: Connection, now: Now) -> None:

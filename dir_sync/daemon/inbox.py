@@ -113,7 +113,7 @@ class Inbox:
             self._sort()
         taken = None
         if self._waiting.count:
-            resting = self.resting()
+            resting = self._throttle.resting() if self._throttle.pauses else {}
             taken = self._waiting.take(resting)
             if taken is None and resting:  # there are only items of throttled groups
                 timeout_s = min(timeout_s, max(0.0, min(resting.values()) - time.monotonic()))
@@ -125,7 +125,7 @@ class Inbox:
             if not self._new.empty():
                 self._sort()
             if self._waiting.count:
-                taken = self._waiting.take(self.resting())
+                taken = self._waiting.take(self._throttle.resting() if self._throttle.pauses else {})
         if taken is None:
             return None
         self._served, news = taken

@@ -106,7 +106,7 @@ class Loop:
         for folder in self._folders.each:
             if folder.board.scan.is_on and folder.is_scanning:
                 scanning = (*scanning, folder)
-        if scanning or self._turns.are_under_way:
+        if scanning or self._turns.since:
             going = self._turns.now(scanning, time.monotonic())
             for folder in scanning:
                 folder.let_scan(folder in going)
@@ -124,10 +124,10 @@ class Loop:
         """The next event; None if a deadline came first."""
         linger_s = _LINGER_S
         for folder in self._folders.each:
-            if folder.runs_again:
+            if folder.board.run_again and folder.runs_again:
                 linger_s = 0
                 break
-            if folder.has_jobs_out:
+            if folder.board.jobs_out and folder.has_jobs_out:
                 linger_s = _WORK_LINGER_S
         news = self._inbox.get(linger_s)
         if news is not None:
@@ -136,7 +136,7 @@ class Loop:
         due_s = self._links.due_ms / 1000
         for folder in self._folders.each:
             due_s = min(due_s, folder.due_s(mono))
-        if self._turns.are_under_way and (turn := self._turns.due_s()) is not None:
+        if self._turns.since and (turn := self._turns.due_s()) is not None:
             due_s = min(due_s, turn)
         if resting := self._inbox.resting():
             due_s = min(due_s, *resting.values())  # what their peers have announced is planned then

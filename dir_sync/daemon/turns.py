@@ -23,14 +23,9 @@ class Turns(Generic[T]):
     """Engine thread only."""
 
     def __init__(self) -> None:
-        self._since: dict[T, float] = {}  # whose scans go on, since when (monotonic, s)
+        self.since: dict[T, float] = {}  # whose scans go on, since when (monotonic, s); not always up to date
         self._listed: dict[T, float] = {}  # of these, when the last listing came, or the turn began
         self._queue: list[T] = []  # who waits for a turn, the next one first
-
-    @property
-    def are_under_way(self) -> bool:
-        """True until `now` has been called without a folder: some that it knows may not scan any more."""
-        return bool(self._since)
 
     def came(self, one: T, mono: float) -> None:
         """A listing has come."""
@@ -39,18 +34,18 @@ class Turns(Generic[T]):
 
     def now(self, scanning: Sequence[T], mono: float) -> tuple[T, ...]:
         """Those of `scanning` whose turn it is."""
-        for one, since in list(self._since.items()):
+        for one, since in list(self.since.items()):
             if one not in scanning or mono - since >= _TURN_S:
-                del self._since[one], self._listed[one]
+                del self.since[one], self._listed[one]
         self._queue = [one for one in self._queue if one in scanning]
-        self._queue += [one for one in scanning if one not in self._since and one not in self._queue]
+        self._queue += [one for one in scanning if one not in self.since and one not in self._queue]
         while self._queue and all(mono - when >= _WAITS_S for when in self._listed.values()):
             one = self._queue.pop(0)
-            self._since[one] = self._listed[one] = mono
-        return tuple(self._since)
+            self.since[one] = self._listed[one] = mono
+        return tuple(self.since)
 
     def due_s(self) -> float | None:
         """When `now` may have another answer (monotonic, s), if the same folders scan and no listing comes; None: never."""
         if not self._queue:
             return None
-        return min(max(self._listed.values()) + _WAITS_S, min(self._since.values()) + _TURN_S)
+        return min(max(self._listed.values()) + _WAITS_S, min(self.since.values()) + _TURN_S)

@@ -227,7 +227,7 @@ class Pool:
             jobs = self._folders[0]
             if not jobs.waiting.count or jobs.running >= self._workers:
                 return None
-            taken = jobs.waiting.take(self._throttle.resting())
+            taken = jobs.waiting.take(self._throttle.resting() if self._throttle.pauses else {})
             return None if taken is None else self._begin(jobs, taken[1])
         counted = self._counted()
         if len(counted) >= self._places():

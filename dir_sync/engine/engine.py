@@ -134,7 +134,7 @@ class Engine(Machines):
                 self.look_queue.look_came_back(self.board.looking[items[0].path])
                 self.board.job_came_back()
                 self.board.index.rows.fetch(seen.path for seen in items)
-                together = {seen.path for seen in items} if self.local_renames.renames else frozenset[bytes]()
+                together = {seen.path for seen in items} if self.local_renames.renames.targets else frozenset[bytes]()
                 is_soon = not self.board.listings.is_over
                 self.local_renames.expect_listing(
                     is_soon or any(pending.listing for pending in self.board.looking.values())

@@ -210,7 +210,7 @@ class LocalChanges:
         return pending.first_ms + EMPTY_MS  # a new empty file
 
     def _done(self, path: bytes, is_there: bool = True) -> None:
-        if self._local_renames.renames and (sources := self._local_renames.renames.close(path, is_there)):
+        if self._local_renames.renames.targets and (sources := self._local_renames.renames.close(path, is_there)):
             self._publisher.renamed(path, sources)
         if path not in self._board.pending_looks:
             self._board.scan.need_not_wait(path)

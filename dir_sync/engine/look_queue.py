@@ -93,7 +93,7 @@ class LookQueue:
         if row is not None and row.record.size >= limits.LARGE_FILE_BYTES:
             pending.large = True
         pending.patience_ms = 0
-        if urgency is Urgency.NOW and self._local_renames.renames:
+        if urgency is Urgency.NOW and self._local_renames.renames.targets:
             for source in self._local_renames.renames.sources_of(path):
                 if source in self._board.pending_looks:  # it was to wait as long as the open file
                     self._board.pending_looks.add(source, pending.due_ms, now)
@@ -215,7 +215,7 @@ class LookQueue:
                 pending = taken.pop(next(iter(taken)))
                 if self._work.jobs.is_at(pending.path) or pending.path in self._board.looking:
                     self._board.pending_looks.put_back(pending, now + 10)
-                elif pending.large or self._local_renames.renames:
+                elif pending.large or self._local_renames.renames.targets:
                     small += self._look_together(pending, taken)
                 else:
                     pending.sent_ms = now
@@ -274,7 +274,7 @@ class LookQueue:
             if (original := next(large, None)) is not None:
                 base, replaced = original.content, max(replaced, original.size)
         old = row
-        if self._local_renames.renames and (row is None or row.record.kind == Kind.ABSENT):
+        if self._local_renames.renames.targets and (row is None or row.record.kind == Kind.ABSENT):
             old = self._local_renames.renamed_from(pending.path)
             replaced = replaced if old is None else max(replaced, old.record.size)
         if self._board.peers and old is not None and old.record.kind == Kind.FILE:

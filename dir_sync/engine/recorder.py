@@ -134,7 +134,7 @@ class LocalRecorder:
         is_new = previous is None or previous.kind == Kind.ABSENT
         old = (
             self._local_renames.renamed_from(record.path)
-            if is_new and self._local_renames.renames and record.kind == Kind.FILE
+            if is_new and self._local_renames.renames.targets and record.kind == Kind.FILE
             else None
         )
         if old is not None:

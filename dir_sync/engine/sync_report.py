@@ -62,6 +62,12 @@ class SyncReport:
             return []
         return [replica for replica, peer in sorted(self._board.peers.items()) if self._is_in_sync(peer)]
 
+    def _are_all_in_sync(self) -> bool:
+        for peer in self._board.peers.values():  # asked in each turn: without a list
+            if not self._is_in_sync(peer):
+                return False
+        return self.is_settled()
+
     def is_agreed_with(self, replica: str) -> bool:
         """True if that peer has everything this node has announced, this node everything it has announced, and it was told so.
         Whatever happens here now, nobody waits for anything else of what was announced."""
@@ -69,8 +75,10 @@ class SyncReport:
         return peer is not None and self._is_in_sync(peer) and peer.standing.is_told_that_we_have_all
 
     def _is_in_sync(self, peer: Contact) -> bool:
+        standing = peer.standing
         return (
-            peer.standing.has_all
+            0 <= standing.news <= standing.lacks_as_of
+            and standing.has_all
             and peer.synced
             and self._publisher.is_up_to_date(peer.replica)
             and (not self._mode_rules.mode.takes or self._board.index.offers.wanted_from(peer.replica) == NOTHING)
@@ -168,7 +176,7 @@ class SyncReport:
         if not self._board.peers:
             self.in_sync, self._sync_since_ms = frozenset(), None
             return
-        if len(self.in_sync_with()) < len(self._board.peers):
+        if not self._are_all_in_sync():
             self._sync_since_ms = None
             if self.in_sync:
                 self._sync_left, self.in_sync = self.in_sync, frozenset()

@@ -35,8 +35,9 @@ class Writer(Protocol):
     """A table that keeps its latest writes in memory for a while."""
 
     @property
-    def is_dirty(self) -> bool:
-        """True if there are writes that are not in the database yet."""
+    def unwritten(self) -> object:
+        """True, or not empty, if there are writes that are not in the database yet. A plain field: it is asked several times
+        in each turn."""
         ...
 
     def flush(self) -> None:
@@ -130,7 +131,7 @@ class Database:
         if self._connection.total_changes != self._changes_at_commit:
             return True
         for writer in self._writers:  # noqa: SIM110 - asked several times in each turn: `any` makes a generator each time
-            if writer.is_dirty:
+            if writer.unwritten:
                 return True
         return False
 

@@ -46,17 +46,13 @@ class Sequences:
         self._rng = rng
         self.last = int(notes.get("sequence") or 0)  # 0: the index was empty
         self._start = 0  # the first sequence, if the index was empty
-        self._written = self.last
-
-    @property
-    def is_dirty(self) -> bool:
-        return self.last != self._written
+        self.unwritten = False  # the last sequence is not in the notes yet
 
     def flush(self) -> None:
         """Write the last sequence into a note. Notes are flushed later."""
-        if self.last != self._written:
+        if self.unwritten:
             self._notes.put("sequence", self.last)
-            self._written = self.last
+            self.unwritten = False
 
     def next(self) -> int:
         """The next sequence that `take` returns."""
@@ -65,7 +61,7 @@ class Sequences:
     def take(self, count: int = 1) -> int:
         """Use the next `count` sequences. Returns the first of them."""
         first = (self.last or self._start) + 1
-        self.last = first + count - 1
+        self.last, self.unwritten = first + count - 1, True
         return first
 
     def reserve(self) -> int:
@@ -80,4 +76,4 @@ class Sequences:
         random = self.last + 1 + self._rng.getrandbits(32)
         self._start = max(random, min(now_ns // 1000, _SKIP_MAX))
         if self.last:
-            self.last = self._start
+            self.last, self.unwritten = self._start, True

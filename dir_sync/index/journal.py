@@ -26,17 +26,13 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dirty: list[tuple[object, ...]] = []
-
-    @property
-    def is_dirty(self) -> bool:
-        return bool(self._dirty)
+        self.unwritten: list[tuple[object, ...]] = []
 
     def flush(self) -> None:
-        if self._dirty:
+        if self.unwritten:
             columns = "time_ns,maker,path,kind,size,content,mtime_s,mtime_ns,mode,attributes"
-            self._database.executemany(f"INSERT INTO change ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?)", self._dirty)
-            self._dirty.clear()
+            self._database.executemany(f"INSERT INTO change ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?)", self.unwritten)
+            self.unwritten.clear()
 
     def write(self, record: Record, previous: Record | None, time_ns: int) -> None:
         """Note the state of a path (`previous`; None: nothing was there) before the change that `record` describes."""
@@ -45,11 +41,11 @@ class Journal:
         else:
             _, kind, size, content, mtime, mode, *_, attributes = previous
             was = (int(kind), size, content, mtime // NS_PER_S, mtime % NS_PER_S, mode, kept.text(attributes))
-        self._dirty.append((time_ns, record.stamp.maker, record.path, *was))
+        self.unwritten.append((time_ns, record.stamp.maker, record.path, *was))
 
     def write_new(self, records: Iterable[Record], time_ns: int) -> None:
         """`write` for many files where nothing was before."""
-        self._dirty += [(time_ns, record.stamp.maker, record.path, *_NOTHING) for record in records]
+        self.unwritten += [(time_ns, record.stamp.maker, record.path, *_NOTHING) for record in records]
 
     def since(self, time_ns: int) -> Iterator[Before]:
         """The entries since a time, oldest first."""

@@ -18,23 +18,19 @@ class Notes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._dirty: dict[str, str | int] = {}
-
-    @property
-    def is_dirty(self) -> bool:
-        return bool(self._dirty)
+        self.unwritten: dict[str, str | int] = {}
 
     def flush(self) -> None:
-        if self._dirty:
-            self._database.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", list(self._dirty.items()))
-            self._dirty.clear()
+        if self.unwritten:
+            self._database.executemany("INSERT OR REPLACE INTO meta VALUES (?,?)", list(self.unwritten.items()))
+            self.unwritten.clear()
 
     def put(self, key: str, value: str | int) -> None:
-        self._dirty[key] = value
+        self.unwritten[key] = value
 
     def get(self, key: str) -> str | int | None:
-        if key in self._dirty:
-            return self._dirty[key]
+        if key in self.unwritten:
+            return self.unwritten[key]
         found = self._database.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
         return None if found is None else found[0]
 
@@ -46,9 +42,9 @@ class Notes:
         """All notes whose key begins with `prefix`, by the rest of the key."""
         query = "SELECT key, value FROM meta WHERE substr(key,1,?)=?"
         found = dict(self._database.execute(query, (len(prefix), prefix)))
-        found.update((key, value) for key, value in self._dirty.items() if key.startswith(prefix))
+        found.update((key, value) for key, value in self.unwritten.items() if key.startswith(prefix))
         return {key[len(prefix) :]: value for key, value in found.items()}
 
     def forget(self, key: str) -> None:
         self._database.execute("DELETE FROM meta WHERE key=?", (key,))
-        self._dirty.pop(key, None)
+        self.unwritten.pop(key, None)

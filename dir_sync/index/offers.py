@@ -25,7 +25,7 @@ class Offers:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._decoded: dict[bytes, dict[str, Offer]] = {}  # by path and peer
-        self._dirty: dict[tuple[bytes, str], None] = {}  # (path, peer) of offers that were written or dropped
+        self.unwritten: dict[tuple[bytes, str], None] = {}  # (path, peer) of offers that were written or dropped
         self._any_stored = self._exists()  # the database has offers
         # Paths with offers in the database, and maybe some others; None: too many to keep, or unknown.
         self._stored: set[bytes] | None = None if self._any_stored else set()
@@ -42,15 +42,11 @@ class Offers:
 
     # --- as a writer ---
 
-    @property
-    def is_dirty(self) -> bool:
-        return bool(self._dirty)
-
     def flush(self) -> None:
-        if not self._dirty:
+        if not self.unwritten:
             return
         gone, there = [], []
-        for path, peer in self._dirty:
+        for path, peer in self.unwritten:
             offer = self._decoded.get(path, {}).get(peer)
             if offer is None:
                 parent, _, name = path.rpartition(b"/")
@@ -64,10 +60,10 @@ class Offers:
             marks = ",".join("?" * (RECORD_WIDTH + 2))
             self._database.executemany(f"INSERT OR REPLACE INTO offer VALUES ({marks})", there)
             if self._stored is not None:
-                self._stored.update(path for path, _ in self._dirty)
+                self._stored.update(path for path, _ in self.unwritten)
                 if len(self._stored) > _DECODED_MAX:
                     self._stored = None
-        self._dirty.clear()
+        self.unwritten.clear()
         self._any_stored = bool(there) or self._exists()
         if not self._any_stored:
             self._decoded.clear()  # all of them are empty
@@ -104,7 +100,7 @@ class Offers:
             self._add_wanted(earlier, -1)
         known[offer.peer] = offer
         self._decoded[path] = known
-        self._dirty[(path, offer.peer)] = None
+        self.unwritten[(path, offer.peer)] = None
 
     def drop(self, path: bytes, peer: str) -> bool:
         """Drop an offer. True if there was one."""
@@ -113,7 +109,7 @@ class Offers:
             return False
         self._add_wanted(offer, -1)
         self.went = True
-        self._dirty[(path, peer)] = None
+        self.unwritten[(path, peer)] = None
         return True
 
     def _of(self, path: bytes) -> dict[str, Offer]:
@@ -147,7 +143,7 @@ class Offers:
 
     def paths_in(self, parent: bytes, limit: int) -> list[bytes]:
         """Paths directly in a folder with offers that are no tombstones."""
-        if not self._any_stored and not self._dirty:
+        if not self._any_stored and not self.unwritten:
             return []
         self.flush()
         query = "SELECT DISTINCT parent,name FROM offer WHERE parent=? AND kind<>0 LIMIT ?"

@@ -28,24 +28,20 @@ class Peers:
         self._database = database
         query = "SELECT replica, seen, first FROM peer"
         self._seen = {replica: PeerSeen(seen, first) for replica, seen, first in database.execute(query)}
-        self._dirty: dict[str, PeerSeen] = {}
-
-    @property
-    def is_dirty(self) -> bool:
-        return bool(self._dirty)
+        self.unwritten: dict[str, PeerSeen] = {}
 
     def flush(self) -> None:
-        if self._dirty:
-            peers = [(replica, *seen) for replica, seen in self._dirty.items()]
+        if self.unwritten:
+            peers = [(replica, *seen) for replica, seen in self.unwritten.items()]
             self._database.executemany("INSERT OR REPLACE INTO peer VALUES (?,?,?)", peers)
-            self._dirty.clear()
+            self.unwritten.clear()
 
     def get(self, replica: str) -> PeerSeen | None:
         return self._seen.get(replica)
 
     def put(self, replica: str, seen: PeerSeen) -> None:
         self._seen[replica] = seen
-        self._dirty[replica] = seen
+        self.unwritten[replica] = seen
 
     def replicas(self) -> list[str]:
         return list(self._seen)
@@ -58,5 +54,5 @@ class Peers:
     def forget(self, replica: str) -> None:
         """Forget a replica as if it had never been connected."""
         self._seen.pop(replica, None)
-        self._dirty.pop(replica, None)
+        self.unwritten.pop(replica, None)
         self._database.execute("DELETE FROM peer WHERE replica=?", (replica,))

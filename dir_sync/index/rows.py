@@ -57,7 +57,7 @@ class Rows:
             bytes, Row | None
         ] = {}  # all dirty rows, and some of those in the database (None: there is no row)
         self._decoded_max = DECODED_MAX
-        self._dirty: dict[bytes, Row] = {}
+        self.unwritten: dict[bytes, Row] = {}
         self._dirty_contents: dict[bytes, bytes] = {}  # content -> a path among the dirty rows
         self._live: tuple[int, int] | None = None  # live files and their bytes; None: not counted yet
         self._summary: tuple[int, bytes] | None = None  # valid for this sequence
@@ -70,21 +70,17 @@ class Rows:
 
     # --- as a writer ---
 
-    @property
-    def is_dirty(self) -> bool:
-        return bool(self._dirty)
-
     def flush(self) -> None:
-        if not self._dirty:
+        if not self.unwritten:
             return
         self._note_live()
         rows = [
             (*columns_of_record(row.record), row.seq, row.fp, *later_columns(row.record))
-            for row in self._dirty.values()
+            for row in self.unwritten.values()
         ]
         marks = ",".join("?" * (RECORD_WIDTH + 2))
         self._database.executemany(f"INSERT OR REPLACE INTO row VALUES ({marks})", rows)
-        self._dirty.clear()
+        self.unwritten.clear()
         self._dirty_contents.clear()
         if len(self._decoded) > self._decoded_max:
             self._forget_decoded()
@@ -153,7 +149,7 @@ class Rows:
                 files, size = files - 1, size - was.record.size
             self._live = files, size
         self._remember(path, row)
-        self._dirty[path] = row
+        self.unwritten[path] = row
         if row.record.kind == Kind.FILE:
             self._dirty_contents[row.record.content] = path
             self._contents.add(row.record.content)
@@ -164,7 +160,7 @@ class Rows:
         self._decoded[path] = row
 
     def _forget_decoded(self) -> None:
-        self._decoded = dict(self._dirty)
+        self._decoded = dict(self.unwritten)
 
     def cache(self, most: int) -> None:
         """From now on, keep at most so many decoded rows beside those that have to be written."""
@@ -188,7 +184,7 @@ class Rows:
         if len(self._decoded) + len(rows) > self._decoded_max:
             self._forget_decoded()
         self._decoded.update(zip(paths, rows, strict=True))
-        self._dirty.update(zip(paths, rows, strict=True))
+        self.unwritten.update(zip(paths, rows, strict=True))
         self._dirty_contents.update(zip(contents, paths, strict=True))
         self.paths.add_all(paths)
         return rows
@@ -242,11 +238,11 @@ class Rows:
             return rows
         path = self._dirty_contents.get(digest)
         if path is not None:
-            row = self._dirty.get(path)
+            row = self.unwritten.get(path)
             if row is not None and row.record.kind == Kind.FILE and row.record.content == digest:
                 rows.append(row)
         for row in self._select("kind=1 AND content=? LIMIT 8", (digest,)):
-            row = self._dirty.get(row.record.path, row)
+            row = self.unwritten.get(row.record.path, row)
             if row.record.kind == Kind.FILE and row.record.content == digest and row not in rows:
                 rows.append(row)
         return rows

@@ -35,7 +35,7 @@ class Throttle:
         self._lock = threading.Lock()
         self._used: dict[Hashable, tuple[float, float]] = {}  # seconds, and when they were computed
         self._soon: dict[Hashable, float] = {}  # until when an address counts as waiting for something small
-        self._until: dict[Hashable, float] = {}
+        self.pauses: dict[Hashable, float] = {}  # until when nothing is done for an address; some are over
 
     def wants_soon(self, group: Hashable) -> None:
         """The address asked for something small, and waits for it."""
@@ -50,23 +50,23 @@ class Throttle:
             self._used[group] = used, now
             if used > _HEAVY_S and may_rest and self._gives_way(group, used, now):
                 heavy = sum(self._of(one, now) > _HEAVY_S for one in self._used)
-                until = max(self._until.get(group, 0.0), now) + _REST * heavy * seconds
-                self._until[group] = min(until, now + _REST_S_MAX)
+                until = max(self.pauses.get(group, 0.0), now) + _REST * heavy * seconds
+                self.pauses[group] = min(until, now + _REST_S_MAX)
             if len(self._used) > _TIDY_ABOVE:
                 self._used = {one: (left, now) for one in self._used if (left := self._of(one, now)) > _HEAVY_S / 100}
 
     def until(self, group: Hashable) -> float:
         """When its pause ends or ended, by the clock."""
-        return self._until.get(group, 0.0)
+        return self.pauses.get(group, 0.0)
 
     def resting(self) -> dict[Hashable, float]:
         """The addresses that pause now, and until when."""
-        if not self._until:
+        if not self.pauses:
             return {}
         with self._lock:
             now = self._clock()
-            self._until = {group: until for group, until in self._until.items() if until > now}
-            return dict(self._until)
+            self.pauses = {group: until for group, until in self.pauses.items() if until > now}
+            return dict(self.pauses)
 
     def _of(self, group: Hashable, now: float) -> float:
         amount, at = self._used.get(group, (0.0, now))

@@ -85,6 +85,7 @@ class Engine:
             plan_queue=PlanQueue(),
             taking=None,
             run_again=False,
+            jobs_out=0,
         )
         self.mode_rules = SimpleNamespace(mode=Mode.TWO_WAY)
         self.differing: list[Difference] = []

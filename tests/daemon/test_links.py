@@ -70,7 +70,7 @@ class Bench:
         nobody = SimpleNamespace(perform=lambda effects: None, tell_live=self.told.append)
         self.pauses[name] = SimpleNamespace(pause=None)
         rooms = cast(
-            Any, (SimpleNamespace(waiting=SimpleNamespace(questions=[])), nobody, SimpleNamespace(is_stalled=False))
+            Any, (SimpleNamespace(waiting=SimpleNamespace(questions=[])), nobody, SimpleNamespace(is_checking=False))
         )
         self.folders.add(Folder(standin.share, peers, *rooms, pausing=cast(Any, self.pauses[name])))
 

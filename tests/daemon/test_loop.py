@@ -48,7 +48,9 @@ class Room:
             commit=lambda durable: self.did("commit", durable),
             tell_live=lambda event: None,
         )
-        self.chores = SimpleNamespace(due=lambda mono: [FOREVER_S], run=lambda mono: None, is_stalled=False)
+        self.chores = SimpleNamespace(
+            due=lambda mono: FOREVER_S, run=lambda mono: None, is_checking=True, is_stalled=False
+        )
         self.folder = Folder(self.standin.share, self.peers, *cast(Any, (requests, performer, self.chores)))
 
     def did(self, *what: object) -> list[Any]:
@@ -82,7 +84,8 @@ class Neighbours:
             self.inbox.put(one)
         links = SimpleNamespace(
             tick=lambda now: self.inbox.put(Stop()),
-            due_s=lambda: FOREVER_S,
+            due_ms=0,
+            happened=lambda: None,
             on_hello=lambda greeted, now: self.did("hello"),
             on_end=lambda node, reason, text, now: self.did("end", reason),
             on_stalled=lambda node, now: self.did("stalled"),
@@ -181,7 +184,7 @@ def test_a_folder_that_is_gone_waits_for_no_turn_to_scan() -> None:
     for folder in around.folders:
         folder.share.engine.board.scan.is_on = True
     matching = SimpleNamespace(forget=lambda folder, now: None, folders_changed=lambda now: None)
-    links: Any = SimpleNamespace(matching=matching)
+    links: Any = SimpleNamespace(matching=matching, happened=lambda: None)
     loop = Loop(around.inbox, around.folders, links)
     loop._scan_in_turn()
     assert loop._turns.due_s() is not None
@@ -189,7 +192,7 @@ def test_a_folder_that_is_gone_waits_for_no_turn_to_scan() -> None:
         loop._handle(Detached(name), NOW)
     loop._scan_in_turn()
     assert loop._turns.due_s() is None
-    assert not loop._turns, "it knows none of them"
+    assert not loop._turns.since, "it knows none of them"
 
 
 def test_while_a_disk_does_not_answer_nothing_is_written_and_nothing_is_lost() -> None:
@@ -222,6 +225,7 @@ def test_after_a_commit_that_hangs_the_index_is_not_touched_any_more() -> None:
     music.folder._performer.perform = hangs  # type: ignore[assignment, method-assign]
     music.folder.end = ended.append
     music.chores.run = lambda mono: around.did("chores")
+    music.standin.engine.gives = [Tell(WORDS)]
     music.folder.take(Applied(()), NOW)
     music.folder.perform()
     music.folder.perform()

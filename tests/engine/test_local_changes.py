@@ -355,8 +355,7 @@ def test_peers_hear_the_names_that_a_file_had() -> None:
     kit.has(record(b"new", b"content"), found.fp)
 
     class Renames:
-        def __bool__(self) -> bool:
-            return True
+        targets = True
 
         def close(self, path: bytes, is_there: bool) -> tuple[bytes, ...]:
             return (b"old",) if (path, is_there) == (b"new", True) else ()

@@ -269,7 +269,7 @@ def test_a_sequence_is_given_out_once() -> None:
 def test_an_index_without_a_change_has_no_sequence_yet_also_after_skipping() -> None:
     sequences = Sequences(Notes(database()), Random(1))
     sequences.skip(10**18)
-    assert not sequences.is_dirty
+    assert not sequences.unwritten
     assert (sequences.last, sequences.next()) == (0, 10**15 + 1)
 
 

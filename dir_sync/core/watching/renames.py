@@ -46,7 +46,7 @@ class Renames:
     """Open renames, by old and by new name; and folders in which a program seems to be saving a file."""
 
     def __init__(self) -> None:
-        self._targets: dict[bytes, tuple[bytes, int]] = {}  # old name -> new name, since when (ms)
+        self.targets: dict[bytes, tuple[bytes, int]] = {}  # old name -> new name, since when (ms)
         self._sources: dict[bytes, dict[bytes, None]] = {}  # new name -> old names
         self._lively: dict[bytes, tuple[bytes, int]] = {}  # folder -> the new name last written in it, and when (ms)
         self._vanished: dict[int, bytes] = {}  # inode -> its vanished name, for files whose new name is not known yet
@@ -55,7 +55,7 @@ class Renames:
         ] = {}  # inode -> name under which a listing found it; the event of the old name may follow
 
     def __bool__(self) -> bool:
-        return bool(self._targets)
+        return bool(self.targets)
 
     def open(self, source: bytes, target: bytes, now_ms: int) -> None:
         """The file at `source` is now at `target`. Files that were renamed to `source` before have moved on with it."""
@@ -63,11 +63,11 @@ class Renames:
         for old in [*earlier, source]:
             self._leave(old)
             if old != target:
-                self._targets[old] = target, now_ms
+                self.targets[old] = target, now_ms
                 self._sources.setdefault(target, {})[old] = None
 
     def _leave(self, source: bytes) -> None:
-        known = self._targets.pop(source, None)
+        known = self.targets.pop(source, None)
         if known is not None and (sources := self._sources.get(known[0])) is not None:
             sources.pop(source, None)
             if not sources:
@@ -81,12 +81,12 @@ class Renames:
             return ()
         sources = tuple(self._sources.pop(path, ()))
         for source in sources:
-            self._targets.pop(source, None)
+            self.targets.pop(source, None)
         return sources
 
     def target_of(self, source: bytes, now_ms: int, is_read: bool = False) -> bytes | None:
         """The new name for which this old one waits. `is_read`: a large file is being read there."""
-        known = self._targets.get(source)
+        known = self.targets.get(source)
         if known is None:
             return None
         target, since = known
@@ -98,7 +98,7 @@ class Renames:
     def may_have_gone_on(self, source: bytes, now_ms: int) -> bool:
         """True for a moment after a rename: if nothing is at the new name either, the event of a further rename is
         about to come."""
-        known = self._targets.get(source)
+        known = self.targets.get(source)
         return known is not None and now_ms - known[1] <= limits.TRUE_NAME_MS
 
     def sources_of(self, target: bytes) -> tuple[bytes, ...]:
@@ -106,7 +106,7 @@ class Renames:
 
     def group_of(self, path: bytes) -> list[bytes]:
         """All names to look at together with `path`: new names before the old ones that wait for them."""
-        if path not in self._targets and path not in self._sources:
+        if path not in self.targets and path not in self._sources:
             return [path]
         seen: dict[bytes, None] = {}
         ahead = [path]
@@ -115,14 +115,14 @@ class Renames:
             if each not in seen:
                 seen[each] = None
                 ahead += self._sources.get(each, ())
-                if each in self._targets:
-                    ahead.append(self._targets[each][0])
+                if each in self.targets:
+                    ahead.append(self.targets[each][0])
         order: dict[bytes, None] = {}
         for each in seen:
             chain = []
             while each in seen and each not in order and each not in chain:
                 chain.append(each)
-                each = self._targets.get(each, (b"", 0))[0]
+                each = self.targets.get(each, (b"", 0))[0]
             order.update(dict.fromkeys(reversed(chain)))
         return list(order)
 
