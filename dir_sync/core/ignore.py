@@ -273,6 +273,21 @@ class Rules:
         folder, _, name = path.rpartition(b"/")
         return self.of_folder(folder).rule_for(name, is_folder)
 
+    def ignored_files(self, paths: Iterable[bytes]) -> set[bytes]:
+        """Those of `paths`, all of files, that are not shared. Where no rule is about a folder's files, as in nearly all
+        folders, this costs less than `ignores` for each."""
+        names: dict[bytes, list[bytes]] = {}
+        for path in paths:
+            folder, _, name = path.rpartition(b"/")
+            names.setdefault(folder, []).append(name)
+        ignored: set[bytes] = set()
+        for folder, some in names.items():
+            rules = self.of_folder(folder)
+            if rules.is_about_any(some):
+                prefix = folder + b"/" if folder else b""
+                ignored.update([prefix + name for name in some if rules.rule_for(name, False) is not None])
+        return ignored
+
     def ignores(self, path: bytes, is_folder: bool | None) -> bool:
         """True if a path is not shared. `is_folder`: None if it is unknown; then only what is ignored in either case is."""
         if is_folder is not None:

@@ -62,13 +62,14 @@ class BulkInstall:
         here: dict[bytes, bool] = {}
         free = work.may_be_pushed(index.unknown([change.record.path for change in changes]))
         new = work.expected.lacks(index.contents.may_not_have([change.record.content for change in changes]))
+        ignored = self._scope.ignored_files(free)
         for change in changes:
             _, record, _, _, _, content = change
             path, _, _, digest, *_ = record
             is_new = path in free and path not in gifts and digest in new and digest not in given
             if taking is not None and is_new and content is not None and not taking.take_pushed(record):
                 content = None
-            if content is None or not is_new or not knows_itself(record) or self._scope.ignores(path, False):
+            if content is None or not is_new or not knows_itself(record) or path in ignored:
                 others.append(change)
                 continue
             parent = path.rpartition(b"/")[0]

@@ -77,7 +77,11 @@ class Ignoring:
             self._scope.resume_change()
         if self._defaults != self._scope.rules.defaults:
             index.notes.put(_DEFAULTS, int(self._defaults))
-            self._follow(Rules(texts, local, self._defaults), b"")
+            rules = Rules(texts, local, self._defaults)
+            if index.sequences.last or index.offers.any():
+                self._follow(rules, b"")
+            else:  # nothing is known yet that they could change
+                self._scope.set_rules(rules)
 
     def reads(self, folder: bytes) -> bool:
         """True if the listing of this folder reads the rules of this machine."""

@@ -157,10 +157,7 @@ class LocalRecorder:
     def new_files(self, found: Sequence[Seen], told: bool) -> None:
         """`new` for many files that the first scan found: no peer waits for them."""
         index, fresh = self._board.index, self._board.announcements.fresh
-        records = [
-            self._stamps.first_scan_record(path, kind, size, content, mtime, mode, attributes)
-            for path, _, kind, size, content, mtime, mode, *_, attributes in found
-        ]
+        records = self._stamps.first_scan_files(found)
         new = index.contents.may_not_have([record.content for record in records]) if told else set[bytes]()
         for seen, record in zip(found, records, strict=True):
             if self._board.journals:

@@ -54,6 +54,10 @@ class Scope:
         """True if the rules say that a file or a folder of this name is not shared."""
         return self.rules.ignores(path, is_folder)
 
+    def ignored_files(self, paths: Iterable[bytes]) -> set[bytes]:
+        """Those of `paths`, all of files, that are not shared."""
+        return self.rules.ignored_files(paths)
+
     def ignores_record(self, record: Record) -> bool:
         """True if what a record is about is not shared. A deletion is about what was there."""
         if record.kind != Kind.ABSENT:

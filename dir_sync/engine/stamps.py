@@ -8,9 +8,12 @@ Used by: rows, own_changes, planner, intake, forecaster, recorder, local_changes
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dir_sync.core import limits, notes
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.content import first_scan_record
+from dir_sync.core.looks import Seen
 from dir_sync.core.mode import OWN_FIRST, THEIRS, is_own, is_own_large, large_change, own_change, own_first_scan
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.identity import EVERY_MS as IDENTITY_EVERY_MS
@@ -65,6 +68,14 @@ class Stamps:
         if self._mode_rules.keeps_own and self._stays_for_its_size(None, record):
             return large_change(record, mtime, self._board.index.sequences.next())
         return record
+
+    def first_scan_files(self, found: Iterable[Seen]) -> list[Record]:
+        """`first_scan_record` for many."""
+        make = self.first_scan_record if self._mode_rules.keeps_own else first_scan_record
+        return [
+            make(path, kind, size, content, mtime, mode, attributes)
+            for path, _, kind, size, content, mtime, mode, *_, attributes in found
+        ]
 
     def _stays_for_its_size(self, previous: Record | None, now: Record) -> bool:
         """True for a change that stays here, because it is about a file that is too large to be shared. People are told."""

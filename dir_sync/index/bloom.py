@@ -124,7 +124,7 @@ class KnownPaths:
         bloom = self.bloom
         if bloom is not None:
             bloom.add_all(map(hash, paths))
-            bloom.add_all(map(hash, set(map(_folder_key, paths))))
+            bloom.add_all(map(hash, {path[: path.rfind(b"/") + 1] or b"/" for path in paths}))
             if bloom.is_full:
                 self._grow()
 

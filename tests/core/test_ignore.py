@@ -176,3 +176,11 @@ def test_of_all_names_at_once_it_says_the_same(texts: dict[bytes, bytes]) -> Non
             is_ignored = found.rule_for(name, False) is not None or found.rule_for(name, True) is not None
             assert found.is_about_any([b"plain", name]) or not is_ignored
     assert not Rules({}).of_folder(b"d").is_about_any([b"x", b"x.o", b"kept", NAME, b"a\n"])
+
+
+@pytest.mark.parametrize("texts", [{}, {b"": b"*.o"}, {b"": b"/d/x"}, {b"": b"d/"}, {b"d": b"*\n!kept"}])
+def test_of_many_files_at_once_it_says_the_same(texts: dict[bytes, bytes]) -> None:
+    found = Rules(texts)
+    names = (b"x", b"x.o", b"kept", b"Thumbs.db", b"\xff.part", NAME, b"a\n", b".swp")
+    paths = [folder + name for folder in (b"", b"d/", b"d/e/", b"e/") for name in names]
+    assert found.ignored_files(paths) == {path for path in paths if found.ignores(path, False)} != set()

@@ -30,6 +30,22 @@ def test_the_same_rules_again_are_nothing_new() -> None:
     assert kit.listed() == [b""]
 
 
+def test_the_defaults_of_a_new_index_are_no_change() -> None:
+    """Otherwise each peer would be asked a second time for all that it has when the first scan is over."""
+    for is_new in (True, False):
+        kit = Alone(Ignoring, Scope, OwnLosses, default_rules=True)
+        if not is_new:
+            kit.has(record(b"a", b"1"))
+        kit.it.start()
+        assert kit.real(Scope).rules.defaults
+        assert kit.it.is_changing is not is_new
+        kit.listed()
+        kit.board.listings.came_back([])
+        kit.connects()
+        kit.it.run_timers()
+        assert len(kit.asked("intake.ask_again")) == (not is_new)
+
+
 def test_what_is_ignored_from_now_on_is_forgotten_and_not_deleted() -> None:
     kit = alone()
     for path in (b"a.log", b"d/b.log", b"c"):
