@@ -11,7 +11,7 @@ here: the oldest Python must be able to read this file, to say that it is too ol
 import os
 import sys
 
-NEEDED = ("psutil", "blake3")
+NEEDED = ("watchdog", "psutil", "blake3")
 HERE = os.path.dirname(os.path.realpath(__file__))
 HANDED_OVER = "DIR_SYNC_HANDED_OVER"  # how many of `pythons` had their turn: each hands over to the next one
 

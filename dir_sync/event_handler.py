@@ -1,22 +1,28 @@
 """ChangeHandler: turns the events of inotify into hints to look at a path.
 
-In:   events of inotify.
+In:   events of inotify, through watchdog's reader (`watchdog.observers.inotify_c.InotifyFD`).
 Out:  Touched, Moved and Blind events, in batches.
 Rule: nothing is looked at, stored or decided here. A folder is watched right before it is listed (`watch`), so that an
 entry that appears in between is reported or listed. No event alone causes a new watch.
+
+The higher layers of watchdog are not used: they delay every event for half a second after a file was moved out of the
+tree, and add watches without listing what is below them (docs/decisions.md has the figures).
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import select
+import struct
 import time
 from collections.abc import Callable
 
+from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+
 from dir_sync.core.events import Blind, Event, Moved, Touched, Urgency
 from dir_sync.core.limits import KIB, RESERVED_NAME
-from dir_sync.inotify import Inotify, Mask, parts
 from dir_sync.readable import Readable
 
 __all__ = ["ChangeHandler"]
@@ -28,36 +34,63 @@ _FLOOD = 100  # so many events ...
 _FLOOD_S = 0.2  # ... within this are a flood, such as a bulk of new files; it ends after an equally long calm
 _BREATH_S = 0.02
 _BACKLOG_MAX = 2_000  # batches that wait; beyond that, a scan is cheaper
+_CALLBACK = CallbackId(1)
 
-_WATCHED = (
-    Mask.CREATE
-    | Mask.DELETE
-    | Mask.MOVED_FROM
-    | Mask.MOVED_TO
-    | Mask.CLOSE_WRITE
-    | Mask.MODIFY
-    | Mask.ATTRIB
-    | Mask.ONLYDIR
-    | Mask.DONT_FOLLOW
+_WATCHED = Mask(
+    InotifyConstants.IN_CREATE
+    | InotifyConstants.IN_DELETE
+    | InotifyConstants.IN_MOVED_FROM
+    | InotifyConstants.IN_MOVED_TO
+    | InotifyConstants.IN_CLOSE_WRITE
+    | InotifyConstants.IN_MODIFY
+    | InotifyConstants.IN_ATTRIB
+    | InotifyConstants.IN_ONLYDIR
+    | InotifyConstants.IN_DONT_FOLLOW
 )
+_IS_DIRECTORY = InotifyConstants.IN_ISDIR
+_CREATE = InotifyConstants.IN_CREATE
+_DELETE = InotifyConstants.IN_DELETE
+_FROM = InotifyConstants.IN_MOVED_FROM
+_TO = InotifyConstants.IN_MOVED_TO
+_CLOSED = InotifyConstants.IN_CLOSE_WRITE
+_ATTRIBUTES = InotifyConstants.IN_ATTRIB
+_MODIFY = InotifyConstants.IN_MODIFY
 _BEFORE_CLOSE = (Urgency.CREATED, Urgency.WRITING)
+_NOT_OF_A_FILE = InotifyConstants.IN_IGNORED | InotifyConstants.IN_Q_OVERFLOW
+_HEAD = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name
 _READ_BYTES = 64 * KIB
 _READS_MAX = 1_000  # the system queues less than that; a program may go on writing while it is read
 
 
-class _Reader:
-    """Reads the queue of inotify for a handler."""
+class _Reader(InotifyFD):
+    """Watchdog's inotify, without its thread: `Readable` calls `read`. It hands over whole reads instead of single events."""
 
     def __init__(self, handler: ChangeHandler) -> None:
+        super().__init__()
         self._handler = handler
-        self._inotify = Inotify()
-        self.descriptor = self._inotify.descriptor
-        self.remove = self._inotify.remove
-        self.close = self._inotify.close
+        self._is_reading = False  # for watchdog: `close` need not wait for a thread that reads
+        os.set_blocking(self._inotify_fd, False)
+
+    @property
+    def descriptor(self) -> int:
+        return self._inotify_fd
 
     def add(self, path: bytes) -> int:
         """Watch a directory from now on. Returns the watch descriptor. Raises OSError."""
-        return self._inotify.add(path, _WATCHED)
+        with self._lock:
+            if self._closed:
+                raise OSError("the watcher has ended")
+            watch = self._get_or_create_watch(path, _WATCHED)
+            if watch.wd < 0:  # watchdog reports no error if the folder is not readable
+                self._watch_for_wd.pop(watch.wd, None)
+                raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+            watch.callbacks[_CALLBACK] = self._handler
+            return int(watch.wd)
+
+    def remove(self, wd: int) -> None:
+        with self._lock:
+            if not self._closed and wd in self._watch_for_wd:
+                self._remove_callback(WatchDescriptor(wd), _CALLBACK)
 
     def read(self) -> float:
         """Take what there is. Returns for how long (s) to let more come together."""
@@ -80,23 +113,34 @@ class _Reader:
 
     def _take_some(self) -> None:
         """One read, and the other half of a rename that it ends with."""
-        self._take(self._inotify.read(_READ_BYTES))
+        self._take(self._events())
         while self._handler.awaits_other_half and self._is_readable(_PAIR_WITHIN_MS):
-            self._take(self._inotify.read(_READ_BYTES))
+            self._take(self._events())
+
+    def _events(self) -> bytes:
+        try:
+            return os.read(self._inotify_fd, _READ_BYTES)
+        except BlockingIOError:
+            return b""
 
     def _take(self, raw: bytes) -> None:
-        """Report the events of one read."""
-        tell = self._handler.happened
-        for wd, mask, cookie, name in parts(raw):
-            if mask & Mask.Q_OVERFLOW:
-                self._handler.on_queue_overflow()
-            elif mask & Mask.IGNORED:
-                self._handler.on_watch_deleted(wd)
-            else:
+        """Report the events of one read. Watchdog would make an object of each event and take a lock for each."""
+        at, end = 0, len(raw)
+        unpack, watched, tell = _HEAD.unpack_from, self._watch_for_wd, self._handler.happened
+        while at + _HEAD.size <= end:
+            wd, mask, cookie, length = unpack(raw, at)
+            name = raw[at + _HEAD.size : at + _HEAD.size + length].rstrip(b"\0")
+            at += _HEAD.size + length
+            if mask & _NOT_OF_A_FILE:
+                self.handle_event(InotifyEvent(WatchDescriptor(wd), Mask(mask), cookie, name))
+            elif wd in watched:
                 tell(wd, mask, cookie, name)
 
     def _is_readable(self, wait_ms: int) -> bool:
-        readable, _, _ = select.select([self.descriptor], [], [], wait_ms / 1000)
+        with self._lock:
+            if self._closed:
+                return False
+        readable, _, _ = select.select([self._inotify_fd], [], [], wait_ms / 1000)
         return bool(readable)
 
 
@@ -155,6 +199,7 @@ class ChangeHandler:
     ) -> None:
         """`post` must not wait; `backlog()` is the number of batches that wait. Raises OSError if the system's limit of
         inotify instances is reached."""
+        logging.getLogger("watchdog").setLevel(logging.CRITICAL)  # the same problems are reported here in better words
         self._root = root
         self._readable = readable
         self._post = post
@@ -219,23 +264,26 @@ class ChangeHandler:
             type(event) is Touched and event.urgency in _BEFORE_CLOSE for event in self._batch
         )
 
+    def on_event(self, event: InotifyEvent) -> None:
+        self.happened(event.wd, event.mask, event.cookie, event.name)
+
     def happened(self, wd: int, mask: int, cookie: int, name: bytes) -> None:
         self._flood.count += 1
         folder = self._folders.paths.get(wd)
         if folder is None or not name or name == RESERVED_NAME:
-            if name or not mask & Mask.ATTRIB:
+            if name or not mask & InotifyConstants.IN_ATTRIB:
                 return
             if not folder:
                 return
             path = folder
         else:
             path = folder + b"/" + name if folder else name
-        is_directory = bool(mask & Mask.ISDIR)
-        if self._half is not None and not (mask & Mask.MOVED_TO and cookie == self._half[0]):
+        is_directory = bool(mask & _IS_DIRECTORY)
+        if self._half is not None and not (mask & _TO and cookie == self._half[0]):
             self._left()
-        if mask & Mask.MOVED_FROM:
+        if mask & _FROM:
             self._half = (cookie, path, is_directory)
-        elif mask & Mask.MOVED_TO:
+        elif mask & _TO:
             if self._half is not None:
                 source = self._half[1]
                 self._half = None
@@ -244,16 +292,16 @@ class ChangeHandler:
                 self._add(Moved(source, path, is_directory))
             else:
                 self._add(Touched(path, Urgency.FOLDER if is_directory else Urgency.ARRIVED))
-        elif mask & Mask.CREATE:
+        elif mask & _CREATE:
             self._add(Touched(path, Urgency.FOLDER if is_directory else Urgency.CREATED))
-        elif mask & Mask.DELETE:
+        elif mask & _DELETE:
             self._add(Touched(path, Urgency.VANISHED))
-        elif mask & Mask.CLOSE_WRITE:
+        elif mask & _CLOSED:
             self._batch.pop(Touched(path, Urgency.WRITING), None)  # what was written before is seen together
             self._add(Touched(path, Urgency.NOW))
-        elif mask & Mask.ATTRIB:
+        elif mask & _ATTRIBUTES:
             self._add(Touched(path, Urgency.ATTRIBUTES))
-        elif mask & Mask.MODIFY:
+        elif mask & _MODIFY:
             self._add(Touched(path, Urgency.WRITING))
 
     def on_watch_deleted(self, wd: int) -> None:

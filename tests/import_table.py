@@ -247,8 +247,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("network.control", "reporting.shell", "utils"),
     },
     "readable": set(),
-    "inotify": set(),
-    "event_handler": {"inotify", "readable"},
+    "event_handler": {"readable"},
     # threads and sockets
     "network.tcp": set(),
     "network.channel": set(),
@@ -276,7 +275,6 @@ MAY_IMPORT: dict[str, set[str]] = {
             "network.channel",
             "network.link_table",
             "network.pacing",
-            "network.tcp",
             "network.throttle",
             "node",
         ),

@@ -1,4 +1,4 @@
-"""ChangeHandler on a real inotify: what it tells."""
+"""ChangeHandler on a real inotify: what it tells, and the parts of watchdog it relies on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from watchdog.observers import inotify_c
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
 
-from dir_sync import inotify
 from dir_sync.core.events import Blind, Event, Moved, Touched, Urgency
 from dir_sync.disk import RealDisk
 from dir_sync.event_handler import ChangeHandler
-from dir_sync.inotify import Inotify, Mask
 from dir_sync.readable import Readable
 
 
@@ -67,11 +67,11 @@ def test_a_file_that_is_closed_after_writing_is_told_at_once(heard: Heard, tmp_p
 @pytest.mark.parametrize(
     ("masks", "waits"),
     [
-        ([Mask.CREATE], True),
-        ([Mask.CREATE, Mask.MODIFY], True),
-        ([Mask.CREATE, Mask.MODIFY, Mask.CLOSE_WRITE], False),
-        ([Mask.DELETE, Mask.CREATE], False),
-        ([Mask.CREATE | Mask.ISDIR], False),
+        ([InotifyConstants.IN_CREATE], True),
+        ([InotifyConstants.IN_CREATE, InotifyConstants.IN_MODIFY], True),
+        ([InotifyConstants.IN_CREATE, InotifyConstants.IN_MODIFY, InotifyConstants.IN_CLOSE_WRITE], False),
+        ([InotifyConstants.IN_DELETE, InotifyConstants.IN_CREATE], False),
+        ([InotifyConstants.IN_CREATE | InotifyConstants.IN_ISDIR], False),
         ([], False),
     ],
 )
@@ -94,12 +94,12 @@ def test_a_rename_right_after_that_close_is_whole_though_its_halves_come_apart(
     """As editors save: a new file, written, closed and renamed."""
     (wd,) = heard.handler._folders.paths
     reads = [
-        event(wd, Mask.CREATE, 0, b"tmp"),
-        event(wd, Mask.CLOSE_WRITE, 0, b"tmp") + event(wd, Mask.MOVED_FROM, 7, b"tmp"),
-        event(wd, Mask.MOVED_TO, 7, b"f"),
+        event(wd, InotifyConstants.IN_CREATE, 0, b"tmp"),
+        event(wd, InotifyConstants.IN_CLOSE_WRITE, 0, b"tmp") + event(wd, InotifyConstants.IN_MOVED_FROM, 7, b"tmp"),
+        event(wd, InotifyConstants.IN_MOVED_TO, 7, b"f"),
     ]
     reader = heard.handler._reader
-    monkeypatch.setattr(reader._inotify, "read", lambda _: reads.pop(0))
+    monkeypatch.setattr(reader, "_events", lambda: reads.pop(0))
     monkeypatch.setattr(reader, "_is_readable", lambda wait_ms: bool(reads))
     reader.read()
     assert heard.events == [Touched(b"tmp", Urgency.CREATED), Touched(b"tmp", Urgency.NOW), Moved(b"tmp", b"f", False)]
@@ -111,13 +111,13 @@ def test_a_file_that_was_closed_is_one_event_for_all_that_was_written(
     """But for those who write elsewhere, or go on: they are told."""
     (wd,) = heard.handler._folders.paths
     written = [
-        event(wd, Mask.MODIFY, 0, b"f"),
-        event(wd, Mask.MODIFY, 0, b"g"),
-        event(wd, Mask.CLOSE_WRITE, 0, b"f"),
+        event(wd, InotifyConstants.IN_MODIFY, 0, b"f"),
+        event(wd, InotifyConstants.IN_MODIFY, 0, b"g"),
+        event(wd, InotifyConstants.IN_CLOSE_WRITE, 0, b"f"),
     ]
-    reads = [b"".join(written), b"".join([*written, event(wd, Mask.MODIFY, 0, b"f")])]
+    reads = [b"".join(written), b"".join([*written, event(wd, InotifyConstants.IN_MODIFY, 0, b"f")])]
     reader = heard.handler._reader
-    monkeypatch.setattr(reader._inotify, "read", lambda _: reads.pop(0))
+    monkeypatch.setattr(reader, "_events", lambda: reads.pop(0))
     monkeypatch.setattr(reader, "_is_readable", lambda wait_ms: False)
     reader.read()
     assert heard.events == [Touched(b"g", Urgency.WRITING), Touched(b"f", Urgency.NOW)]
@@ -231,7 +231,7 @@ def test_what_cannot_be_watched_is_remembered(heard: Heard, monkeypatch: pytest.
 def test_a_folder_that_may_not_be_read_is_not_taken_for_watched(
     heard: Heard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """`locked` cannot even be seen to be a folder."""
+    """Watchdog hands out the descriptor -1 then, and makes no error of it. `locked` cannot even be seen to be a folder."""
     (tmp_path / "in").mkdir()
 
     def denied(_fd: int, _path: bytes, _mask: int) -> int:
@@ -239,7 +239,7 @@ def test_a_folder_that_may_not_be_read_is_not_taken_for_watched(
         return -1
 
     with monkeypatch.context() as patched:
-        patched.setattr(inotify, "_add_watch", denied)
+        patched.setattr(inotify_c, "inotify_add_watch", denied)
         for path in (b"in", b"locked/sub"):
             assert not heard.handler.watch(path)
     assert heard.handler.unwatched == {b"in": "Permission denied", b"locked/sub": "Permission denied"}
@@ -251,7 +251,8 @@ def test_a_folder_that_may_not_be_read_is_not_taken_for_watched(
 
 
 def test_lost_events_become_a_scan(heard: Heard) -> None:
-    heard.handler._reader._take(struct.pack("iIII", -1, Mask.Q_OVERFLOW, 0, 0))
+    overflow = InotifyEvent(WatchDescriptor(-1), Mask(0x4000), 0, b"")
+    heard.handler._reader.handle_event(overflow)
     heard.handler.end_of_batch()
     heard.until(lambda events: any(isinstance(event, Blind) and event.path == b"" for event in events))
 
@@ -279,44 +280,29 @@ def test_one_that_has_stopped_has_given_back_its_instance(heard: Heard) -> None:
     assert not heard.handler.watch(b"")
 
 
-def test_a_folder_that_is_gone_or_removed_is_forgotten(heard: Heard, tmp_path: Path) -> None:
-    for name in ("d", "e"):
-        (tmp_path / name).mkdir()
-        assert heard.handler.watch(name.encode())
-    (tmp_path / "d").rmdir()
-    (tmp_path / "last").write_bytes(b"x")
-    heard.until(lambda events: Touched(b"last", Urgency.NOW) in events)
-    assert sorted(heard.handler._folders.paths.values()) == [b"", b"e"]
-    (wd,) = [wd for wd, path in heard.handler._folders.paths.items() if path == b"e"]
-    for _ in range(2):
-        heard.handler._reader.remove(wd)  # the second time it is unknown
-    (tmp_path / "e" / "f").write_bytes(b"x")
-    (tmp_path / "next").write_bytes(b"x")
-    events = heard.until(lambda events: Touched(b"next", Urgency.NOW) in events)
-    assert Touched(b"e/f", Urgency.NOW) not in events
-
-
 @pytest.mark.parametrize(
-    ("number", "words"),
-    [(errno.ENOSPC, "inotify watch limit reached"), (errno.ENOENT, "No such file or directory")],
+    "name",
+    [
+        "_get_or_create_watch",
+        "_remove_callback",
+        "_inotify_fd",
+        "_lock",
+        "_closed",
+        "_watch_for_wd",
+        "_is_reading",
+        "_close_resources",
+    ],
 )
-def test_what_inotify_refuses_has_words(monkeypatch: pytest.MonkeyPatch, number: int, words: str) -> None:
-    def refused(_fd: int, _path: bytes, _mask: int) -> int:
-        ctypes.set_errno(number)
-        return -1
-
-    monkeypatch.setattr(inotify, "_add_watch", refused)
-    queue = Inotify()
+def test_watchdog_still_has_what_we_use(name: str) -> None:
+    reader = InotifyFD()
+    reader._is_reading = False  # there is no thread for which `close` would have to wait
     try:
-        with pytest.raises(OSError, match=words) as error:
-            queue.add(b"/", Mask.CREATE)
-        assert (error.value.errno, error.value.strerror) == (number, words)
+        assert hasattr(reader, name)
     finally:
-        queue.close()
-
-
-def test_no_program_that_is_started_gets_the_queue(heard: Heard) -> None:
-    assert not os.get_inheritable(heard.handler._reader.descriptor)
+        descriptor = reader._inotify_fd
+        reader.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 @pytest.mark.parametrize("kinds", [("file", "file"), ("folder", "file"), ("file", "folder")])

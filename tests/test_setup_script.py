@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("psutil", "blake3")
+PACKAGES = ("watchdog", "psutil", "blake3")
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -48,7 +48,7 @@ def checkout(tmp_path: Path, template: Path) -> Path:
     for name in ("scripts/setup", "scripts/run", "requirements.txt"):
         shutil.copy(ROOT / name, root / name)
     (root / "dir_sync").mkdir()
-    (root / "main.py").write_text("import blake3, psutil, sys\nprint('runs', *sys.argv[1:])\n")
+    (root / "main.py").write_text("import blake3, psutil, sys, watchdog\nprint('runs', *sys.argv[1:])\n")
     fake = tmp_path / "bin/python3"
     fake.parent.mkdir()
     fake.write_text(
@@ -114,6 +114,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a package is gone, what pip noted of it is there": lambda c: shutil.rmtree(site(c) / "blake3"),
     "a file of a package is gone": lambda c: (site(c) / "psutil/__init__.py").unlink(),
     "a file of a package was cut": lambda c: replace(next((site(c) / "blake3").glob("*.so")), "cut"),
+    "a folder of a package is gone": lambda c: shutil.rmtree(site(c) / "watchdog/observers"),
     "what pip noted is empty": lambda c: replace(next(site(c).glob("psutil-*.dist-info")) / "RECORD", "nonsense\n"),
     "all packages are gone": lambda c: shutil.rmtree(site(c)),
     "pip is gone": lambda c: shutil.rmtree(site(c) / "pip"),

@@ -20,7 +20,7 @@ from dir_sync.folder import user_state
 
 __all__ = ["count_folders", "inotify", "librsync", "missing_packages", "open_files", "user_state_trouble"]
 
-_PACKAGES = ("blake3", "psutil", "pathspec")
+_PACKAGES = ("blake3", "watchdog", "psutil", "pathspec")
 _COUNT_WITHIN_S = 20.0
 _TRIED_BYTES = 200_000
 _LIMITS = "/proc/sys/fs/inotify"

@@ -50,6 +50,8 @@ PATIENCE_MS = 100  # how long (ms) one line may wait for the reader; no wait aft
 OWN_LIMIT = "the --max-file-size of this machine"  # ends the reason for what a person has ruled out: it is no trouble
 CAUSES_MAX = 10_000  # causes remembered by one Once: some 2 MB; beyond that the oldest is forgotten
 
+_FOREIGN = logging.getLogger("watchdog")  # its warnings go to the same destinations
+
 
 def setup(verbosity: int, log_file: str | None, max_bytes: int = LOG_MAX_SIZE, kept: int = LOG_KEEP) -> None:
     """Start logging. `verbosity` applies to stderr: -1 only warnings, 0 also events, 1 everything; a log file always
@@ -65,11 +67,12 @@ def setup(verbosity: int, log_file: str | None, max_bytes: int = LOG_MAX_SIZE, k
     if sys.stderr is not None:
         level = logging.WARNING if verbosity < 0 else wanted
         handlers.insert(0, _Lines(sys.stderr, sys.stderr.encoding, _Short(), level, wants_colour(sys.stderr)))
-    logger.propagate = False
-    logger.setLevel(wanted)
-    for handler in handlers:
-        logger.addHandler(handler)
-    logger.addHandler(logging.NullHandler())  # without any handler logging would write to stderr itself
+    for source in (logger, _FOREIGN):
+        source.propagate = False
+        source.setLevel(wanted if source is logger else logging.WARNING)
+        for handler in handlers:
+            source.addHandler(handler)
+        source.addHandler(logging.NullHandler())  # without any handler logging would write to stderr itself
 
 
 def is_verbose() -> bool:
@@ -79,11 +82,12 @@ def is_verbose() -> bool:
 
 def close() -> None:
     """Stop logging and close the log file; harmless if nothing was set up."""
-    for handler in logger.handlers[:]:
-        logger.removeHandler(handler)
-        handler.close()
-    logger.propagate = True
-    logger.setLevel(logging.NOTSET)
+    for source in (logger, _FOREIGN):
+        for handler in source.handlers[:]:
+            source.removeHandler(handler)
+            handler.close()
+        source.propagate = True
+        source.setLevel(logging.NOTSET)
 
 
 def reopen() -> None:

@@ -60,7 +60,7 @@ def test_start_imports_little() -> None:
     """What costs time is imported when the words are right, not before."""
     code = (
         "import sys; from dir_sync import cli; cli.main(['missing']);"
-        "late = {'psutil', 'blake3', 'sqlite3', 'ssl', 'shutil', 'dir_sync.daemon.process'};"
+        "late = {'psutil', 'watchdog', 'blake3', 'sqlite3', 'ssl', 'shutil', 'dir_sync.daemon.process'};"
         "print(*sorted(late & set(sys.modules)))"
     )
     ended = subprocess.run(
@@ -92,13 +92,14 @@ def test_door_without_packages(checkout: Path) -> None:
     ended = start(checkout, "--help")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        "dir_sync: missing Python packages: psutil, blake3; to set everything up, run: "
+        "dir_sync: missing Python packages: watchdog, psutil, blake3; to set everything up, run: "
         f"{checkout.resolve()}/scripts/setup\n"
     )
 
 
 def test_door_without_one_package(checkout: Path) -> None:
-    (checkout / "blake3.py").touch()
+    for name in ("watchdog", "blake3"):
+        (checkout / f"{name}.py").touch()
     assert "missing Python package: psutil;" in start(checkout).stderr
 
 

@@ -106,6 +106,13 @@ def test_without_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     log.complain("nor this")
 
 
+def test_watchdog_complains_through_us(said: Said) -> None:
+    log.setup(1, None)
+    logging.getLogger("watchdog.observers").debug("an event")
+    logging.getLogger("watchdog.observers").warning("no watch left")
+    assert [line[10:] for line in said()] == ["warning: no watch left"]
+
+
 @pytest.mark.parametrize("bad", ["missing/log", ".", "fifo", "lo\0g"])
 def test_unwritable_file(tmp_path: Path, bad: str) -> None:
     os.mkfifo(tmp_path / "fifo")  # nobody reads it: opening it must not wait for a reader
