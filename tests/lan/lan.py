@@ -152,15 +152,27 @@ def remove_leftovers() -> list[str]:
         match = name_of_ours.match(path.name)
         if not match or _alive(int(match[1])):
             continue
-        if path.parent == NETNS:
-            for pid in ip("netns", "pids", path.name).split():
-                os.kill(int(pid), signal.SIGKILL)
-            ip("netns", "del", path.name)
-        elif path.lstat().st_uid == os.geteuid():
-            _unmount_below(path)
-            shutil.rmtree(path, ignore_errors=True)
+        try:
+            _remove(path)
+        except (RuntimeError, FileNotFoundError) as error:  # another process found the same, and was quicker
+            wait_for(lambda path=path: not os.path.lexists(path), 5, f"{path} is removed ({error})")
+            continue
         removed.append(path.name)
     return removed
+
+
+def _remove(path: Path) -> None:
+    """The namespace with all that runs in it, or the folder if it is ours."""
+    if path.parent == NETNS:
+        for pid in ip("netns", "pids", path.name).split():
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it has ended by itself
+        ip("netns", "del", path.name)
+    elif path.lstat().st_uid == os.geteuid():
+        _unmount_below(path)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _unmount_below(folder: Path) -> None:

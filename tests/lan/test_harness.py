@@ -267,6 +267,23 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
     wait_for(lambda: not any(path.exists() for path in (NETNS / ns, NETNS / switch, Path(work))), 10, "all is removed")
 
 
+def test_another_run_may_remove_the_same_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    name = f"{lans.PREFIX}{ended.pid}l1n0"
+    ip = lans.ip
+
+    def quicker(*args: str) -> str:
+        if args == ("netns", "pids", name):
+            ip("netns", "del", name)
+        return ip(*args)
+
+    monkeypatch.setattr(lans, "ip", quicker)
+    ip("netns", "add", name)
+    assert name not in remove_leftovers()
+    assert not (NETNS / name).exists()
+
+
 def test_the_clock_of_a_node_can_be_wrong(new_lan: Callable[..., Lan], program: Callable[[str], None]) -> None:
     if not lans.faketime_library():
         pytest.skip("libfaketime is not installed")
