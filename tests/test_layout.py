@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_imports import PACKAGE, ROOT, TREES, imports, is_core
+from tests.test_imports import (
+    PACKAGE,
+    ROOT,
+    SOURCES,
+    forgotten,  # noqa: F401 - a fixture: the trees go with the last test here, too
+    imports,
+    is_core,
+    trees,
+)
 
 IMPURE = {
     *("asyncio", "concurrent", "ctypes", "datetime", "logging", "mmap", "multiprocessing", "os", "pathlib"),
@@ -64,24 +72,26 @@ OUTSIDE = {
 TEXT = {".py", ".md", ".toml", ".txt", ".sql", ".sh", ".cfg", ".yml", ".yaml", ".json", ""}
 
 
-@pytest.mark.parametrize("module", [module for module in TREES if is_core(module)])
+@pytest.mark.parametrize("module", [module for module in SOURCES if is_core(module)])
 def test_the_core_is_pure(module: str) -> None:
-    impure = {name for name in imports(module, TREES[module]) if name.partition(".")[0] in IMPURE}
+    impure = {name for name in imports(module, trees()[module]) if name.partition(".")[0] in IMPURE}
     assert not impure
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(trees()[module]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in ("open", "print", "input", "__import__"), f"line {node.lineno}"
 
 
-@pytest.mark.parametrize("module", [module for module in TREES if module.split(".")[0] in ("engine", "index", "ports")])
+@pytest.mark.parametrize(
+    "module", [module for module in SOURCES if module.split(".")[0] in ("engine", "index", "ports")]
+)
 def test_what_decides_knows_no_time_and_no_chance(module: str) -> None:
-    impure = {name for name in imports(module, TREES[module]) if name.partition(".")[0] in TIMELESS}
+    impure = {name for name in imports(module, trees()[module]) if name.partition(".")[0] in TIMELESS}
     assert not impure
 
 
-@pytest.mark.parametrize("module", TREES)
+@pytest.mark.parametrize("module", SOURCES)
 def test_every_module_says_what_it_is(module: str) -> None:
-    words = ast.get_docstring(TREES[module])
+    words = ast.get_docstring(trees()[module])
     assert words
     assert words.splitlines()[0].endswith((".", ":", "?")), "the first line is a sentence"
 
@@ -103,7 +113,7 @@ def test_each_machine_of_the_engine_has_tests_of_its_own(module: str) -> None:
 
 
 def test_modules_that_are_tested_with_others_are_there_and_have_no_tests_of_their_own() -> None:
-    assert not {module for module in TESTED_WITH_OTHERS if f"engine.{module}" not in TREES}
+    assert not {module for module in TESTED_WITH_OTHERS if f"engine.{module}" not in SOURCES}
     assert not [each for each in TESTED_WITH_OTHERS if (ROOT / "tests" / "engine" / f"test_{each}.py").exists()]
 
 

@@ -6,6 +6,7 @@ A list of exceptions here may only get shorter: an entry that is not needed any 
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,22 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dir_sync"
 FILES = {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
-TREES = {name: ast.parse(text) for name, text in FILES.items()}
 ROOMS = [name for name in FILES if name.startswith("files/") and not name.endswith("__init__.py")]
 MACHINES = [name for name in FILES if name.startswith("engine/") and not name.endswith("__init__.py")]
+
+
+@functools.cache
+def trees() -> dict[str, ast.Module]:
+    """What each module says. Not read at import: every process of a run imports this file, and one of them needs it."""
+    return {name: ast.parse(text) for name, text in FILES.items()}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten() -> Iterator[None]:
+    """Trees are large, and slow down whatever comes after them."""
+    yield
+    trees.cache_clear()
+
 
 LINES_MAX = 400
 FIELDS_MAX = 12
@@ -85,7 +99,7 @@ def machines_given(cls: ast.ClassDef) -> set[str]:
 
 def test_a_class_with_many_fields_says_why() -> None:
     found = set()
-    for name, tree in TREES.items():
+    for name, tree in trees().items():
         for cls in ast.walk(tree):
             if not isinstance(cls, ast.ClassDef):
                 continue
@@ -99,7 +113,7 @@ def test_a_class_with_many_fields_says_why() -> None:
 
 @pytest.mark.parametrize("name", MACHINES + [name for name in FILES if name.startswith(("disk/", "files/", "index/"))])
 def test_a_machine_touches_no_private_name_of_another(name: str) -> None:
-    for node in ast.walk(TREES[name]):
+    for node in ast.walk(trees()[name]):
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
             is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
             is_record = node.attr in ("_replace", "_make", "_fields", "_asdict")
@@ -125,7 +139,7 @@ def writes(function: ast.FunctionDef) -> Iterator[str]:
 def test_a_question_changes_nothing() -> None:
     found = set()
     for name in [*MACHINES, *ROOMS]:
-        for node in ast.walk(TREES[name]):
+        for node in ast.walk(trees()[name]):
             if isinstance(node, ast.FunctionDef) and QUESTION.fullmatch(node.name) and any(writes(node)):
                 found.add(f"{name}: {node.name}")
     assert found == WRITING_PREDICATES
@@ -172,7 +186,7 @@ def foreign_writes(tree: ast.AST) -> set[str]:
 
 
 def test_a_machine_writes_only_its_own_fields() -> None:
-    found = {f"{name}: {write}" for name in MACHINES for write in foreign_writes(TREES[name])}
+    found = {f"{name}: {write}" for name in MACHINES for write in foreign_writes(trees()[name])}
     assert found == FOREIGN_WRITES
 
 
@@ -194,11 +208,11 @@ def test_a_foreign_write_is_seen(text: str) -> None:
 def test_each_machine_says_truly_who_uses_it() -> None:
     users: dict[str, set[str]] = {name: set() for name in MACHINES}
     for name in MACHINES:
-        for node in ast.walk(TREES[name]):
+        for node in ast.walk(trees()[name]):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dir_sync.engine."):
                 users["engine/" + node.module.rpartition(".")[2] + ".py"].add(Path(name).stem)
     for name in MACHINES:
-        words = " ".join((ast.get_docstring(TREES[name]) or "").split())
+        words = " ".join((ast.get_docstring(trees()[name]) or "").split())
         said = re.search(r"Used by: ([\w, ]+)\.", words)
         if said is not None:
             assert set(said.group(1).split(", ")) == (users[name] - {"machines"} or {"engine"}), name
@@ -207,7 +221,7 @@ def test_each_machine_says_truly_who_uses_it() -> None:
 
 
 def test_each_module_of_the_disk_says_truly_who_uses_it() -> None:
-    modules = {Path(name).stem: tree for name, tree in TREES.items() if name.startswith("disk/")}
+    modules = {Path(name).stem: tree for name, tree in trees().items() if name.startswith("disk/")}
     users: dict[str, set[str]] = {module: set() for module in modules}
     for module, tree in modules.items():
         for node in ast.walk(tree):
@@ -222,10 +236,10 @@ def test_each_module_of_the_disk_says_truly_who_uses_it() -> None:
 
 
 def test_each_module_of_the_daemon_says_truly_who_uses_it() -> None:
-    modules = {Path(name).stem: tree for name, tree in TREES.items() if name.startswith("daemon/")}
+    modules = {Path(name).stem: tree for name, tree in trees().items() if name.startswith("daemon/")}
     del modules["__init__"]
     users: dict[str, set[str]] = {module: set() for module in modules}
-    for name, tree in TREES.items():
+    for name, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("dir_sync.daemon."):
                 users.setdefault(node.module.rpartition(".")[2], set()).add(Path(name).stem)
@@ -239,14 +253,14 @@ def test_each_room_below_file_sync_says_truly_who_uses_it() -> None:
     """`file_sync` makes all of them; it is named where it hands jobs over."""
     users: dict[str, set[str]] = {Path(name).stem: set() for name in ROOMS}
     for name in ROOMS:
-        for node in ast.walk(TREES[name]):
+        for node in ast.walk(trees()[name]):
             if isinstance(node, ast.ImportFrom) and node.module == "dir_sync.files":
                 for alias in node.names:
                     users[alias.name].add(Path(name).stem)
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dir_sync.files."):
                 users[str(node.module).rpartition(".")[2]].add(Path(name).stem)
     for name in ROOMS:
-        said = (ast.get_docstring(TREES[name]) or "").rpartition("Used by:")[2]
+        said = (ast.get_docstring(trees()[name]) or "").rpartition("Used by:")[2]
         named = set(re.findall(r"`(\w+)`", said))
         assert named, name
         assert named - {"file_sync"} == users[Path(name).stem], name
