@@ -12,12 +12,21 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import ends
+
+HERE = Path(__file__).parent
+LONG_FIRST = (
+    *("sim", "lan", "crash", "web", "test_readme.py", "test_packaging.py", "test_setup_script.py", "test_debian.py"),
+    *("test_site.py", "test_release.py", "daemon", "membership"),
+)
+"""Folders and files in tests/ that take long: processes that share the work begin with them. The simulator computes while the
+nodes of others wait, and what is left at the end is so small that no process has much to do alone."""
 
 END_WITHIN_S = 2.0  # what was told to stop at the end of a test is given so long to do it
 
@@ -43,7 +52,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "patient: takes minutes; runs only with --patient")
 
 
+def _rank(item: pytest.Item) -> int:
+    top = item.path.relative_to(HERE).parts[0] if HERE in item.path.parents else ""
+    return LONG_FIRST.index(top) if top in LONG_FIRST else len(LONG_FIRST)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of several processes
+        items.sort(key=_rank)
     if config.getoption("--patient"):
         return
     for item in items:

@@ -176,7 +176,11 @@ def test_setup_installs_what_it_can_for_the_tests(checkout: Path, bare: str) -> 
     ("script", "setup", "begin"),
     [
         ("scripts/run", "--quick --python", ["{root}/main.py"]),
-        ("scripts/test", "--dev --quick --python", ["-m", "pytest", "-n", "2", "--dist", "loadfile"]),
+        (
+            "scripts/test",
+            "--dev --quick --python",
+            ["-m", "pytest", "-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"],
+        ),
     ],
 )
 def test_words_and_exit_code_are_passed_on(
