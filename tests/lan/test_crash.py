@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.lan, pytest.mark.long]
 SOON_S = 60.0
 MIB = 1 << 20
 SIZE = 48 * MIB
-RATE = "300mbit"  # 37 MB/s: slow enough to meet the middle of a transfer
+RATE = "100mbit"  # 12 MB/s: slow enough to meet the middle of a transfer, also where a look takes half a second
 OLD_NS = 1_600_000_000 * 10**9
 
 

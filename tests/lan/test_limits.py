@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .changes import MIB, blob, write
+from .changes import MIB, blob, put, write
 from .checker import holds, wait_equal, wait_for
 from .lan import Lan, content, has
 from .test_nasty_disk import mount
@@ -16,6 +16,7 @@ from .test_nasty_disk import mount
 pytestmark = pytest.mark.lan
 
 SOON_S = 60.0
+OLD_NS = 1_600_000_000 * 10**9
 
 
 def test_contents_wait_before_the_disk_is_full_and_come_by_themselves(new_lan: Callable[..., Lan]) -> None:
@@ -28,7 +29,7 @@ def test_contents_wait_before_the_disk_is_full_and_come_by_themselves(new_lan: C
         has(one, "hog", bytes(24 * MIB))
         write(one.dir / "goes", b"soon")
         has(two, "goes", b"soon")
-        write(one.dir / "large", blob(16 * MIB, "large"))
+        put(one.dir / "large", blob(16 * MIB, "large"), OLD_NS)  # at once: half of it would have room
         (one.dir / "goes").unlink()
         wait_for(lambda: "--min-free keeps 50% of this disk free" in two.log(), SOON_S, "it is said")
         write(one.dir / "small", b"small")
