@@ -275,6 +275,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "network.channel",
             "network.link_table",
             "network.pacing",
+            "network.tcp",
             "network.throttle",
             "node",
         ),
