@@ -109,7 +109,7 @@ class Applier:
 
     def flush_jobs(self) -> None:
         if self._orders.waiting or self._orders.large:
-            for job in self._orders.take():
+            for job in self._orders.take(self._board.is_shared):
                 self._board.order(job)
         for replica, pulls in self._transfers.take_pulls().items():
             if replica in self._board.peers:

@@ -14,6 +14,9 @@ from dir_sync.core.jobs import ApplyItem, ApplyJob
 
 __all__ = ["ApplyOrders"]
 
+_ITEMS_SHARED_MAX = (
+    64  # of a job, while several peers compete: a sync of the disk for others waits for that of this job
+)
 _JOBS_OUT = 2  # of one peer; a job that is full is ordered at once
 
 
@@ -32,13 +35,13 @@ class ApplyOrders:
         """A change that takes long: it gets a job and a worker of its own."""
         self.large.append((peer, item))
 
-    def take(self) -> list[ApplyJob]:
-        """Remove and return what is ordered now."""
+    def take(self, is_shared: bool = False) -> list[ApplyJob]:
+        """Remove and return what is ordered now. `is_shared`: others wait for the disk meanwhile, so jobs are small."""
         jobs: list[ApplyJob] = []
         if not (self.waiting or self.large):
             return jobs
         for peer, items in list(self.waiting.items()):
-            *full, rest = _batches(items)
+            *full, rest = _batches(items, _ITEMS_SHARED_MAX if is_shared else limits.APPLY_ITEMS_MAX)
             jobs += [self._job(peer, batch) for batch in full]
             if rest and sum([one == peer for one in self._out.values()]) < _JOBS_OUT:
                 jobs.append(self._job(peer, rest))
@@ -60,10 +63,10 @@ class ApplyOrders:
         self._out.pop(first, None)
 
 
-def _batches(items: list[ApplyItem]) -> list[list[ApplyItem]]:
-    """The changes in batches for one job each. All but the last are full; the last may be empty."""
+def _batches(items: list[ApplyItem], most: int) -> list[list[ApplyItem]]:
+    """The changes in batches of at most `most` for one job each. All but the last are full; the last may be empty."""
     size = sum([item.target.size for item in items])
-    if len(items) < limits.APPLY_ITEMS_MAX and size < limits.APPLY_BYTES_MAX:
+    if len(items) < most and size < limits.APPLY_BYTES_MAX:
         return [items]
     batches: list[list[ApplyItem]] = []
     batch: list[ApplyItem] = []
@@ -71,7 +74,7 @@ def _batches(items: list[ApplyItem]) -> list[list[ApplyItem]]:
     for item in items:
         batch.append(item)
         size += item.target.size
-        if len(batch) >= limits.APPLY_ITEMS_MAX or size >= limits.APPLY_BYTES_MAX:
+        if len(batch) >= most or size >= limits.APPLY_BYTES_MAX:
             batches.append(batch)
             batch, size = [], 0
     return [*batches, batch]

@@ -67,6 +67,15 @@ def test_a_full_job_waits_for_nothing() -> None:
     assert shown(orders.take()) == [(PEER, [many[-1], b"large"], False)]
 
 
+def test_jobs_are_small_while_others_wait_for_the_disk() -> None:
+    orders = ApplyOrders()
+    many = [b"%03d" % number for number in range(100)]
+    add(orders, PEER, *many)
+    assert shown(orders.take(is_shared=True)) == [(PEER, many[:64], False), (PEER, many[64:], False)]
+    add(orders, OTHER, *many)
+    assert shown(orders.take()) == [(OTHER, many, False)]
+
+
 def test_a_large_copy_has_a_job_of_its_own_and_is_not_counted() -> None:
     orders = ApplyOrders()
     for path in (b"a", b"b", b"c"):
