@@ -7,7 +7,6 @@ Used by: planner.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.backoff import backoff
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.mode import is_own, is_own_first
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
@@ -30,7 +29,6 @@ from dir_sync.index import Row
 
 __all__ = ["Acquire"]
 
-_RETRY_MS_MAX = 3_600_000  # nobody may have the content any more; who announces the path or connects is asked at once
 _LINGER_MS = 400  # a folder's tombstone may arrive this long before those of its children
 
 
@@ -227,6 +225,8 @@ class Acquire:
             before := self._work.arrivals.fetch(self._sources.origins.get(path, b""))
         ) is not None and self._transfers.go_on_with(before, target):
             return
+        now = self._board.now.mono_ms
+        is_round = self._work.holders.begin_round(path, target.content, now)
         avoid = self._work.holders.failed_holders(path)
         holders = [
             holder_of(offer.peer)
@@ -235,8 +235,8 @@ class Acquire:
         ]
         if not holders:
             if avoid:
-                tries = self._work.holders.end_round(path)
-                self._board.plan_later(path, backoff(RETRY_MS, tries, _RETRY_MS_MAX))
+                if is_round:
+                    self._board.plan_later(path, self._work.holders.end_round(path, target.content, now))
             elif any(
                 self._work.is_at_work(row.record.path) for row in self._board.index.rows.by_content(target.content)
             ):

@@ -8,10 +8,14 @@ Used by: work.
 
 from __future__ import annotations
 
+from dir_sync.core.backoff import backoff
 from dir_sync.core.messages import DeltaOffer
-from dir_sync.engine.path_work import OfferedDelta, PathTable, RetryEntries
+from dir_sync.engine.constants import RETRY_MS
+from dir_sync.engine.path_work import OfferedDelta, PathTable, Retry, RetryEntries
 
 __all__ = ["Holders"]
+
+_ROUND_MS_MAX = 3_600_000  # nobody may have the content any more; who announces the path or connects is asked at once
 
 
 class Holders:
@@ -24,6 +28,17 @@ class Holders:
         """Holders that failed in this round."""
         retry = self._entries.of(path)
         return frozenset() if retry is None else retry.failed
+
+    def begin_round(self, path: bytes, content: bytes, now_ms: int) -> bool:
+        """False while the wait after the last round is not over, for whatever reason the path is planned. When it is over, or
+        another content is wanted, all holders may be asked again."""
+        retry = self._entries.of(path)
+        if retry is None or retry.round_at is None:
+            return True
+        if retry.round_at[0] == content and now_ms < retry.round_at[1]:
+            return False
+        self._end_rest(retry)
+        return True
 
     def is_whole_wanted(self, path: bytes) -> bool:
         """True if a delta was asked for before, or a holder failed: the next plan fetches the whole."""
@@ -41,16 +56,17 @@ class Holders:
     def forgive_holders(self, path: bytes) -> None:
         retry = self._entries.of(path)
         if retry is not None:
-            retry.failed, retry.whole = frozenset(), False
+            retry.failed, retry.whole, retry.round_at = frozenset(), False, None
             self._entries.tidy(path, retry)
 
-    def end_round(self, path: bytes) -> int:
-        """No holder could give the content: start the next round with all of them. Returns the number of rounds
-        before."""
+    def end_round(self, path: bytes, content: bytes, now_ms: int) -> int:
+        """No holder could give the content. Returns how long (ms) to wait for the next round, which begins with all of them:
+        longer each time."""
         retry = self._entries.at(path)
-        retry.failed, retry.whole = frozenset(), False
         retry.rounds += 1
-        return retry.rounds
+        wait = backoff(RETRY_MS, retry.rounds, _ROUND_MS_MAX)
+        retry.round_at = content, now_ms + wait
+        return wait
 
     def announced_by(self, path: bytes, replica: str, is_other: bool) -> None:
         """A peer announced this path, so it may be asked again. `is_other`: the failed attempt was for another
@@ -58,6 +74,7 @@ class Holders:
         retry = self._entries.of(path)
         if retry is None:
             return
+        self._end_rest(retry)
         retry.rounds = -1
         if is_other:
             retry.failed, retry.whole = frozenset(), False
@@ -81,5 +98,17 @@ class Holders:
     def forget_rounds(self, path: bytes) -> None:
         retry = self._entries.of(path)
         if retry is not None:
+            self._end_rest(retry)
             retry.rounds = -1
             self._entries.tidy(path, retry)
+
+    def end_rests(self) -> None:
+        """A peer may be asked from now on: no path waits for its next round."""
+        for path, retry in self._entries.all():
+            self._end_rest(retry)
+            self._entries.tidy(path, retry)
+
+    def _end_rest(self, retry: Retry) -> None:
+        """If a round is over, the next one has begun."""
+        if retry.round_at is not None:
+            retry.failed, retry.whole, retry.round_at = frozenset(), False, None

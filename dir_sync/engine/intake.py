@@ -179,6 +179,7 @@ class Intake:
         if message.sequence <= limits.PAGE_RECORDS_MAX:
             self.ask_state(peer)  # a peer may acknowledge only what it asked for
         if self._board.index.offers.any():
+            self._work.holders.end_rests()
             self._board.plan_queue.add_all_offers()  # from now on the peer may be asked for contents
 
     def acknowledge_declined(self, peer: Contact) -> None:
@@ -324,6 +325,7 @@ class Intake:
             return False
         subscriber.seeding.note_announcement()
         if self._sources.no_longer_missing(peer.replica, record.content):
+            self._work.holders.end_rests()
             self._board.plan_queue.add_all_offers()
         row = self._board.index.rows.get(path)
         if row is not None:

@@ -96,7 +96,8 @@ class Retry:
     wait_ms: int = 0  # the last wait (ms) after a problem ...
     problem: str | None = None  # ... and its text; None: no problem
     not_before_ms: int | None = None  # when (ms) the next try is due, however often the path is planned
-    rounds: int = -1  # how often all holders have failed, after the first time
+    rounds: int = -1  # how often all holders have failed, after the first time ...
+    round_at: tuple[bytes, int] | None = None  # ... to give which content, and when (ms) they are asked again
     failed: frozenset[str] = frozenset()  # holders that failed in this round
     whole: bool = False  # the next plan fetches the whole file: a delta was asked for, or a holder failed
     short: int | None = None  # bytes that did not fit on the disk
@@ -221,6 +222,9 @@ class RetryEntries:
         if entry.retry is None:
             entry.retry = Retry()
         return entry.retry
+
+    def all(self) -> list[tuple[bytes, Retry]]:
+        return [(path, entry.retry) for path, entry in self._paths.items() if entry.retry is not None]
 
     def tidy(self, path: bytes, retry: Retry) -> None:
         """Part of a retry region has ended: drop the region if it is empty."""

@@ -8,7 +8,7 @@ from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Stamp
-from dir_sync.engine.constants import TROUBLE_RETRY_MS
+from dir_sync.engine.constants import RETRY_MS, TROUBLE_RETRY_MS
 from dir_sync.engine.obstacles import Obstacles
 from dir_sync.engine.out_of_reach import OutOfReach
 from dir_sync.engine.room_queues import RoomQueues
@@ -155,9 +155,31 @@ def test_who_failed_is_asked_again_when_it_announces_anew_or_anything_else_is_wa
 
 def test_rounds_are_counted_until_something_is_announced() -> None:
     _, table = work()
-    assert [table.holders.end_round(b"a") for _ in range(3)] == [0, 1, 2]
+    assert [table.holders.end_round(b"a", b"1", 0) for _ in range(3)] == [RETRY_MS, 2 * RETRY_MS, 4 * RETRY_MS]
     table.holders.announced_by(b"a", PEER, False)
-    assert table.holders.end_round(b"a") == 0
+    assert table.holders.end_round(b"a", b"1", 0) == RETRY_MS
+
+
+@pytest.mark.parametrize("why", ["later", "another content", "announced", "connected", "not wanted for a while"])
+def test_between_two_rounds_nobody_is_asked_again(why: str) -> None:
+    _, table = work()
+    holders = table.holders
+    assert holders.begin_round(b"a", b"1", 0)
+    holders.holder_failed(b"a", PEER)
+    wait = holders.end_round(b"a", b"1", 5)
+    assert not holders.begin_round(b"a", b"1", 5 + wait - 1)
+    assert holders.failed_holders(b"a") == {PEER}
+    match why:
+        case "announced":
+            holders.announced_by(b"a", OTHER, False)
+        case "connected":
+            holders.end_rests()
+        case "not wanted for a while":
+            table.stop_waiting(b"a")
+    is_other = why == "another content"
+    assert holders.begin_round(b"a", b"2" if is_other else b"1", 5 + wait if why == "later" else 5)
+    assert holders.failed_holders(b"a") == frozenset()
+    assert not holders.is_whole_wanted(b"a")
 
 
 def test_a_delta_is_offered_until_it_is_dropped() -> None:

@@ -199,13 +199,15 @@ def test_holders_that_failed_are_asked_again_in_the_next_round(work: WorkTable) 
     work.holders.announced_by(A, OTHER, is_other=False)
     assert work.holders.failed_holders(A) == {PEER}
     assert work.holders.is_whole_wanted(A)
-    assert [work.holders.end_round(A) for _ in range(3)] == [0, 1, 2]
+    wait = work.holders.end_round(A, ONE, 0)
+    assert not work.holders.begin_round(A, ONE, wait - 1)
+    assert work.holders.begin_round(A, ONE, wait)
     assert not work.holders.failed_holders(A)
     assert not work.holders.is_whole_wanted(A)
     work.holders.want_whole(A)
     work.holders.announced_by(A, PEER, is_other=True)
     assert not work.holders.is_whole_wanted(A)
-    assert work.holders.end_round(A) == 0
+    assert work.holders.end_round(A, ONE, 0) == wait
 
 
 def test_a_version_announced_anew_has_a_grace_of_its_own(board: Board, work: WorkTable) -> None:
@@ -236,7 +238,7 @@ def test_nothing_is_remembered_of_what_is_announced_no_more_but_what_may_be_on_t
     work.retries.wait_after(A, "no room")
     work.retries.await_disk_room(A, 5)
     work.holders.holder_failed(A, PEER)
-    work.holders.end_round(A)
+    work.holders.end_round(A, ONE, 0)
     work.holders.offer_delta(A, PEER, TWO, ONE, DeltaOffer(TWO, 5))
     work.attempts.record_attempt(A, Stamp(5, PEER))
     work.stop_waiting(A)

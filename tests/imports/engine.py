@@ -71,7 +71,7 @@ ENGINE: dict[str, set[str]] = {
     "engine.out_of_reach": set(),
     "engine.room_queues": set(),
     "engine.retries": {"engine.constants", "engine.board", "engine.path_work"},
-    "engine.holders": {"engine.path_work"},
+    "engine.holders": {"engine.constants", "engine.path_work"},
     "engine.expected": {"engine.board", "engine.path_work"},
     "engine.arrivals": {
         *("engine.constants", "engine.values", "engine.board", "engine.path_work", "engine.path_jobs"),

@@ -66,6 +66,7 @@ class Merging:
         self.is_on = world.options.merges > 0
         self.rng = Random(f"texts of {world.options.seed}")
         self._from: dict[_Version, tuple[Stamp, ...] | None] = {}  # the versions it was made from; None: unknown
+        self._with: dict[tuple[bytes, bytes], list[Stamp]] = {}  # (path, content) -> the versions that have it
         self._texts: dict[bytes, bytes] = {}  # by digest
         self._merges: dict[tuple[bytes, frozenset[Stamp]], list[Stamp]] = {}  # by what was merged
         self._told: set[_Version] = set()
@@ -112,7 +113,13 @@ class Merging:
         """A node made a version from others."""
         if not self.is_on:
             return
-        self._from[record.path, record.stamp] = tuple(one.stamp for one in before if one is not None)
+        same = self._with.setdefault((record.path, record.content), [])
+        found_again = (
+            same if node.forgot else []
+        )  # what has an earlier version's content is that version, under another name
+        made_from = [one.stamp for one in before if one is not None]
+        self._from[record.path, record.stamp] = (*made_from, *found_again)
+        same.append(record.stamp)
         content = node.disk.content(record.path)
         if content is not None and blake3(content).digest() == record.content:
             self._texts[record.content] = content

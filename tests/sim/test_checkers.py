@@ -15,6 +15,7 @@ from dir_sync.core.names import STAGING
 from tests.sim.broken import Broken
 from tests.sim.node import Node
 from tests.sim.options import draw
+from tests.sim.seams import Merge
 from tests.sim.world import World
 
 _ASIDE = STAGING + b"/swap-1"
@@ -120,3 +121,32 @@ def test_what_no_file_here_has_needs_room() -> None:
     with pytest.raises(Broken, match="has room for 4"):
         _installs(node, _record(b"b", b"<third>"))
     node.world.close()
+
+
+def _made(node: Node, counter: int, content: bytes, *before: Record) -> Record:
+    """A version of a text that this node records."""
+    record = _record(b"text", content)._replace(stamp=Stamp(counter, f"maker {node.name}"))
+    node.world.merging.recorded(node, record, before)
+    return record
+
+
+@pytest.mark.parametrize("has_forgotten", [True, False])
+def test_what_a_node_without_memory_finds_again_was_made_from_what_it_was_made_from_before(has_forgotten: bool) -> None:
+    world = _calm_world(merges=1.0)
+    node = world.nodes[0]
+    world.lives.boot(node)
+    base = _made(node, 1, b"base")
+    _made(node, 2, b"mine", base)
+    node.forgot = has_forgotten
+    mine = _made(node, 3, b"mine")  # by a first scan: nobody knows what it was made from
+    theirs = _made(world.nodes[1], 4, b"theirs", base)
+    merge = Merge(_made(node, 5, b"both", mine, theirs), mine, theirs, base, b"both")
+    node.index.identity.replica = mine.stamp.maker
+    try:
+        if has_forgotten:
+            world.merging.made(node, merge)
+        else:
+            with pytest.raises(Broken, match="no common version"):
+                world.merging.made(node, merge)
+    finally:
+        world.close()
