@@ -7,6 +7,8 @@ Used by: work.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from dir_sync.engine.arrivals import Arrivals
 from dir_sync.engine.path_work import PathTable
 
@@ -20,11 +22,14 @@ class FolderWaits:
         self._paths = paths
         self._arrivals = arrivals
         self.waiting: set[bytes] = set()
+        self._awaited = Counter[bytes]()  # content -> the paths in `waiting` that want it
 
     def begin_wait(self, path: bytes, content: bytes) -> None:
         """Let `path` wait until its parent folder exists."""
+        self.end_wait(path)
         self._paths.at(path).folder_for = content
         self.waiting.add(path)
+        self._awaited[content] += 1
 
     def is_waiting(self, path: bytes) -> bool:
         return path in self.waiting
@@ -32,12 +37,18 @@ class FolderWaits:
     def end_wait(self, path: bytes) -> None:
         if path in self.waiting:
             self.waiting.remove(path)
-            self._paths.at(path).folder_for = None
+            entry = self._paths.at(path)
+            content, entry.folder_for = entry.folder_for, None
+            assert content is not None
+            if self._awaited[content] > 1:
+                self._awaited[content] -= 1
+            else:
+                del self._awaited[content]
             self._paths.touch(path)
 
     def is_content_awaited(self, content: bytes) -> bool:
         """True if a path whose parent folder is missing wants this content."""
-        return any(self._paths.at(path).folder_for == content for path in self.waiting)
+        return content in self._awaited
 
     def has_ready(self) -> bool:
         return any(self._arrivals.ready(path) is not None for path in self.waiting)

@@ -100,8 +100,15 @@ def test_a_content_waits_for_its_folder() -> None:
     table.arrivals.make_ready(b"d/a", Ready(b"c" * 32, b"data", None))
     assert table.folders.has_ready()
     assert table.folders.ready() == [b"d/a"]
+    table.folders.begin_wait(b"d/b", b"c" * 32)
+    table.folders.begin_wait(b"d/b", b"c" * 32)
     table.folders.end_wait(b"d/a")
     assert not table.folders.is_waiting(b"d/a")
+    assert table.folders.is_content_awaited(b"c" * 32), "another path wants it"
+    table.folders.begin_wait(b"d/b", b"e" * 32)
+    assert not table.folders.is_content_awaited(b"c" * 32)
+    table.folders.end_wait(b"d/b")
+    assert not table.folders.is_content_awaited(b"e" * 32)
     assert kit.planned() == []
 
 
