@@ -74,7 +74,7 @@ def override(argv: list[str]) -> int:
     add_yes(parser)
     add_json(parser)
     given = parser.parse_args(argv)
-    how = "as it is here, on all other machines"
+    how = "on all other machines as here"
     return _end(given.folder, given.yes, given.json, "override", (Mode.SEND_ONLY.value,), how)
 
 
@@ -90,7 +90,7 @@ def revert(argv: list[str]) -> int:
     add_yes(parser)
     add_json(parser)
     given = parser.parse_args(argv)
-    return _end(given.folder, given.yes, given.json, "revert", _KEEPING, "here as it is on the other machines")
+    return _end(given.folder, given.yes, given.json, "revert", _KEEPING, "here as on the other machines")
 
 
 def _end(folder: str, yes: bool, as_json: bool, command: str, modes: tuple[str, ...], how: str) -> int:

@@ -14,6 +14,7 @@ from dir_sync.core.attributes import fits, json_bytes
 from dir_sync.core.frozen import changed
 from dir_sync.core.jobs import Before, Version
 from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Settle
+from dir_sync.core.mode import OWN
 from dir_sync.core.model import Kind, same_content, same_meta, unstamped
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.peers.inquiry import Inquiries
@@ -106,8 +107,20 @@ class Queries:
         if peer.connection.queued < limits.OUTBOX_BYTES_MAX:
             versions = self._board.index.versions.newest(request.path, most, request.conflicts, last)
             versions, is_more = _one_page(versions, len(versions) == most < left)
+        me = self._board.index.identity.replica
         page = tuple(
-            Kept(path, kind, size if kind == Kind.FILE else 0, content, mtime, mode, time_ns, why.value, maker, kept)
+            Kept(
+                path,
+                kind,
+                size if kind == Kind.FILE else 0,
+                content,
+                mtime,
+                mode,
+                time_ns,
+                why.value,
+                me if maker.startswith(OWN) else maker,  # nobody else knows that mark
+                kept,
+            )
             for _, path, kind, size, content, mtime, mode, time_ns, why, maker, kept in versions
             if kind == Kind.SYMLINK or (kind == Kind.FILE and content)
         )

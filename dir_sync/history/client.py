@@ -15,7 +15,6 @@ from dataclasses import replace
 from dir_sync.config import TIMEOUT, USAGE, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.jobs import Before, Cause
-from dir_sync.core.mode import OWN
 from dir_sync.core.model import Kind, Stat, show
 from dir_sync.core.parents import parents_of
 from dir_sync.folder.typed import path_of
@@ -93,8 +92,7 @@ class HistoryClient:
                 id_ = id_of(one)
                 if id_ in here or (conflicts and one.why != Cause.CONFLICT):
                     continue
-                by = on if one.maker.startswith(OWN) else call(one.maker)
-                known = theirs.setdefault(id_, Entry(id_, one, by, on, peer["node"]))
+                known = theirs.setdefault(id_, Entry(id_, one, call(one.maker), on, peer["node"]))
                 if on not in known.on.split(", "):
                     theirs[id_] = replace(known, on=f"{known.on}, {on}")
         return sorted([*own, *theirs.values()], key=lambda entry: -entry.version.time_ns)

@@ -6,6 +6,7 @@ import pytest
 
 from dir_sync.core.jobs import Before, Cause, Version
 from dir_sync.core.messages import Have, HaveRequest, History, HistoryRequest
+from dir_sync.core.mode import OWN, OWN_FIRST, OWN_LARGE
 from dir_sync.core.model import Kind, beats
 from dir_sync.engine.constants import OURS
 from dir_sync.engine.queries import Queries
@@ -100,6 +101,19 @@ def test_the_newest_versions_are_told_in_pages() -> None:
     pages = [message for message in kit.said() if isinstance(message, History)]
     assert [(len(page.kept), page.last, page.id) for page in pages] == [(500, False, 3), (50, True, 3)]
     assert pages[0].kept[0].until == 600
+
+
+def test_a_change_that_is_not_announced_has_the_id_of_its_machine_for_others() -> None:
+    kit = alone()
+    for number, mark in enumerate((OWN, OWN_FIRST, OWN_LARGE, PEER)):
+        version = Version(b"%d" % number, b"a", Kind.FILE, 4, b"c" * 32, 0, 0o644, number, Cause.REPLACED, mark)
+        kit.index.versions.put(version)
+    kit.it.on_history_request(kit.board.peers[PEER], HistoryRequest(FOLDER, 3, b"a", 10))
+    kit.it.answer_some()
+    (page,) = [message for message in kit.said() if isinstance(message, History)]
+    me = kit.index.identity.replica
+    assert {one.maker for one in page.kept} == {me, PEER}
+    assert History.from_wire(page.to_wire()) == page, "a peer takes it"
 
 
 def test_two_that_ask_for_the_history_get_their_pages_in_turn_and_each_version_once() -> None:

@@ -434,7 +434,7 @@ def test_who_displaced_a_version_by_a_first_contact(node: Node, capsys: pytest.C
     node.has(version(b"first", 60)._replace(maker="=5f20229"), b"first")
     node.has(version(b"second", 60, b"other")._replace(maker=""), b"second")
     node.has(version(b"third", 60, b"reverted")._replace(maker="!"), b"third")
-    node.peers = {"bb" * 8: [version(b"fourth", 60, b"there")._replace(maker="!")]}
+    node.peers = {"bb" * 8: [version(b"fourth", 60, b"there")._replace(maker="bb" * 8)]}
     assert cli.main(["history", str(node.folder)]) == 0
     out = capsys.readouterr().out
     assert re.search(r"  first sync  here +file", out)

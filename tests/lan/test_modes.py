@@ -101,6 +101,11 @@ def test_all_modes_in_one_mesh(four: Lan) -> None:
     assert both.keeps(b"of both")
     for node in four:
         assert differing(node) == {}
+    # the history of all is listed on each, also what was displaced by a change that was never announced
+    for node in four:
+        assert " mine" in say(node, "history")
+        assert " extra" in say(node, "history")
+        assert "closed the connection" not in node.log()
 
 
 def test_a_mirror_with_files_of_its_own_asks_before_it_gives_them_up(new_lan: Callable[..., Lan]) -> None:
