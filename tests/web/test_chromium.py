@@ -151,6 +151,7 @@ def test_every_page_opens(lab: Lab, browser: Browser, width: int, scheme: Any, l
         for landmark in ("header", "nav", "main"):
             assert page.locator(f"body > {landmark}").count() == 1
         assert page.locator("nav [aria-current=page]").count() == 1
+        assert page.locator("main table:not([role=table])").count() == 0, "a table of blocks says that it is one"
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the window"
         assert page.evaluate("document.documentElement.lang") == locale[:2]
         nameless = page.evaluate(
@@ -166,6 +167,27 @@ def test_every_page_opens(lab: Lab, browser: Browser, width: int, scheme: Any, l
     assert dark == (scheme == "dark")
     context.close()
     assert view.wrong == []
+
+
+def fits_a_telephone(view: View, folder: str) -> None:
+    """Each page, with all marks of what waits, is as wide as the window, and shows where in the navigation it is."""
+    page = view.page
+    usual = page.viewport_size
+    assert usual is not None
+    page.set_viewport_size({"width": 360, "height": 740})
+    for name in PAGES:
+        view.open(name, folder)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, f"{name} is wider than the window"
+        here = page.locator("nav [aria-current]").bounding_box()
+        assert here is not None
+        assert here["x"] >= 0, name
+        assert here["x"] + here["width"] <= 360, name
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll('main td, main th, main button, main a')].filter((one) =>
+            one.getBoundingClientRect().right > 361).map((one) => one.outerHTML)"""
+        )
+        assert cut == [], name
+    page.set_viewport_size(usual)
 
 
 def test_without_the_token_nothing_is_shown(lab: Lab, browser: Browser) -> None:
@@ -377,6 +399,9 @@ def test_conflicts_are_settled(view: View, lab: Lab, choice: str) -> None:
     card.get_by_text("In the folder now").wait_for()
     card.locator("[id^=compare-]").click()
     assert f"-{now.strip()}" in card.locator(".diff").inner_text()
+    view.open("overview")
+    view.sees("1 conflict: choose which version stays")
+    view.open("conflicts", view.id_of(where))
     card.locator(f"[id^={choice}-]").click()
     view.sees("Resolved")
     until(lambda: not any(lab.status(name)["conflicts"] for name in lab.folders), "nothing is in conflict")
@@ -393,6 +418,11 @@ def test_held_changes_are_decided(view: View, lab: Lab, word: str) -> None:
     page.locator("#held-0").wait_for()
     assert "30" in page.locator("#held-title").inner_text()
     page.locator("nav .mark", has_text="30").first.wait_for()
+    assert page.locator("#held-0 th").inner_text() == "30 files vanished while no node was watching"
+    assert "photos: 30 files" in page.locator("#held-0").inner_text()
+    if word == "reject":
+        fits_a_telephone(view, view.id_of("bob"))
+        view.open("held", view.id_of("bob"))
     page.locator(f"#{word}").click()
     page.locator("#yes").click()
     view.sees("Nothing is held.")

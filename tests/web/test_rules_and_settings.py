@@ -24,7 +24,7 @@ def test_rules_their_effect_and_saving_them(folder: Path, page: Browser) -> None
     api = f"/api/folders/{page.id_of(folder)}/ignore"
     told = page.get(api)
     assert told["texts"] == {"shared": "", "local": ""}
-    assert {"place": "built in, line 11", "text": "*.part"} in told["rules"]
+    assert {"file": "", "line": 11, "text": "*.part"} in told["rules"]
     effect = page.post(f"{api}/check", {"which": "shared", "text": "*.log\n"})
     assert (effect["ignored"], effect["shared"]) == (3, 0)
     assert effect["examples"]["ignored"] == ["a.log", "b.log", "sub/c.log"]

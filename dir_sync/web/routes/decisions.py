@@ -61,6 +61,7 @@ def _decide(word: str, asked: Asked) -> Answer:
 ROUTES = [
     get("/api/folders/{folder}/conflicts", _conflicts),
     post("/api/folders/{folder}/conflicts", _settle),
+    get("/api/folders/{folder}/held", lambda asked: asked.ask("held")),
     post("/api/folders/{folder}/approve", lambda asked: _decide("approve", asked)),
     post("/api/folders/{folder}/reject", lambda asked: _decide("reject", asked)),
 ]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 
-from dir_sync.cli.ignoring import effect_of, place, rules_in
+from dir_sync.cli.ignoring import effect_of, rules_in
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core import limits
-from dir_sync.core.ignore import NAME
+from dir_sync.core.ignore import DEFAULTS_ORIGIN, NAME, Rule
 from dir_sync.core.model import show, show_text
 from dir_sync.core.names import LOCAL_RULES
 from dir_sync.network.control import Answer
@@ -33,9 +33,15 @@ def _rules(asked: Asked) -> Answer:
     rules = rules_in(os.fsencode(asked.shared.path), True)
     return {
         "texts": {which: read_text(_file(asked, which)) for which in _FILES},
-        "rules": [{"place": place(rule), "text": escape(rule.text)} for file in rules.files() for rule in file.rules],
+        "rules": [_row(rule) for file in rules.files() for rule in file.rules],
         "problems": [show_text(problem) for file in rules.files() for problem in file.problems],
     }
+
+
+def _row(rule: Rule) -> Answer:
+    """`file`: "" for a rule that is built in."""
+    file = "" if rule.origin == DEFAULTS_ORIGIN else show_text(rule.origin)
+    return {"file": file, "line": rule.line, "text": escape(rule.text)}
 
 
 def _given(asked: Asked) -> tuple[str, bytes]:

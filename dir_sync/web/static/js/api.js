@@ -1,5 +1,7 @@
 // What the pages ask the process: JSON in and out. An error is one line for the person.
 
+import { t } from "./i18n.js";
+
 export class Refused extends Error {}
 
 export async function get(path, query = {}) {
@@ -17,7 +19,7 @@ async function answered(ask) {
   try {
     answer = await ask();
   } catch {
-    throw new Refused("dir_sync web does not answer");
+    throw new Refused(t("offline"));
   }
   const type = answer.headers.get("Content-Type") ?? "";
   const value = type.startsWith("application/json") ? await answer.json() : { error: await answer.text() };

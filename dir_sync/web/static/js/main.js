@@ -38,6 +38,8 @@ function open() {
     current.view.show?.(live.state);
   }
   frame();
+  const here = nav.querySelector("[aria-current]");
+  if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2; // in a narrow window it is one long line
 }
 
 // The navigation and the tools; drawn again when folders come and go.

@@ -80,6 +80,25 @@ export function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(Boolean).map(([key, value]) => [h("dt", {}, t(key)), h("dd", {}, value)]));
 }
 
+// `heads`: the keys of the columns' texts. `rows`: {id, cells}; the first cell names the row, null is no cell. In a narrow window each
+// row is a block, and each cell says what it is; the roles are said, because elements that are blocks lose theirs.
+export function table(heads, rows, { caption = null, label }) {
+  const words = heads.map((key) => (key ? t(key) : ""));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": label }, h("table", { class: "stack", role: "table" },
+    caption,
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, words.map((word) =>
+      word ? h("th", { scope: "col", role: "columnheader" }, word) : h("td", { role: "cell" })))),
+    h("tbody", { role: "rowgroup" }, rows.map(({ id, cells: [name, ...cells] }) => h("tr", { id, role: "row" },
+      h("th", { scope: "row", role: "rowheader" }, name),
+      cells.map((cell, index) => h("td", { role: "cell", "data-label": words[index + 1], class: cell === null ? "none" : null }, cell)))))));
+}
+
+// Who made a change, or where a version is kept: what the node says of itself and of nobody, in the language of the page.
+const NAMELESS = { "this node": "who.me", "first contact": "who.first", here: "who.here", "-": "who.unknown" };
+export function who(name) {
+  return name in NAMELESS ? t(NAMELESS[name]) : name;
+}
+
 export function empty(text) {
   return h("p", { class: "empty" }, text);
 }

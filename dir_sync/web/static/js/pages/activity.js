@@ -35,7 +35,7 @@ function row(one) {
   const words = has(key) ? t(key, { ...one, size: bytes(one.size ?? 0) }) : one.text;
   return [
     h("time", { class: "cell clock", title: moment(one.time_s * 1000), datetime: new Date(one.time_s * 1000).toISOString() }, clock(one.time_s * 1000)),
-    h("span", { class: `cell name ${one.bad ? "bad" : ""}`, title: words }, words),
+    h("span", { class: `cell name lines ${one.bad ? "bad" : ""}`, title: words }, words),
     folder ? h("span", { class: "cell by hide-narrow", title: folder.path }, folder.name) : null,
   ];
 }

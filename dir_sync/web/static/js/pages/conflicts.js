@@ -4,7 +4,7 @@ import { get, post } from "../api.js";
 import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
-import { button, empty, facts, fillPage, link, say } from "../ui.js";
+import { button, empty, facts, fillPage, link, say, who } from "../ui.js";
 import { lines } from "./file.js";
 
 export function conflicts({ place, folder }) {
@@ -38,9 +38,9 @@ export function conflicts({ place, folder }) {
     return h("section", { class: "card", id: `conflict-${one.id}`, "aria-labelledby": `path-${one.id}` },
       h("h2", { id: `path-${one.id}` }, link("file", { folder: folder.id, path: one.key }, one.path)),
       h("div", { class: "sides" },
-        side(t("conflicts.winner"), one.now ? [["size", bytes(one.now.size)], ["changed", moment(one.now.mtime_ms)], ["by", one.by]]
+        side(t("conflicts.winner"), one.now ? [["size", bytes(one.now.size)], ["changed", moment(one.now.mtime_ms)], ["by", who(one.by)]]
           : [["size", t("conflicts.gone")]], button(t("conflicts.keep"), settle(one, "keep"), { id: `keep-${one.id}` })),
-        side(t("conflicts.loser"), [["size", bytes(one.size)], ["changed", moment(one.mtime_ms)], ["kept", one.on]],
+        side(t("conflicts.loser"), [["size", bytes(one.size)], ["changed", moment(one.mtime_ms)], ["kept", who(one.on)]],
           button(t("conflicts.restore"), settle(one, "restore"), { id: `take-${one.id}` }))),
       one.here && !difference ? button(t("file.diff"), compare(one), { id: `compare-${one.id}` }) : null,
       difference ? lines(difference.lines) : null);

@@ -4,7 +4,7 @@ import { get, post } from "../api.js";
 import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
-import { attempt, badge, button, confirm, empty, fillPage, link, say } from "../ui.js";
+import { attempt, badge, button, confirm, empty, fillPage, link, say, who } from "../ui.js";
 
 const NOW = "now";
 
@@ -62,7 +62,7 @@ export function file({ place, params, folder }) {
       h("p", { class: "soft" }, [
         isFile ? bytes(one.size) : t(`kind.${one.kind}`),
         t("file.changed", { when: moment(one.mtime_ms) }),
-        isNow ? null : t("file.by", { who: one.by }),
+        isNow ? null : t("file.by", { who: who(one.by) }),
         isHere ? null : t("file.on", { where: one.on }),
       ].filter(Boolean).join(" · ")),
       h("div", { class: "row" },

@@ -1,9 +1,11 @@
 // Held changes: what looks like a disaster waits for a person.
 
-import { post } from "../api.js";
+import { get, post } from "../api.js";
 import { h, show } from "../dom.js";
 import { t } from "../i18n.js";
-import { button, confirm, empty, say } from "../ui.js";
+import { attempt, button, confirm, empty, say, table } from "../ui.js";
+
+const FOLDERS_MAX = 20;
 
 export function held({ place, folder }) {
   const decide = (word) => async () => {
@@ -13,32 +15,55 @@ export function held({ place, folder }) {
     say([t(`held.${word}.done`, { n: answer.files }), others.length ? t("held.others", { who: others.join(", ") }) : ""].join(" "), "good");
   };
 
+  let groups = []; // what is held, by machine and kind, with folders and examples
+  let seen = "";
+  let last = null;
+
+  const load = () => attempt(async () => {
+    groups = (await get(`folders/${folder.id}/held`)).held;
+    draw();
+  });
+
   function row(one, index) {
-    const who = one.missing ? t("held.vanished") : one.here ? t("held.by-me") : t("held.by", { who: one.by });
-    return h("tr", { id: `held-${index}` },
-      h("th", { scope: "row" }, t("held.files", { n: one.files })),
-      h("td", {}, who, one.at ? ` (${t("held.at", { where: one.at })})` : ""),
-      h("td", {}, one.path, one.files > 1 ? ", …" : ""));
+    const doer = one.kind === "vanished" ? null : one.here ? t("who.me") : one.by;
+    return {
+      id: `held-${index}`,
+      cells: [
+        t(`held.${one.kind}`, { n: one.files }),
+        [doer ?? "–", one.at ? ` (${t("held.at", { where: one.at })})` : ""],
+        h("ul", { class: "plain" }, one.folders.slice(0, FOLDERS_MAX).map((below) => h("li", {},
+          `${below.folder || "."}: ${t("held.files", { n: below.files })}`,
+          h("span", { class: "soft" }, ` – ${below.examples.slice(0, 2).join(", ")}${below.files > 2 ? ", …" : ""}`)))),
+      ],
+    };
+  }
+
+  function draw() {
+    const status = last?.folders.find((one) => one.id === folder.id)?.status;
+    if (!status) return;
+    const isHeld = status.held.length > 0;
+    show(place,
+      h("p", { class: "soft" }, t("held.words")),
+      isHeld ? h("section", { class: "card", "aria-labelledby": "held-title" },
+        h("h2", { id: "held-title" }, t("held.count", { n: heldCount(status) })),
+        table(["held.what", "held.who", "held.where"], groups.map(row), { label: "held-title" }),
+        h("div", { class: "row end" },
+          button(t("held.reject"), decide("reject"), { id: "reject", kind: "primary" }),
+          button(t("held.approve"), decide("approve"), { id: "approve", kind: "danger" })))
+        : empty(t("held.none")),
+      status.troubled.length ? h("section", { class: "card", id: "trouble" }, h("h2", {}, t("held.trouble", { n: status.troubled.length })),
+        h("ul", {}, status.troubled.slice(0, 200).map((one) => h("li", {}, `${one.path}: ${one.problem}`)))) : null);
   }
 
   return {
     show(state) {
-      const status = state?.folders.find((one) => one.id === folder.id)?.status;
-      if (!status) return;
-      const rows = status.held;
-      show(place,
-        h("p", { class: "soft" }, t("held.words")),
-        rows.length ? h("section", { class: "card", "aria-labelledby": "held-title" },
-          h("h2", { id: "held-title" }, t("held.count", { n: heldCount(status) })),
-          h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "held-title" }, h("table", {},
-            h("thead", {}, h("tr", {}, ["what", "who", "example"].map((key) => h("th", { scope: "col" }, t(`held.${key}`))))),
-            h("tbody", {}, rows.map(row)))),
-          h("div", { class: "row end" },
-            button(t("held.reject"), decide("reject"), { id: "reject", kind: "primary" }),
-            button(t("held.approve"), decide("approve"), { id: "approve", kind: "danger" })))
-          : empty(t("held.none")),
-        status.troubled.length ? h("section", { class: "card", id: "trouble" }, h("h2", {}, t("held.trouble", { n: status.troubled.length })),
-          h("ul", {}, status.troubled.slice(0, 200).map((one) => h("li", {}, `${one.path}: ${one.problem}`)))) : null);
+      last = state;
+      const now = JSON.stringify(state?.folders.find((one) => one.id === folder.id)?.status?.held ?? []);
+      if (now !== seen) {
+        seen = now;
+        load();
+      }
+      draw();
     },
   };
 }

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { count, searchedList } from "../searching.js";
-import { link } from "../ui.js";
+import { link, who } from "../ui.js";
 
 export function history({ place, params, folder }) {
   const list = searchedList({
@@ -18,7 +18,7 @@ export function history({ place, params, folder }) {
       h("span", { class: `why ${one.why}` }, t(`why.${one.why}`)),
       h("span", { class: "cell name", title: one.path }, link("file", { folder: folder.id, path: one.key }, one.path)),
       h("span", { class: "cell num" }, one.kind === "file" ? bytes(one.size) : ""),
-      h("span", { class: "cell by hide-narrow" }, one.by),
+      h("span", { class: "cell by hide-narrow" }, who(one.by)),
       h("span", { class: "cell when hide-narrow" }, moment(one.until_ms)),
     ],
     head: (search, answer) => [h("p", { class: "soft" }, t("history.words")), search, count(answer)],

@@ -77,7 +77,7 @@ export function ignore({ place, folder }) {
       effects(),
       h("section", { class: "card", id: "all" }, h("h2", {}, t("ignore.all")),
         told.problems.map((one) => h("p", { class: "note bad" }, one)),
-        h("ul", { class: "plain" }, told.rules.map((rule) => h("li", {}, h("code", {}, rule.text), h("span", { class: "soft" }, ` (${rule.place})`))))));
+        h("ul", { class: "plain" }, told.rules.map((rule) => h("li", {}, h("code", {}, rule.text), h("span", { class: "soft" }, ` (${t("ignore.place", { file: rule.file || t("ignore.built-in"), line: rule.line })})`))))));
   }
 
   load();

@@ -5,7 +5,7 @@ import { h, s, show } from "../dom.js";
 import { clock, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { live } from "../live.js";
-import { badge, button, confirm, fillPage, say } from "../ui.js";
+import { badge, button, confirm, fillPage, say, table } from "../ui.js";
 
 const LASTS = [600, 3600, 86400];
 
@@ -97,7 +97,7 @@ export function members({ place, folder }) {
       h("section", { class: "card", id: "mesh-card", "aria-labelledby": "mesh-h" },
         h("div", { class: "row" }, h("h2", { id: "mesh-h" }, mesh.closed ? t("members.mesh", { key: mesh.fingerprint, n: mesh.count }) : t("members.open")),
           badge(t(mesh.closed ? "members.is-closed" : "members.is-open"), mesh.closed ? "good" : "warn")),
-        mesh.closed ? table() : h("p", {}, t("members.open.words"))),
+        mesh.closed ? list() : h("p", {}, t("members.open.words"))),
       h("section", { class: "card", id: "invite-card", "aria-labelledby": "invite-h" },
         h("h2", { id: "invite-h" }, t("members.invite")),
         h("div", { class: "row" },
@@ -109,16 +109,18 @@ export function members({ place, folder }) {
         invitation()));
   }
 
-  function table() {
-    return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "mesh-h" }, h("table", {},
-      h("thead", {}, h("tr", {}, ["name", "role", "since", "by", "seen"].map((key) => h("th", { scope: "col" }, t(`members.${key}`))), h("td", {}))),
-      h("tbody", {}, mesh.members.map((one) => h("tr", { id: `member-${one.identity}` },
-        h("th", { scope: "row" }, one.name, h("span", { class: "soft" }, ` ${one.identity.slice(0, 8)}`)),
-        h("td", {}, t(`role.${one.role}`)),
-        h("td", {}, one.since_s ? moment(one.since_s * 1000) : "–"),
-        h("td", {}, one.by || "–"),
-        h("td", {}, one.me ? t("members.me") : one.on ? t("members.on") : one.seen_s ? moment(one.seen_s * 1000) : t("never")),
-        h("td", {}, one.me ? null : button(t("members.remove"), remove(one), { id: `remove-${one.identity}`, label: t("members.remove.ask", { who: one.name }) })))))));
+  function list() {
+    return table(["members.name", "members.role", "members.since", "members.by", "members.seen", ""], mesh.members.map((one) => ({
+      id: `member-${one.identity}`,
+      cells: [
+        [one.name, h("span", { class: "soft" }, ` ${one.identity.slice(0, 8)}`)],
+        t(`role.${one.role}`),
+        one.since_s ? moment(one.since_s * 1000) : "–",
+        one.by || "–",
+        one.me ? t("members.me") : one.on ? t("members.on") : one.seen_s ? moment(one.seen_s * 1000) : t("never"),
+        one.me ? null : button(t("members.remove"), remove(one), { id: `remove-${one.identity}`, label: t("members.remove.ask", { who: one.name }) }),
+      ],
+    })), { label: "mesh-h" });
   }
 
   load();

@@ -6,7 +6,7 @@ import { ago, bytes, moment, number, rate } from "../format.js";
 import { mesh } from "../graph.js";
 import { t } from "../i18n.js";
 import { live } from "../live.js";
-import { badge, button, empty, facts, link, say } from "../ui.js";
+import { badge, button, empty, facts, link, say, table } from "../ui.js";
 import { heldCount } from "./held.js";
 
 const PAUSES = [["pause.hour", 3600], ["pause.day", 86400], ["pause.open", null]];
@@ -64,15 +64,12 @@ function figures(status) {
 }
 
 function peers(id, list) {
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": `peers-${id}` }, h("table", {},
-    h("caption", { class: "hidden", id: `peers-${id}` }, t("peers")),
-    h("thead", {}, h("tr", {}, ["peer", "standing", "rate", "address", "version"].map((key) => h("th", { scope: "col" }, t(`peers.${key}`))))),
-    h("tbody", {}, list.map((peer) => h("tr", { id: `peer-${id}-${peer.replica}` },
-      h("th", { scope: "row" }, peer.name),
-      h("td", {}, standing(peer)),
-      h("td", { class: "rate" }, peer.traffic ? `↓ ${rate(peer.traffic.receives_per_s)} ↑ ${rate(peer.traffic.sends_per_s)}` : ""),
-      h("td", {}, peer.address),
-      h("td", {}, peer.version))))));
+  return table(["peers.peer", "peers.standing", "peers.rate", "peers.address", "peers.version"], list.map((peer) => ({
+    id: `peer-${id}-${peer.replica}`,
+    cells: [peer.name, standing(peer),
+      h("span", { class: "rate" }, peer.traffic ? `↓ ${rate(peer.traffic.receives_per_s)} ↑ ${rate(peer.traffic.sends_per_s)}` : ""),
+      peer.address, peer.version],
+  })), { label: `peers-${id}`, caption: h("caption", { class: "hidden", id: `peers-${id}` }, t("peers")) });
 }
 
 function away(status) {
@@ -85,17 +82,21 @@ function standing(peer) {
   if (peer.synchronized) return t("standing.synced");
   if (!peer.lacks) return t("standing.comparing");
   const words = [];
-  const amount = (lack) => t("standing.amount", { n: lack.files + lack.others, size: bytes(lack.bytes) });
-  if (peer.lacks.files + peer.lacks.others) words.push(t("standing.lacks", { what: amount(peer.lacks) }));
-  if (peer.lacking_here.files + peer.lacking_here.others) {
-    words.push(t("standing.lacking", { what: amount(peer.lacking_here) }));
-  }
+  const lack = (key, keyWithSize, { files, others, bytes: size }) => {
+    const n = files + others;
+    if (n) words.push(t(size ? keyWithSize : key, { n, size: bytes(size) }));
+  };
+  lack("standing.lacks", "standing.lacks.size", peer.lacks);
+  lack("standing.lacking", "standing.lacking.size", peer.lacking_here);
   return words.join("; ") || t("standing.comparing");
 }
 
 function waiting(id, status) {
   const held = heldCount(status);
-  return held ? h("p", { class: "note bad" }, link("held", { folder: id }, t("held.some", { n: held }))) : null;
+  return [
+    held ? h("p", { class: "note bad" }, link("held", { folder: id }, t("held.some", { n: held }))) : null,
+    status.conflicts ? h("p", { class: "note" }, link("conflicts", { folder: id }, t("conflicts.some", { n: status.conflicts }))) : null,
+  ];
 }
 
 function controls(id, status) {

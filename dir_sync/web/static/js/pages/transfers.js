@@ -20,15 +20,20 @@ export function transfers({ place }) {
 }
 
 function isMoving({ status }) {
-  return status.transfers.length || status.uploads.length || status.receiving || status.sending;
+  return status.transfers.length || status.uploads.length || hasFiles(status.receiving) || hasFiles(status.sending);
+}
+
+// Deletions and the like have no bytes, and what is held of them is not on its way.
+function hasFiles(all) {
+  return Boolean(all?.files);
 }
 
 function part({ id, name, status }) {
   if (!isMoving({ status })) return null;
   return h("section", { class: "card", id: `part-${id}`, "aria-labelledby": `part-h-${id}` },
     h("h2", { id: `part-h-${id}` }, link("overview", {}, name)),
-    status.receiving ? whole(`in-${id}`, t("transfers.receiving"), status.receiving) : null,
-    status.sending ? whole(`out-${id}`, t("transfers.sending"), status.sending) : null,
+    hasFiles(status.receiving) ? whole(`in-${id}`, t("transfers.receiving"), status.receiving) : null,
+    hasFiles(status.sending) ? whole(`out-${id}`, t("transfers.sending"), status.sending) : null,
     status.transfers.map((one) => bar(`in-${id}-${one.path}-${one.peer}`, `↓ ${one.path}`, t("transfers.from", { who: one.peer }), one.here, one)),
     status.uploads.map((one) => bar(`out-${id}-${one.path}-${one.peer}`, `↑ ${one.path}`, t("transfers.to", { who: one.peer }), one.sent, one)));
 }
