@@ -17,7 +17,7 @@ from dir_sync import config
 from dir_sync.cli.dialogue import add_yes, ask_running, consent
 from dir_sync.cli.parser import add_json, checked, command_parser, count
 from dir_sync.cli.results import tell
-from dir_sync.cli.status_words import machines_that_closed, render, status_in
+from dir_sync.cli.status_words import in_short, machines_that_closed, render, status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.reporting import log, shell
@@ -36,11 +36,14 @@ def status(argv: list[str]) -> int:
     """``status DIR``: the state of the node that runs on a folder."""
     parser = command_parser(
         "status",
-        "Show how the node for DIR is doing: its peers, what is being transferred, and what\nis held or waiting.",
+        "Show how the node for DIR is doing: its peers, what is being transferred, and what is held or waiting. Without DIR: "
+        "how each folder is doing that your nodes share from this machine, in short if there are several.",
         "status ~/shared",
+        "status",
         "status ~/shared --json",
         "status ~/shared --watch",
         "status ~/shared --check && echo in sync",
+        folder_is_optional=True,
     )
     add_json(parser)
     parser.add_argument(
@@ -51,6 +54,15 @@ def status(argv: list[str]) -> int:
     parser.add_argument("--watch", action="store_true",
                         help="show it all the time, until Ctrl-C; without a terminal: a line for each new headline")  # fmt: skip
     given = parser.parse_args(argv)
+    if given.folder is None:
+        from dir_sync.folder.shared_now import shared_now  # imported late: most know which folder they mean
+
+        running = shared_now()
+        if not running or (len(running) > 1 and (given.json or given.watch)):
+            parser.error("the following arguments are required: DIR")
+        if len(running) > 1:
+            return _each(running, given.check)
+        given.folder = running[0]
     if given.watch:
         if given.json or given.check:
             raise ConfigError("--watch shows it to a person: without --json and --check", config.USAGE)
@@ -65,6 +77,23 @@ def status(argv: list[str]) -> int:
         say("\n".join(render(found, given.folder, log.wants_colour(sys.stdout))))
     is_good = found.is_all_in_sync and not machines_that_closed(found)
     return config.OK if is_good or not given.check else config.UNFINISHED
+
+
+def _each(folders: list[str], check: bool) -> int:
+    """How each of several folders is doing, in short. A node that does not answer is one of the lines."""
+    is_good = True
+    colour = log.wants_colour(sys.stdout)
+    for folder in folders:
+        say(f"{show(os.fsencode(folder))}")
+        try:
+            found = status_in(ask_running(folder, {"command": "status"}))
+        except ConfigError as error:
+            say(f"  {error}")
+            is_good = False
+            continue
+        say("\n".join(f"  {line}" for line in in_short(found, folder, colour)))
+        is_good = is_good and found.is_all_in_sync and not machines_that_closed(found)
+    return config.OK if is_good or not check else config.UNFINISHED
 
 
 def history_(argv: list[str]) -> int:

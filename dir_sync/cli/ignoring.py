@@ -23,7 +23,7 @@ from dir_sync.network.control import Answer
 from dir_sync.reporting.log import escape, how_many
 from dir_sync.reporting.output import meant
 
-__all__ = ["Effect", "effect_of", "ignore", "place", "rule_words", "rules_above", "rules_in"]
+__all__ = ["Effect", "count_shared", "effect_of", "ignore", "place", "rule_words", "rules_above", "rules_in"]
 
 _SHOWN_MAX = 20  # paths that are named
 _LISTED_MAX = 10_000  # for programs
@@ -136,6 +136,16 @@ def _walk(folder: bytes, rules: Rules | None) -> Iterator[tuple[bytes, list[byte
         yield at, folders, others
         prefix = at + b"/" if at else b""
         ahead += [prefix + name for name in folders if rules is None or not rules.ignores(prefix + name, True)]
+
+
+def count_shared(folder: bytes) -> int:
+    """How many files in a folder no rule leaves out."""
+    rules = rules_in(folder, True)
+    return sum(
+        not rules.ignores(at + b"/" + name if at else name, False)
+        for at, _, names in _walk(folder, rules)
+        for name in names
+    )
 
 
 def _explain(folder: bytes, rules: Rules, paths: list[bytes], as_json: bool) -> int:

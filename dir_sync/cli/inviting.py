@@ -271,7 +271,9 @@ def join_by(
         code = Code.parse(text)
     except CodeError as error:
         raise ConfigError(str(error), config.USAGE) from None
-    count = 0 if asked_as is None else _count_files(folder)
+    from dir_sync.cli.ignoring import count_shared  # imported late: it reads rules
+
+    count = 0 if asked_as is None else count_shared(os.fsencode(folder))
 
     def agree(host: Host) -> bool:
         there = f"{how_many(host.members, 'member')} of {host.name}'s mesh"
@@ -330,11 +332,3 @@ def _ask_for_code() -> str:
     if not has_terminal():
         raise ConfigError("which code? Write it after DIR, as 'invite' printed it")
     return line_of_person("the code that 'invite' printed on the other machine: ")
-
-
-def _count_files(folder: str) -> int:
-    count = 0
-    for above, names, found in os.walk(folder):
-        names[:] = [name for name in names if name != ".dir_sync" or above != folder]
-        count += len(found)
-    return count

@@ -16,7 +16,7 @@ from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, listed, moment
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
 
-__all__ = ["held_words", "machines_that_closed", "render", "status_in"]
+__all__ = ["held_words", "in_short", "machines_that_closed", "render", "status_in"]
 
 _TOLD_MAX = 5  # paths that are named
 _COLOURS = {"green": "\x1b[1;32m", "cyan": "\x1b[1;36m", "yellow": "\x1b[1;33m", "red": "\x1b[1;31m"}
@@ -34,9 +34,8 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
     """A headline, and one line for each relevant fact; names are escaped already. `folder`: as the user typed it, for commands.
     `colour`: of the headline."""
     now_s = time.time()
-    top = headline(status, now_s)
     lines = [
-        f"{_COLOURS[COLOURS[status.headline]]}{top}\x1b[0m" if colour else top,
+        _top(status, now_s, colour),
         safe_line(status),
         f"{status.folder}: shared as '{status.folder_name}' by {status.name} (node {status.node[:8]}),"
         f" {f'port {status.port}' if status.port else 'not listening'}, process {status.process}"
@@ -109,14 +108,32 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
         )
     if status.scrub is not None:
         lines.append(_scrub(status.scrub))
+    lines += _conflicts(status, folder)
     lines += held_words(status)
     if status.held:
         is_ours = all(held.here and not held.missing for held in status.held)  # a node cannot approve its own changes
         approving = APPROVE_ELSEWHERE if is_ours else command("approve", folder)
         lines.append(f"  to let it happen: {approving}")
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
-    lines.append(_last_line(status))
+    lines.append(_last_line(status, folder))
     return lines
+
+
+def in_short(status: Status, folder: str, colour: bool = False) -> list[str]:
+    """The headline, and what waits for a person or for another machine."""
+    return [_top(status, time.time(), colour), safe_line(status), *_conflicts(status, folder)]
+
+
+def _top(status: Status, now_s: float, colour: bool) -> str:
+    top = headline(status, now_s)
+    return f"{_COLOURS[COLOURS[status.headline]]}{top}\x1b[0m" if colour else top
+
+
+def _conflicts(status: Status, folder: str) -> list[str]:
+    if not status.conflicts:
+        return []
+    found = how_many(status.conflicts, "version")
+    return [f"CONFLICT: {found} lost against a change made at the same time; to list: {command('conflicts', folder)}"]
 
 
 def machines_that_closed(status: Status) -> list[str]:
@@ -165,7 +182,7 @@ def _mesh(mesh: MeshStatus | None, folder: str) -> str:
     return f"closed mesh {mesh.key}, generation {mesh.generation}, {role}, {how_many(mesh.members, 'member')}"
 
 
-def _last_line(status: Status) -> str:
+def _last_line(status: Status, folder: str) -> str:
     """The last line: whether everything is in sync."""
     if status.pause is not None:
         return "not in sync: it is paused here"
@@ -183,10 +200,13 @@ def _last_line(status: Status) -> str:
     if not status.peers and status.paused_elsewhere:
         return f"not in sync: it is paused by {listed(status.paused_elsewhere)}"
     if not status.peers:
+        closed_there = (
+            "" if status.mesh else f"; if the others have closed the mesh, to join it: {command('join', folder)}"
+        )
         return (
             "no other node is connected. Check that dir_sync runs on the other machines, with the folder name"
             f" '{status.folder_name}' and the UDP port {status.broadcast_port}, and that no firewall blocks this port"
-            f"{f' or TCP port {status.port}' if status.port else ''}. Where broadcasts do not reach: --peer HOST"
+            f"{f' or TCP port {status.port}' if status.port else ''}. Where broadcasts do not reach: --peer HOST{closed_there}"
         )
     if status.unseen:
         return f"not in sync: {how_many(status.unseen, 'path')} here still to be looked at"

@@ -19,7 +19,7 @@ from dir_sync.core import limits
 from dir_sync.core.model import parent_of
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["DEFAULTS", "NAME", "FolderRules", "Rule", "RuleFile", "Rules", "read_rules"]
+__all__ = ["DEFAULTS", "DEFAULTS_ORIGIN", "NAME", "FolderRules", "Rule", "RuleFile", "Rules", "read_rules"]
 
 NAME = b".syncignore"
 DISPOSABLE = "(?d)"  # before a pattern: what it matches goes with a folder that was deleted elsewhere

@@ -244,7 +244,9 @@ class Daemon:
     def _open_discovery(self) -> Discovery:
         config = self._config
         try:
-            presence: Presence = OpenPresence(shell.how_to_join(config.folder))
+            presence: Presence = OpenPresence(
+                lambda: shell.how_to_join(next(iter(self._sharings), "DIR"))
+            )  # folders come and go
             if self._sealing is not None:
                 presence = self._sealing.presence
             discovery = Discovery(

@@ -2,7 +2,7 @@
 
 In:   what this user's programs remember of folders. Out: paths.
 Rule: it only looks. A folder counts if a process has its lock, or waits for it.
-Used by: cli.parser, doctor.examination.
+Used by: cli.commands, cli.parser, doctor.examination.
 """
 
 from __future__ import annotations

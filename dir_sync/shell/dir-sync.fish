@@ -358,7 +358,7 @@ complete -c dir-sync -n '_shtab_dir_sync_using once' -l brake-rewrites -x -d 'ho
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l brake-rewrite-percent -x -d '... and they are more than P % of all files (default: 80)'
 complete -c dir-sync -n '_shtab_dir_sync_using once' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'read the options from FILE, and the folder, if it names only one'
 complete -c dir-sync -n '_shtab_dir_sync_using once; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the folder; with --config, one of FILE'
-complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a status -d 'Show how the node for DIR is doing: its peers, what is being transferred, and what'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a status -d 'Show how the node for DIR is doing: its peers, what is being transferred, and what is held or waiting. Without DIR: how each folder is doing that your nodes share from this machine, in short if there are several.'
 complete -c dir-sync -n '_shtab_dir_sync_using status' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using status' -l json -d 'print one JSON object, for programs'
 complete -c dir-sync -n '_shtab_dir_sync_using status' -l check -d 'exit with 4 if not everything is in sync, or if a machine went over to a closed mesh'

@@ -497,7 +497,7 @@ def test_a_command_without_its_folder_names_those_of_running_nodes(
         return capsys.readouterr().err
 
     several = "dir_sync: which folder? Nodes run for ~/'my docs' and /srv/music. For example: python main.py "
-    for name, more in (("status", ""), ("pause", ""), ("history", "")):
+    for name, more in (("held", ""), ("pause", ""), ("history", "")):
         assert told(name).startswith(f"{several}{name} ~/'my docs'{more}")
     assert told("join") == "dir_sync: which folder? For example: python main.py join ~/shared (--help tells more)\n"
     del found[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dir_sync import cli
+from dir_sync.cli.ignoring import count_shared
 
 
 @pytest.fixture
@@ -35,6 +36,10 @@ def test_rules_are_listed_in_the_order_in_which_they_count(folder: Path, capsys:
     ]
     assert cli.main(["ignore", str(folder), "--no-default-ignores"]) == 0
     assert "built in" not in capsys.readouterr().out
+
+
+def test_only_files_that_are_shared_are_counted(folder: Path) -> None:
+    assert count_shared(bytes(folder)) == len(("keep.log", ".syncignore", "d/.syncignore", "d/b.log"))
 
 
 def test_a_rule_is_printed_as_it_was_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -104,8 +105,9 @@ def test_what_waits_for_a_decision_says_so() -> None:
 def test_without_a_peer_the_last_line_says_what_to_check() -> None:
     last = lines()[-1]
     assert last.startswith("no other node is connected. Check that ")
-    for part in ("'default'", "UDP port 5000", "TCP port 6000", "--peer"):
+    for part in ("'default'", "UDP port 5000", "TCP port 6000", "--peer", "closed the mesh", "join 'my docs'"):
         assert part in last
+    assert "closed the mesh" not in lines(mesh=MESH)[-1]
 
 
 def test_large_files_in_both_directions() -> None:
@@ -391,3 +393,43 @@ def test_what_a_peer_does_not_take_is_not_said_to_be_going_out() -> None:
     upload = {"path": "iso", "peer": "bob", "sent": 1, "size": 2, "per_s": 1}
     said = lines(peers=[LAGS | {"still_s": 30}], sending=sending, uploads=[upload])
     assert said[0].startswith("SYNCING: going out:"), "a large content is on its way"
+
+
+def test_conflicts_are_named_with_the_command_that_lists_them() -> None:
+    line = (
+        "CONFLICT: 2 versions lost against a change made at the same time; to list: python main.py conflicts 'my docs'"
+    )
+    assert line in lines(conflicts=2)
+    assert not any("CONFLICT" in line for line in lines())
+
+
+def shared_now(monkeypatch: pytest.MonkeyPatch, answers: dict[str, dict[str, Any]]) -> None:
+    """Nodes of this user share these folders."""
+    monkeypatch.setattr("dir_sync.folder.shared_now.shared_now", lambda: list(answers))
+    monkeypatch.setattr(commands, "ask_running", lambda folder, question: ANSWER | answers[folder])
+
+
+def test_without_a_folder_it_is_the_one_that_is_shared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared_now(monkeypatch, {"/srv/music": {"in_sync": True}})
+    assert main(["status"]) == 0
+    assert "/home/anna/my docs: shared as 'default' by anna" in capsys.readouterr().out
+    assert main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["in_sync"] is True
+
+
+def test_without_a_folder_each_of_several_is_told_in_short(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared_now(monkeypatch, {"/srv/music": {"in_sync": True}, "/srv/notes": {"conflicts": 1}})
+    assert main(["status"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line for line in out if not line.startswith(" ")] == ["/srv/music", "/srv/notes"]
+    assert out[-1].startswith("  CONFLICT: 1 version lost")
+    assert main(["status", "--check"]) == 4, "one of them is not in sync"
+    for option in ("--json", "--watch"):
+        assert main(["status", option]) == 2
+        assert "which folder?" in capsys.readouterr().err
+    shared_now(monkeypatch, {})
+    assert main(["status"]) == 2

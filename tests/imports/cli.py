@@ -44,7 +44,7 @@ CLI: dict[str, set[str]] = {
         "reporting.shell",
     },
     "cli.inviting": {
-        "cli.results",
+        *("cli.ignoring", "cli.results"),
         *("cli.dialogue", "cli.parser", "config", "folder.state", "network.control", "reporting.log"),
         *("reporting.output", "reporting.shell", "security.alone", "security.files", "security.invitations"),
         *("security.inviting", "security.joining", "security.listing", "security.process", "security.store"),
@@ -177,7 +177,14 @@ CLI: dict[str, set[str]] = {
     "cli.commands": {
         "cli.watch_view",
         *("cli.dialogue", "cli.parser", "cli.results", "cli.status_words", "cli.versions", "config"),
-        *("history.choice", "history.client", "history.words", "reporting.log", "reporting.output"),
+        *(
+            "folder.shared_now",
+            "history.choice",
+            "history.client",
+            "history.words",
+            "reporting.log",
+            "reporting.output",
+        ),
         "reporting.shell",
     },
     "cli.entry": {

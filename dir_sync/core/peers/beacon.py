@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from blake3 import blake3
@@ -132,8 +132,10 @@ def beacon_of(fields: dict[str, object]) -> Beacon | None:
 class OpenPresence:
     """Beacons of an open mesh: every node can read them."""
 
-    def __init__(self, advice: str = "to join it: 'invite DIR' there, and 'join DIR CODE' here") -> None:
-        """`advice`: what people can do about a closed mesh nearby."""
+    def __init__(
+        self, advice: Callable[[], str] = lambda: "to join it: 'invite DIR' there, and 'join DIR CODE' here"
+    ) -> None:
+        """`advice`: what people can do about a closed mesh nearby, at that moment; called on the listening thread."""
         self._advice = advice
 
     def datagrams(self, beacon: Beacon, at: str, now_ms: int) -> list[bytes]:
@@ -146,5 +148,5 @@ class OpenPresence:
         if fields is None:
             return None
         if fields.get("mesh") == CLOSED:
-            return Foreign(f"{source} {CLOSED_TO_US}; {self._advice}", CLOSED)  # its members look alike
+            return Foreign(f"{source} {CLOSED_TO_US}; {self._advice()}", CLOSED)  # its members look alike
         return beacon_of(fields) if fields.get("mesh") == MESH else None

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dir_sync.core.messages import PROTOCOL
 from dir_sync.core.peers.beacon import FOLDER_TAGS_MAX, Beacon, Foreign, OpenPresence, encode_beacon, folder_tags
 from tests.core.peers.roster_tools import LARGER, PORT, beacon
 
@@ -116,6 +117,18 @@ def test_a_missing_field_is_no_beacon(field: str) -> None:
 )
 def test_other_bytes_are_no_beacon(data: bytes) -> None:
     assert decoded(data) is None
+
+
+def test_the_advice_about_a_closed_mesh_is_that_of_the_moment() -> None:
+    """The folder that it names may have gone over to that mesh."""
+    folders = ["first", "second"]
+    presence = OpenPresence(lambda: f"join {folders[0]}")
+    closed = json.dumps({"dir_sync": PROTOCOL, "mesh": "closed", "box": "x"}).encode()
+    for folder in ("first", "second"):
+        found = presence.heard(closed, "10.0.0.9")
+        assert isinstance(found, Foreign)
+        assert found.words.endswith(f"; join {folder}")
+        del folders[0]
 
 
 def test_unknown_fields_are_skipped() -> None:
