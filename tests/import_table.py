@@ -214,8 +214,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "history.restorer": {
         *("config", "disk", "file_sync", "index", "ports", "history.codec", "history.source"),
     },
+    "history.brought": {"config", "history.codec", "network.control", "ports"},
     "history.client": {
         *(
+            "history.brought",
             "config",
             "folder.typed",
             "network.control",

@@ -12,6 +12,7 @@ from dir_sync.core.events import (
     Drop,
     Effect,
     Event,
+    Excerpt,
     NewReplica,
     PeerDown,
     PeerUp,
@@ -88,6 +89,7 @@ class OneNode:
         self.notes: list[Note] = []
         self.sends: list[Send] = []
         self.reports: list[Report] = []
+        self.excerpts: list[Excerpt] = []
         self.vain: Counter[str] = Counter()  # announcements by each peer that changed nothing
         tag = f"{self.starts}"
         disk = self.disk if self.disk.fold is None else SpelledDisk(self.disk, True, True)
@@ -110,6 +112,8 @@ class OneNode:
                 self.sends.append(effect)
             elif isinstance(effect, Report):
                 self.reports.append(effect)
+            elif isinstance(effect, Excerpt):
+                self.excerpts.append(effect)
             elif isinstance(effect, UselessAnnouncements):
                 self.vain[effect.peer] += effect.announcements
             elif not isinstance(effect, Drop | NewReplica):

@@ -99,6 +99,18 @@ class Inquired(NamedTuple):
     questions: tuple[HistoryRequest | HaveRequest, ...]
 
 
+class ExcerptWanted(NamedTuple):
+    """A person wants to look at a content that only a peer keeps: a piece of it, at most 1 MiB. The answer is an Excerpt with
+    the same id. `path`: where that content was."""
+
+    id: int
+    holder: str
+    path: bytes
+    content: bytes
+    offset: int
+    length: int
+
+
 class VerifyWanted(NamedTuple):
     """A person wants everything to be read again, here and at the peers. `repair`: what is rotten is healed."""
 
@@ -149,9 +161,9 @@ class Drained(NamedTuple):
 
 
 Event = (
-    Touched | Moved | Blind | Decided | Overridden | Reverted | ConflictsDismissed | RestoreRequested | Inquired | Ticked | Listed
-    | RoomMeasured | Looked | Applied | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received | Drained | Pruned
-    | Rechecked | TextsRead | Merged | Verified | VerifyWanted | VerifyEnded
+    Touched | Moved | Blind | Decided | Overridden | Reverted | ConflictsDismissed | RestoreRequested | Inquired | ExcerptWanted
+    | Ticked | Listed | RoomMeasured | Looked | Applied | Staged | ReadDone | DeltaDone | Signed | PeerUp | PeerDown | Received
+    | Drained | Pruned | Rechecked | TextsRead | Merged | Verified | VerifyWanted | VerifyEnded
 )  # fmt: skip
 
 
@@ -181,6 +193,14 @@ class Report(NamedTuple):
     answers: tuple[tuple[str, int, History | Have], ...]
 
 
+class Excerpt(NamedTuple):
+    """A piece of a content that a peer keeps. `problem`: why there is none; "": it is here."""
+
+    id: int
+    data: bytes
+    problem: str
+
+
 class UselessAnnouncements(NamedTuple):
     """A peer made so many announcements that changed nothing here."""
 
@@ -198,4 +218,4 @@ class Tell(NamedTuple):
     note: Note
 
 
-Effect = Job | Send | Drop | UselessAnnouncements | NewReplica | Tell | Report
+Effect = Job | Send | Drop | UselessAnnouncements | NewReplica | Tell | Report | Excerpt

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from dir_sync.core.events import Drained, Drop, Effect, NewReplica, Report, Send, Tell, UselessAnnouncements
+from dir_sync.core.events import Drained, Drop, Effect, Excerpt, NewReplica, Report, Send, Tell, UselessAnnouncements
 from dir_sync.core.jobs import ApplyJob
 from dir_sync.core.live_notes import Event
 from dir_sync.core.messages import Chunks, Delta, DeltaRequest, NeedSignature, Pull, PullItem, Signature
@@ -99,7 +99,7 @@ class Performer:
                     self._peers.announced_in_vain(peer, announcements)
                 case NewReplica():
                     self._peers.say_new_replica()
-                case Report():
+                case Report() | Excerpt():
                     self._requests.answered(effect)
                 case VerifyJob():
                     self._share.workers.put_idle(effect)

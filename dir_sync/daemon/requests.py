@@ -1,8 +1,7 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
-In:   questions, as JSON objects: status, versions, undo, recall, pending, keep, common, settle, held, approve, reject, decide,
-      lacking, diverged, override, revert, rows, forecast, pause, resume, why, verify,
-      doctor.
+In:   questions, as JSON objects: status, versions, undo, recall, excerpt, pending, keep, common, settle, held, approve, reject,
+      decide, lacking, diverged, override, revert, rows, forecast, pause, resume, why, verify, doctor.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
 Used by: effects, folder, sharing.
@@ -10,6 +9,7 @@ Used by: effects, folder, sharing.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from dir_sync.core.events import (
     ConflictsDismissed,
     Decided,
     Effect,
+    Excerpt,
+    ExcerptWanted,
     Inquired,
     Overridden,
     Report,
@@ -82,11 +84,11 @@ class Requests:
         self._pausing = pausing
         self.waiting = Waiting(share, lambda: (peers.names(), peers.pausing), lambda: status().to_json())
         # number of a question to all peers -> the function to call with the answers
-        self._reports: dict[int, Callable[[Report], None]] = {}
+        self._reports: dict[int, Callable[..., None]] = {}
         self._inquiry = 0
 
-    def answered(self, report: Report) -> None:
-        """All peers have answered: call the function that waits for it."""
+    def answered(self, report: Report | Excerpt) -> None:
+        """The peers have answered: call the function that waits for it."""
         self._reports.pop(report.id)(report)
 
     def on_asked(self, asked: Asked, now: Now) -> list[Effect]:
@@ -103,6 +105,8 @@ class Requests:
                     return self._undo(asked, now)
                 case "recall":
                     return self._recall(asked, now)
+                case "excerpt":
+                    return self._excerpt(asked, now)
                 case "doctor":
                     asked.reply.put(self._for_doctor())
                 case "why":
@@ -230,6 +234,20 @@ class Requests:
             return []
         conflicts = asked.question.get("conflicts") is True
         return self._ask_peers((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX, conflicts),), then, now)
+
+    def _excerpt(self, asked: Asked, now: Now) -> list[Effect]:
+        """A piece of a content that only a peer keeps, in base64."""
+        holder, path, content, offset, length = answers.excerpt_asked(asked.question)
+        if length > limits.PULL_BYTES_MAX:
+            raise ConfigError(f"a piece has at most {limits.PULL_BYTES_MAX} bytes")
+
+        def then(found: Excerpt) -> None:
+            data = base64.b64encode(found.data).decode("ascii")
+            asked.reply.put({"error": found.problem} if found.problem else {"data": data})
+
+        self._inquiry += 1
+        self._reports[self._inquiry] = then
+        return self._engine.handle(ExcerptWanted(self._inquiry, holder, path, content, offset, length), now)
 
     def _for_doctor(self) -> Answer:
         """How far the clocks of the peers differed at the last question; each is asked again. And settings that count for what

@@ -20,6 +20,7 @@ from dir_sync.core.events import (
     Drained,
     Effect,
     Event,
+    ExcerptWanted,
     Inquired,
     Moved,
     Overridden,
@@ -115,6 +116,8 @@ class Engine(Machines):
                 self.queries.on_restore(wanted, holders)
             case Inquired(id_, questions):
                 self.queries.ask_peers(id_, questions)
+            case ExcerptWanted():
+                self.excerpts.begin(event)
             case Pruned(names):
                 self.board.job_came_back()
                 self.versions.on_pruned(names)
@@ -224,6 +227,8 @@ class Engine(Machines):
         if self.rereads.is_on:
             self.verifying.heal()
         self.planner.plan_todo()
+        if self.excerpts.wanted:
+            self.excerpts.run()
         self.applier.flush_jobs()
         if self.queries.questions or self.queries.histories:
             self.queries.answer_some()
@@ -314,7 +319,7 @@ class Engine(Machines):
             due.append(when)
         if self.rereads.is_on:
             due.append(self.verifying.due_ms())
-        if self.uploader.has_parked:
+        if self.uploader.has_parked or self.excerpts.wanted:
             due.append(now_ms + 20)
         if self.work.arrivals.fetching or self.ignoring.is_changing or self.publisher.waits_for_acknowledgements():
             due.append(now_ms + RETRY_MS)
@@ -369,6 +374,7 @@ class Engine(Machines):
         self.brakes.peer_gone(replica)
         self.sources.peer_gone(replica)
         self.queries.inquiries.gone(replica)
+        self.excerpts.peer_gone(replica)
         if self.merging.is_on:
             self.merging.peer_gone(replica)
         if self.rereads.is_on:

@@ -20,6 +20,7 @@ from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import OURS, RETRY_MS
 from dir_sync.engine.deltas_in import DeltaRequests
+from dir_sync.engine.excerpts import Excerpts
 from dir_sync.engine.growth_in import GrowthInstaller
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.sources import Sources
@@ -47,6 +48,7 @@ class Fetcher:
         incoming_moves: IncomingMoves,
         growth_in: GrowthInstaller,
         deltas_in: DeltaRequests,
+        excerpts: Excerpts,
     ) -> None:
         self._board = board
         self._work = work
@@ -57,6 +59,7 @@ class Fetcher:
         self._incoming_moves = incoming_moves
         self._growth_in = growth_in
         self._deltas_in = deltas_in
+        self._excerpts = excerpts
 
     def fetch(self, path: bytes, row: Row | None, target: Record, holders: list[str]) -> None:
         delta = self._work.holders.delta_offer(path)
@@ -143,7 +146,7 @@ class Fetcher:
             fetch.take(piece.offset, piece.data)
             if not fetch.is_small:
                 self._transfers.write(fetch)
-            elif fetch.received == fetch.size:
+            elif fetch.received == fetch.size and not (self._excerpts.wanted and self._excerpts.took(fetch)):
                 self._arrived_small(fetch)
         self._board.plan_queue.room_came()
 
@@ -240,7 +243,7 @@ class Fetcher:
         if self._deltas_in.no_delta(peer.replica, id_):
             return
         fetch = self._transfers.holders[peer.replica].window.refused(id_)
-        if fetch is None or self._work.arrivals.fetch(fetch.target.path) is not fetch:
+        if fetch is None or self._excerpts.refused(fetch) or self._work.arrivals.fetch(fetch.target.path) is not fetch:
             return
         path = fetch.target.path
         if reason == "forgotten":

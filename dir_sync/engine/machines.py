@@ -20,6 +20,7 @@ from dir_sync.engine.contacts import Contacts
 from dir_sync.engine.decisions import Decisions
 from dir_sync.engine.deltas_in import DeltaRequests
 from dir_sync.engine.deltas_out import DeltasForPeers
+from dir_sync.engine.excerpts import Excerpts
 from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.forecaster import Forecaster
@@ -130,8 +131,9 @@ class Machines:
         )
         self.growth_in = growth_in = GrowthInstaller(board, work, transfers, applier)
         self.deltas_in = deltas_in = DeltaRequests(board, mode_rules, contacts, work, sources, signatures, transfers)
+        self.excerpts = excerpts = Excerpts(board, transfers)
         self.fetcher = fetcher = Fetcher(
-            board, work, sources, brakes, transfers, applier, incoming_moves, growth_in, deltas_in
+            board, work, sources, brakes, transfers, applier, incoming_moves, growth_in, deltas_in, excerpts
         )
         self.bulk_install = bulk_install = BulkInstall(
             board, work, scope, versions, signatures, publisher, look_queue, applier

@@ -3,7 +3,7 @@
 In:   transfers that begin, receive bytes, fail, end, or are no longer wanted.
 Out:  pulls, jobs that write into the staging folder, and staging files to remove.
 Rule: a staging file is never removed while a job writes it.
-Used by: rows, applier, incoming_moves, growth_in, deltas_in, fetcher, acquire, planner, sync_report, local_changes,
+Used by: rows, applier, incoming_moves, growth_in, deltas_in, excerpts, fetcher, acquire, planner, sync_report, local_changes,
 ignoring, scan, idle, healing.
 """
 
@@ -166,6 +166,10 @@ class TransferTable:
         if self.by_token.pop(fetch.token, None) is not None and not fetch.is_small:
             self.parts.end(fetch)
             fetch.waiting.clear()
+        self.forget_pulls(fetch)
+
+    def forget_pulls(self, fetch: Fetch) -> None:
+        """What is still to come for a transfer that has no path here is ignored."""
         holder = self.holders.get(fetch.peer)
         if holder is not None:
             holder.window.cancel(fetch)

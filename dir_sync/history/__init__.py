@@ -4,6 +4,7 @@
     answers     the answers of a node to the commands, from its index
     story       the story of one path, as the index tells it: for `why`
     source      where a command gets its answers: the running node, or the index, opened here
+    brought     the content of a version that only another machine keeps
     restorer    puts files back without the engine
     client      the history of one folder: used by the commands history, restore, undo and conflicts
     choice      selects versions

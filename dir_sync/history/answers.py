@@ -6,6 +6,7 @@ Rule: questions come from outside the process, so everything in them is checked 
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable
 
@@ -24,6 +25,7 @@ __all__ = [
     "Wish",
     "common",
     "describe",
+    "excerpt_asked",
     "keep",
     "listed",
     "listed_there",
@@ -69,6 +71,15 @@ def path_asked(question: Answer) -> bytes:
         return check_path(raw) if raw else b""
     except PathError:
         raise ConfigError(f"{show(raw)} cannot be a path in a shared folder", USAGE) from None
+
+
+def excerpt_asked(question: Answer) -> tuple[str, bytes, bytes, int, int]:
+    """Of a question for a piece of a content: who keeps it, the path, the content's hash, offset and length."""
+    holder, content, offset, length = (question.get(key) for key in ("holder", "content", "offset", "length"))
+    is_right = isinstance(holder, str) and isinstance(content, str) and re.fullmatch("[0-9a-f]{64}", content)
+    if not is_right or type(offset) is not int or type(length) is not int or offset < 0 or length < 1:
+        raise ConfigError("which piece of which content? The question does not say it", USAGE)
+    return str(holder), path_asked(question), bytes.fromhex(str(content)), offset, length
 
 
 def meanings_asked(question: Answer) -> list[list[bytes]]:

@@ -20,9 +20,10 @@ from dir_sync.core.parents import parents_of
 from dir_sync.folder.typed import path_of
 from dir_sync.history import undo_plan
 from dir_sync.history.answers import describe, wish_of
+from dir_sync.history.brought import Brought
 from dir_sync.history.choice import Entry, below
 from dir_sync.history.codec import Names, bytes_of, id_of, packed, text_of, unpacked
-from dir_sync.history.restorer import Restorer
+from dir_sync.history.restorer import TEXT_BYTES_MAX, Restorer
 from dir_sync.history.source import Source, open_source
 from dir_sync.index import JOURNAL_SINCE
 from dir_sync.network.control import Answer
@@ -228,20 +229,21 @@ class HistoryClient:
         if (os.path.realpath(to) + "/").startswith(ours + "/"):
             raise ConfigError(f"{show(os.fsencode(to))} is inside .dir_sync, where only dir_sync writes", USAGE)
         version = entry.version
-        if entry.holder and version.kind == Kind.FILE:
-            on = show(bytes_of(entry.on))
-            raise ConfigError(f"that version is kept on {on} only: use --to there, or restore it here without --to")
         try:
             if version.kind == Kind.SYMLINK:
                 os.symlink(version.content, os.fsencode(to))
                 return
-            reader = self._restorer.disk.open(version.name)
+            reader = self.open(entry)
             try:
                 with open(to, "xb") as file:
-                    offset = 0
-                    while data := reader.read(offset, limits.MIB):
-                        file.write(data)
-                        offset += len(data)
+                    try:
+                        offset = 0
+                        while data := reader.read(offset, limits.MIB):
+                            file.write(data)
+                            offset += len(data)
+                    except BaseException:  # a part of it would be taken for all of it
+                        os.unlink(to)
+                        raise
                 os.chmod(to, version.mode & 0o777)
                 os.utime(to, ns=(version.mtime, version.mtime))
             finally:
@@ -257,20 +259,25 @@ class HistoryClient:
         return self._restorer.now(path)
 
     def content(self, entry: Entry) -> bytes:
-        """The content of a file in this history, or the target of a link. ConfigError if another node has it."""
+        """The content of a file, brought from the machine that keeps it if it is not in this history, or the target of a
+        link. ConfigError if it cannot be had, or is large."""
         version = entry.version
         if version.kind == Kind.SYMLINK:
             return version.content
-        _check_is_here(entry)
+        if entry.holder:
+            if version.size > TEXT_BYTES_MAX:
+                raise ConfigError(f"{show(version.path)} is too large for that")
+            return self.open(entry).read(0, version.size)
         found = self._restorer.now(version.name)
         if found is None:
             raise ConfigError(f"the old version of {show(version.path)} is not in the history any more")
         return found[1]
 
     def open(self, entry: Entry) -> Reader:
-        """The content of a file in this history; the caller closes it. ConfigError if another node has it, or nobody."""
+        """The content of a file, here or on the machine that keeps it; the caller closes it. ConfigError if nobody has it."""
         version = entry.version
-        _check_is_here(entry)
+        if entry.holder:
+            return Brought(version, entry.holder, self._source.ask)
         try:
             return self._restorer.disk.open(version.name)
         except DiskError as error:
@@ -304,9 +311,3 @@ def open_history(folder: str) -> Iterator[HistoryClient]:
             yield HistoryClient(source, restorer)
         finally:
             restorer.close()
-
-
-def _check_is_here(entry: Entry) -> None:
-    if entry.holder:
-        on = show(bytes_of(entry.on))
-        raise ConfigError(f"that version is kept on {on} only: run this there ('restore' works here, too)")

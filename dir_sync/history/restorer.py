@@ -26,9 +26,9 @@ from dir_sync.history.source import Source
 from dir_sync.index import Index
 from dir_sync.ports import Disk, DiskError
 
-__all__ = ["Restorer"]
+__all__ = ["TEXT_BYTES_MAX", "Restorer"]
 
-_TEXT_BYTES_MAX = 64 * limits.MIB  # of a file that is compared or merged by hand
+TEXT_BYTES_MAX = 64 * limits.MIB  # of a file that is compared or merged by hand
 _TRIES = 3  # a program may be writing the file at the same time
 
 
@@ -116,9 +116,9 @@ class Restorer:
                 return there, self.disk.read_link(path)
             if there.kind != Kind.FILE:
                 raise ConfigError(f"{show(path)} is not a file now")
-            if there.size > _TEXT_BYTES_MAX:
+            if there.size > TEXT_BYTES_MAX:
                 raise ConfigError(f"{show(path)} is too large for that")
-            found = self.disk.read_small(path, _TEXT_BYTES_MAX)
+            found = self.disk.read_small(path, TEXT_BYTES_MAX)
             if found is None:
                 raise ConfigError(f"{show(path)} is being changed by another program: try again")
             return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import time
@@ -67,6 +68,7 @@ class Node:
         self.pending = 0
         self.undo: dict[str, Any] = {"changes": [], "left": []}
         self.unknown: set[str] = set()
+        self.there: dict[str, bytes] = {}  # contents that peers keep, by their hash in hex
 
     def has(self, one: Version, content: bytes) -> None:
         name = b".dir_sync/versions/%d" % len(self.own)
@@ -79,6 +81,9 @@ class Node:
             return {"count": self.pending}
         if question["command"] == "undo":
             return self.undo | {"since_ns": question["since_ns"]}
+        if question["command"] == "excerpt":
+            data = self.there[question["content"]]
+            return {"data": base64.b64encode(data[question["offset"] :][: question["length"]]).decode()}
         if question["command"] != "versions":
             return {}
         peers = [{"node": peer, "versions": [packed(one) for one in some]} for peer, some in self.peers.items()]
@@ -452,3 +457,40 @@ def test_nothing_is_written_among_what_is_ours(node: Node, name: str, tmp_path: 
     assert restored(node, "file", "--to", str(to)) == 2
     assert not to.exists()
     assert restored(node, "file", "--to", str(tmp_path / "out")) == 0
+
+
+def test_what_only_another_machine_keeps_is_brought_and_verified(
+    node: Node, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = b"lost\n" * 500_000
+    one = version(content, 60, why=Cause.CONFLICT)
+    node.peers = {"bb" * 8: [one]}
+    node.there = {one.content.hex(): content}
+    (entry,) = node.entries(conflicts=True)
+    to = tmp_path / "out"
+    words = ["conflicts", str(node.folder), "show", entry.id, "--to", str(to)]
+    assert cli.main(words) == 0
+    assert to.read_bytes() == content
+    assert to.stat().st_mtime_ns == one.mtime
+    asked = [question for question in node.asked if question["command"] == "excerpt"]
+    assert [question["length"] for question in asked] == [2**20, 2**20, len(content) - 2**21]
+    to.unlink()
+    node.there = {one.content.hex(): b"x" + content[1:]}
+    assert cli.main(words) == 1
+    assert "its bytes are wrong" in capsys.readouterr().err
+    node.there = {one.content.hex(): content[:-1]}
+    assert cli.main(words) == 1
+    assert "did not come completely" in capsys.readouterr().err
+    assert not to.exists(), "a part of it would be taken for all of it"
+
+
+def test_the_difference_to_what_only_another_machine_keeps(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    (node.folder / "file").write_text("one\ntwo\n")
+    one = version(b"one\n2\n", 60, why=Cause.CONFLICT)
+    node.peers = {"bb" * 8: [one]}
+    node.there = {one.content.hex(): b"one\n2\n"}
+    (entry,) = node.entries(conflicts=True)
+    assert cli.main(["conflicts", str(node.folder), "show", entry.id]) == 0
+    out = capsys.readouterr().out
+    assert "kept on bbbbbbbb" in out
+    assert "-two\n+2\n" in out

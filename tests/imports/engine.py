@@ -32,6 +32,7 @@ MACHINES = [
     "incoming_moves",
     "growth_in",
     "deltas_in",
+    "excerpts",
     "fetcher",
     "bulk_install",
     "acquire",
@@ -223,8 +224,10 @@ ENGINE: dict[str, set[str]] = {
             "engine.transfers",
         ),
     },
+    "engine.excerpts": {"engine.board", "engine.transfers"},
     "engine.fetcher": {
         *(
+            "engine.excerpts",
             "index",
             "engine.constants",
             "engine.values",

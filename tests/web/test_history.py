@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import time
 from pathlib import Path
@@ -202,10 +203,14 @@ def test_a_version_of_another_machine_is_recalled(shared: Shared) -> None:
     shared.node.answers["recall"] = recall
     assert shared.page.post(f"{shared.api}/restore", {"path": key_of(b"a"), "version": id_of(version)})["restored"]
     assert next(one for one in shared.node.asked if one["command"] == "recall")["holder"] == "c" * 32
+    data = {"data": base64.b64encode(b"there").decode()}
+    shared.node.answers["excerpt"] = data
+    query = {"path": key_of(b"a"), "version": id_of(version)}
+    assert shared.page.get(f"{shared.api}/text", **query)["text"] == "there"
+    assert shared.page.client.get(f"{shared.api}/download", params=query).content == b"there"
+    shared.node.answers["excerpt"] = {"error": "that machine is not connected"}
     for route in ("text", "download"):
-        assert "is kept on carol" in shared.page.refused(
-            f"{shared.api}/{route}", path=key_of(b"a"), version=id_of(version)
-        )
+        assert shared.page.refused(f"{shared.api}/{route}", **query) == "that machine is not connected"
 
 
 def test_conflicts_have_both_sides(shared: Shared) -> None:

@@ -154,11 +154,22 @@ def _image(asked: Asked) -> Response:
 
 
 def _pieces(content: _Content) -> Iterator[bytes]:
+    """All of it. The first piece is read at once: if that fails, the answer can still say so (ConfigError)."""
+    try:
+        first = content.read(0, _PIECE_BYTES)
+    except ConfigError:
+        content.close()
+        raise
+    return _all_pieces(content, first)
+
+
+def _all_pieces(content: _Content, data: bytes) -> Iterator[bytes]:
     try:
         offset = 0
-        while data := content.read(offset, _PIECE_BYTES):
+        while data:
             yield data
             offset += len(data)
+            data = content.read(offset, _PIECE_BYTES)
     finally:
         content.close()
 

@@ -42,7 +42,7 @@ export function conflicts({ place, folder }) {
           : [["size", t("conflicts.gone")]], button(t("conflicts.keep"), settle(one, "keep"), { id: `keep-${one.id}` })),
         side(t("conflicts.loser"), [["size", bytes(one.size)], ["changed", moment(one.mtime_ms)], ["kept", who(one.on)]],
           button(t("conflicts.restore"), settle(one, "restore"), { id: `take-${one.id}` }))),
-      one.here && !difference ? button(t("file.diff"), compare(one), { id: `compare-${one.id}` }) : null,
+      !difference ? button(t("file.diff"), compare(one), { id: `compare-${one.id}` }) : null,
       difference ? lines(difference.lines) : null);
   }
 

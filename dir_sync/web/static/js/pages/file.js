@@ -53,7 +53,6 @@ export function file({ place, params, folder }) {
 
   function entry(version, one, isNow) {
     const isFile = one.kind === "file";
-    const isHere = isNow || one.here;
     const id = isNow ? NOW : one.id;
     return h("li", { id: `version-${id}-${one.until_ms ?? 0}`, class: isNow ? "now" : "" },
       h("div", { class: "row" },
@@ -63,13 +62,12 @@ export function file({ place, params, folder }) {
         isFile ? bytes(one.size) : t(`kind.${one.kind}`),
         t("file.changed", { when: moment(one.mtime_ms) }),
         isNow ? null : t("file.by", { who: who(one.by) }),
-        isHere ? null : t("file.on", { where: one.on }),
+        isNow || one.here ? null : t("file.on", { where: one.on }),
       ].filter(Boolean).join(" · ")),
       h("div", { class: "row" },
-        isHere && isFile ? button(t("file.preview"), preview(version), { id: `preview-${id}` }) : null,
-        isHere && isFile && !isNow ? button(t("file.diff"), diff(version), { id: `diff-${id}` }) : null,
-        isHere ? h("a", { class: "button", href: `/api/${base}/download?${query(version)}`, download: true, id: `download-${id}` },
-          t("file.download")) : null,
+        isFile ? button(t("file.preview"), preview(version), { id: `preview-${id}` }) : null,
+        isFile && !isNow ? button(t("file.diff"), diff(version), { id: `diff-${id}` }) : null,
+        h("a", { class: "button", href: `/api/${base}/download?${query(version)}`, download: true, id: `download-${id}` }, t("file.download")),
         isNow ? null : button(t("file.restore"), restore(one), { id: `restore-${id}`, kind: "primary" })));
   }
 
