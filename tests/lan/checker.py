@@ -19,6 +19,7 @@ from typing import TypeVar
 OWN_FOLDER = b".dir_sync"
 SHOWN_DIFFERENCES = 25
 POLL_S = 0.03
+STEP_MAX_S = 5.0
 READ_BYTES = 1 << 20
 
 T = TypeVar("T")
@@ -142,18 +143,32 @@ def _hear_alarms() -> None:
         assert not wrong, wrong
 
 
+class Patience:
+    """Until when to wait. A step counts for STEP_MAX_S, or a quarter of all, at most: when the machine stands still,
+    neither who waits nor who is waited for can do anything."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._left_s, self._step_max_s = limit_s, min(STEP_MAX_S, limit_s / 4)
+        self._at_s = time.monotonic()
+
+    def is_over(self) -> bool:
+        now = time.monotonic()
+        self._left_s -= min(now - self._at_s, self._step_max_s)
+        self._at_s = now
+        return self._left_s <= 0
+
+
 def wait_for(predicate: Callable[[], T], limit_s: float, what: str) -> T:
     """Poll until `predicate` gives something true, and return that."""
-    end = time.monotonic() + limit_s
+    patience = Patience(limit_s)
     while True:
         begun = time.monotonic()
         if result := predicate():
             return result
         _hear_alarms()
-        now = time.monotonic()
-        if now >= end:
+        if patience.is_over():
             raise AssertionError(f"not within {limit_s:g} s: {what}")
-        time.sleep(max(POLL_S, min(1.0, now - begun)))
+        time.sleep(max(POLL_S, min(1.0, time.monotonic() - begun)))
 
 
 def holds(predicate: Callable[[], object], for_s: float, what: str) -> None:
@@ -181,7 +196,7 @@ def wait_equal(
 
     While it waits it looks at everything but content, which is read, of all of them, before the verdict.
     """
-    end = time.monotonic() + limit_s
+    patience = Patience(limit_s)
     while True:
         begun = time.monotonic()
         for read in (False, True)[: 1 + contents]:
@@ -194,8 +209,7 @@ def wait_equal(
         else:
             return trees[0]
         _hear_alarms()
-        now = time.monotonic()
-        if now >= end:
+        if patience.is_over():
             text = "\n".join(found[:SHOWN_DIFFERENCES])
             raise AssertionError(f"not equal within {limit_s:g} s, {len(found)} differences, such as:\n{text}")
-        time.sleep(max(POLL_S, min(1.0, now - begun)))
+        time.sleep(max(POLL_S, min(1.0, time.monotonic() - begun)))

@@ -5,9 +5,11 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from . import checker
 from .checker import differences, holds, survey, wait_equal, wait_for
 
 ODD = b"bad\xff\n\x1b[31m"
@@ -129,3 +131,10 @@ def test_waiting_ends_with_what_is_missing() -> None:
     holds(lambda: True, 0.05, "true")
     with pytest.raises(AssertionError, match="no longer true: sun"):
         holds(iter([1, 1, 0]).__next__, 5, "sun")
+
+
+def test_time_in_which_the_machine_stood_still_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.0, 100.0, 100.0, 100.0, 200.0])
+    monkeypatch.setattr(checker, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None))
+    answers = iter([False, True])
+    assert wait_for(lambda: next(answers), 10, "it is seen after a pause of 100 s")
