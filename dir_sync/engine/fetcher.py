@@ -223,6 +223,10 @@ class Fetcher:
         for fetch in self._transfers.parts.large.values():
             if fetch.opened:
                 self._transfers.pull(fetch)
+        # A small content of a slow peer is asked for in pieces, too, and a limit may have come between two of them.
+        for _, fetch in self._work.arrivals.fetches():
+            if fetch.is_small and fetch.asked < fetch.size:
+                self._transfers.pull(fetch)
         for holder in self._work.rooms.peers():
             giver = self._transfers.holders.get(holder)
             self._board.plan_queue.for_one(holder)

@@ -11,8 +11,9 @@ from dir_sync.core.jobs import ApplyItem, Beginning, Cause, Staged, StageJob, Tr
 from dir_sync.core.messages import Chunks, DeltaOffer, Piece
 from dir_sync.core.model import Record
 from dir_sync.core.names import DELTA_IN, staging_name
+from dir_sync.core.overload.byte_rate import ByteRate
 from dir_sync.core.reconcile import Take
-from dir_sync.core.transfers.transfer import Fetch
+from dir_sync.core.transfers.transfer import Fetch, Window
 from dir_sync.engine.constants import OURS
 from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.transfers import TransferTable
@@ -296,6 +297,21 @@ def test_room_goes_to_those_who_wait_first_come_first_served() -> None:
     kit.it.wake_waiting()
     assert kit.planned() == [b"0", b"1"]
     assert kit.work.rooms.paths() == {b"2"}
+
+
+def test_a_small_content_is_asked_for_to_its_end_when_a_limit_has_come_between() -> None:
+    kit = alone()
+    table = kit.real(TransferTable)
+    window = table.holders[PEER].window = Window([ByteRate(limits.CHUNK_BYTES_MIN, kit.board.now.mono_ms)])
+    window.chunk = limits.CHUNK_BYTES_MIN  # it is slow
+    under_way = fetch(kit, record(b"a", b"content")._replace(size=2 * limits.CHUNK_BYTES_MIN))
+    assert under_way is not None
+    assert [pull.offset for pull in table.take_pulls()[PEER]] == [0]
+    kit.it.wake_waiting()
+    assert not table.take_pulls().get(PEER), "the limit does not allow more"
+    kit.wait(2_000)
+    kit.it.wake_waiting()
+    assert [pull.offset for pull in table.take_pulls()[PEER]] == [limits.CHUNK_BYTES_MIN]
 
 
 def test_who_waits_for_somebody_who_left_is_planned() -> None:
