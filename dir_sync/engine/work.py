@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
+from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of
 from dir_sync.core.reconcile import Take
@@ -186,8 +187,14 @@ class WorkTable:
         for replica in self.rooms.peers():
             if replica not in board.peers:
                 yield f"paths wait for room at {replica}, who is not connected"
+        windows = [board.peers[one].connection.window for one in self.rooms.peers() if one in board.peers]
+        is_limited = any(one.wait_ms(limits.CHUNK_BYTES, board.now.mono_ms) for one in windows)
         if self.rooms and not (
-            self.arrivals.is_fetching or board.run_again or board.plan_queue.has_room_come or board.scan.is_on
+            self.arrivals.is_fetching
+            or board.run_again
+            or board.plan_queue.has_room_come
+            or board.scan.is_on
+            or is_limited
         ):
             yield f"{sorted(self.rooms.paths())} wait for room in a window, and nothing is on its way"
 

@@ -29,8 +29,8 @@ class Attempt(NamedTuple):
 def changes_of(seed: int, kind: str) -> dict[str, Any]:
     """What is different in a world of this kind: "sealed": its links are those of a closed mesh; "modes": its nodes have
     modes; "rules": people write rules for paths that are not shared; "keeps": some nodes keep owner, ACLs and
-    extended attributes; "limits": nodes keep a part of their disks free; "merge": people change lines of texts, and
-    nodes merge."""
+    extended attributes; "limits": nodes keep a part of their disks free, or have limits of bytes per second, or share no
+    file above a size; "merge": people change lines of texts, and nodes merge."""
     if kind == "rules":
         return rules_of(seed)
     if kind == "keeps":
@@ -77,7 +77,7 @@ def main() -> int:
         "--keeps", dest="kind", action="store_const", const="keeps", help="nodes keep attributes of files"
     )
     kinds.add_argument(
-        "--limits", dest="kind", action="store_const", const="limits", help="nodes keep a part of their disks free"
+        "--limits", dest="kind", action="store_const", const="limits", help="nodes have limits: of room, speed or size"
     )
     kinds.add_argument("--merge", dest="kind", action="store_const", const="merge", help="texts in conflict are merged")
     parser.add_argument(

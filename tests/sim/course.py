@@ -68,6 +68,9 @@ class Course:
         if options.rules:
             self._with_rules()
             return
+        if options.sizes:
+            self._with_sizes()
+            return
         if options.keeps:
             self._with_attributes()
             return
@@ -102,6 +105,15 @@ class Course:
         self.world.at_rest.check("after the last fault")
         self.world.at_rest.check_history()
         self.world.at_rest.check_versions()
+        self.world.at_rest.check_quiet()
+
+    def _with_sizes(self) -> None:
+        """The rest of a world with limits of the size: the nodes differ in what is too large; then people lift the limits."""
+        self.world.sizing.check("after the last fault")
+        self.world.at_rest.check_versions()
+        self.world.sizing.lift()
+        self.world.at_rest.check("after the limits were lifted")
+        self.world.at_rest.check_kept()
         self.world.at_rest.check_quiet()
 
     def _with_attributes(self) -> None:

@@ -18,6 +18,8 @@ from dir_sync.core.model import Kind
 from dir_sync.core.notes import Note
 from dir_sync.core.taking import Taking
 from tests.sim.broken import Broken
+from tests.sim.rating import rates_of
+from tests.sim.sizing import sizes_of
 
 if TYPE_CHECKING:
     from tests.sim.node import Node
@@ -29,7 +31,11 @@ _PLENTY = 1 << 40
 
 
 def limits_of(seed: int) -> dict[str, Any]:
-    """A world in which nodes have room for some bytes of others, and get more now and then."""
+    """Of three kinds: 0. nodes have room for some bytes of others, and get more now and then; 1. they have limits of bytes per
+    second; 2. they share no file above a size."""
+    kind = seed // 5 % 3
+    if kind:
+        return rates_of(seed) if kind == 1 else sizes_of(seed)
     dice = Random(f"limits {seed}")
     return {"room": dice.choice([40, 300, 3_000, 20_000]), "rest_first": False}
 

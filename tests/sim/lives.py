@@ -75,6 +75,8 @@ class Lives:
         node.disk.kept_parts = self.world.keeping.parts_of(node)
         node.engine.board.keeps = bool(node.disk.keeps)
         self.world.limiting.begin(node)
+        self.world.rating.begin(node)
+        self.world.sizing.begin(node)
         self.world.modes.begin(node)
         node.sync = FileSync(disk, node.watch, node.signatures, node.wall_ns, tag)
         node.committed = node.index.sequences.last

@@ -144,6 +144,7 @@ class Loop:
     def _told(self, node: Node, note: Note) -> None:
         """What people read, and what they decide then."""
         self.world.limiting.told(node, note)
+        self.world.sizing.told(node, note)
         many = note.files if isinstance(note, notes.ReceivedMany) else ()
         node.unsaid.difference_update((getattr(note, "path", b""), *(path for path, _ in many)))
         match note:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dir_sync.core.events import Drained, Event, PeerDown, PeerUp, Received
 from dir_sync.core.messages import PROTOCOL, Close, FolderIndex, Hello, Message, encode
 from dir_sync.core.model import PeerError
+from dir_sync.core.wire import Buffer
 from tests.receiving import feed
 from tests.sim.broken import Broken
 from tests.sim.node import FOLDER, Link, Node
@@ -83,12 +84,23 @@ class Network:
             link = node.links.get(peer)
             if link is None or link.dead or node.greeted.get(peer) is not link:
                 continue
-            self.world.note(f"{node.name} -> {link.other(node).name} {describe_message(message)}")
-            self.world.sent_messages += 1
-            self.world.promises.check_words(node, link, message)
-            parts = link.sessions[node.name].send(message, encoded)
-            self._transmit(link, node, b"".join(bytes(part) for part in parts))
-            self.world.at(self.world.rng.randint(10, 2_000), self._drained, node, node.epoch, link, Drained(peer, size))
+            if delay_us := self.world.rating.delay_us(node, link, message, size):
+                self.world.at(delay_us, self._send_later, node, node.epoch, peer, link, message, size)
+            else:
+                self._send(node, peer, link, message, encoded, size)
+
+    def _send_later(self, node: Node, epoch: int, peer: str, link: Link, message: Message, size: int) -> None:
+        if node.alive and node.epoch == epoch and not link.dead and node.greeted.get(peer) is link:
+            self._send(node, peer, link, message, encode(message), size)
+
+    def _send(self, node: Node, peer: str, link: Link, message: Message, encoded: list[Buffer], size: int) -> None:
+        self.world.note(f"{node.name} -> {link.other(node).name} {describe_message(message)}")
+        self.world.sent_messages += 1
+        self.world.promises.check_words(node, link, message)
+        self.world.rating.passes(node, link, message, size)
+        parts = link.sessions[node.name].send(message, encoded)
+        self._transmit(link, node, b"".join(bytes(part) for part in parts))
+        self.world.at(self.world.rng.randint(10, 2_000), self._drained, node, node.epoch, link, Drained(peer, size))
 
     def _drained(self, node: Node, epoch: int, link: Link, event: Event) -> None:
         if not link.dead:
@@ -129,7 +141,8 @@ class Network:
                 assert folder.replica not in node.links
                 link.peer_of[node.name] = folder.replica
                 node.links[folder.replica] = link
-                self.world.loop.post(node, epoch, PeerUp(folder.replica, message), link)
+                connection = self.world.rating.connection(node, link)
+                self.world.loop.post(node, epoch, PeerUp(folder.replica, message, connection=connection), link)
             elif isinstance(message, Close):
                 self.cut(link)
                 return

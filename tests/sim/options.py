@@ -16,6 +16,8 @@ from dir_sync.core.mode import Mode
 from dir_sync.core.peers import announce
 from dir_sync.core.preserve import Part
 from dir_sync.core.transfers import transfer
+from dir_sync.engine import room_queues
+from tests.sim.rating import Rates
 from tests.sim.seams import machines_with
 
 __all__ = ["OPERATIONS", "Options", "bounded", "draw"]
@@ -77,6 +79,8 @@ class Options:
     sealed: bool  # the links are those of a closed mesh
     rules: float  # chance in a step: a user writes rules for paths that are not shared
     room: int  # bytes of contents of peers for which each node has room at the beginning; 0: for all
+    rates: tuple[Rates, ...]  # limits of bytes per second of the nodes; (): none
+    sizes: tuple[int, ...]  # bytes of a file that each node shares, 0: any number; (): all share everything
     merges: float  # chance in a step: a user changes lines of a text; texts that lost a conflict are merged
     modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
     keeps: tuple[frozenset[Part], ...]  # which attributes of files each node keeps; (): none
@@ -159,6 +163,8 @@ def draw(seed: int) -> Options:
         keeps=(),  # with --keeps they keep some
         attributes=0.0,
         room=0,  # with --limits there is little
+        rates=(),
+        sizes=(),
         rot=False,  # with `changes` there is some
         merges=0.0,  # with --merge there are some
         modes=(),  # with --modes they have some: each is another world
@@ -209,6 +215,8 @@ def bounded(options: Options) -> Iterator[None]:
     for bound, value in of_engine.items():
         for module, name in machines_with(bound):
             small.setdefault(module, {})[name] = value
+    if options.rates:
+        small[room_queues] = {"_PULL_COST_BYTES": 64}
     before = {module: {name: getattr(module, name) for name in names} for module, names in small.items()}
     try:
         for module, names in small.items():

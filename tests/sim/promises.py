@@ -70,6 +70,7 @@ class Promises:
             case StateRequest(_, replica, after):
                 known = node.heard_of.get(replica, 0)
                 may_ask_anew = node.rejected or node.forgot or node.lost_power or self.world.options.rules > 0
+                may_ask_anew |= bool(self.world.options.sizes)  # for what is shared again
                 if after < known and not (may_ask_anew and (not after or self.world.options.rules)):
                     raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
             case Pull(_, pulls):
@@ -89,6 +90,8 @@ class Promises:
         row = node.index.rows.get(item.path)
         if row is not None and is_own(row.record):
             return  # a person or a mirror undoes it
+        if self.world.sizing.was_apart(item.path):
+            return  # what the mesh had when somebody shared the path again counts as known there
         if row is None or same_content(row.record, item.target) or any(other.forgot for other in self.world.nodes):
             return  # (two lives of a node that got an old index may give out one vector)
         known = self.world.conflicts.was_known(row.record, item.target)
@@ -294,6 +297,7 @@ class Promises:
         previous = before[0]
         self.world.made += 1
         self.world.modes.made_here(node, record)
+        self.world.sizing.made_here(record)
         self.world.conflicts.made(record, before)
         self.world.merging.recorded(node, record, before)
         settles = None
@@ -350,6 +354,8 @@ class Promises:
             lacking = [(other, row.record) for row in ours if not holds(other, row.record)]
             lacking += [(node, row.record) for row in theirs if row.seq <= heard and not holds(node, row.record)]
             for who, record in lacking:
+                if self.world.sizing.may_differ(record.path):
+                    continue
                 if self.world.ignoring.is_hidden_record(record, node, other) or node.engine.ignoring.is_changing:
                     continue
                 contact = other.engine.board.peers.get(node.index.identity.replica)

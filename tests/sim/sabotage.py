@@ -18,10 +18,13 @@ from dir_sync.core.jobs import Cause
 from dir_sync.core.looks import Folder, Listing, LookOutcome, Seen
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp, has_seen, join, made_from
+from dir_sync.core.overload.byte_rate import ByteRate
 from dir_sync.core.peers import announce, standing
 from dir_sync.core.reconcile import Answer, Decision, Join, Nothing, Offer, Take
 from dir_sync.core.taking import Taking
 from dir_sync.core.text_jobs import Merged
+from dir_sync.core.transfers.transfer import Window
+from dir_sync.core.unable import Unable
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
 from dir_sync.disk import SpelledDisk
@@ -526,6 +529,13 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "small files need no room": (lambda: patch.object(Taking, "take_pushed", lambda *arguments: True), 40),
     "large files need no room": (lambda: patch.object(Taking, "take_room", lambda *arguments: True), 40),
     "what waits for room waits for ever": (_nothing_fits_later, 40),
+    "what is sent knows no limit": (lambda: patch.object(ByteRate, "book", lambda *arguments: 0), 40),
+    "what is asked for knows no limit": (lambda: patch.object(Window, "wait_ms", lambda *arguments: 0), 40),
+    "no file is too large": (lambda: patch.object(Taking, "is_too_large", lambda *arguments: False), 40),
+    "what is too large is kept away in silence": (
+        lambda: patch.object(Unable, "all", lambda *arguments: []),
+        40,
+    ),
     "what is ignored is taken from peers": (_ignored_is_taken, 40),
     "what is ignored from now on is deleted": (_ignored_is_deleted, 40),
     "what is shared again is an edit": (_shared_again_is_an_edit, 60),
@@ -611,6 +621,10 @@ KINDS = {
     "small files need no room": "limits",
     "large files need no room": "limits",
     "what waits for room waits for ever": "limits",
+    "what is sent knows no limit": "limits",
+    "what is asked for knows no limit": "limits",
+    "no file is too large": "limits",
+    "what is too large is kept away in silence": "limits",
     "whoever lost merges": "merge",
     "a merge has the changes of one side": "merge",
     "what lost is not sent to who merges it": "merge",
@@ -678,6 +692,10 @@ NOTICED = {
     "small files need no room": 4,
     "large files need no room": 3,
     "what waits for room waits for ever": 3,
+    "what is sent knows no limit": 5,
+    "what is asked for knows no limit": 8,
+    "no file is too large": 13,
+    "what is too large is kept away in silence": 13,
     "what is ignored is taken from peers": 0,
     "what is ignored from now on is deleted": 8,
     "what is shared again is an edit": 8,

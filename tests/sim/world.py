@@ -41,6 +41,8 @@ from tests.sim.network import Network
 from tests.sim.node import BIRTH_NS, Local, Node
 from tests.sim.options import Options, bounded, draw
 from tests.sim.promises import Promises
+from tests.sim.rating import Rating
+from tests.sim.sizing import Sizing
 from tests.sim.trees import holds_something, is_below, kind_of, tokens_of
 
 __all__ = ["Broken", "World", "run"]
@@ -86,6 +88,8 @@ class World:
         self.keeping = Keeping(self)
         self.merging = Merging(self)
         self.limiting = Limiting(self)
+        self.rating = Rating(self)
+        self.sizing = Sizing(self)
         self.at_rest = AtRest(self)
         self.course = Course(self)
         self.nodes = [
