@@ -90,8 +90,6 @@ class Inbox:
         # Several groups are active: peers at different addresses, or a peer and a user of this machine. The engine then works
         # in small pieces, so that each of them is served soon.
         self.is_shared = False
-        # The groups for which nothing is done just now, and until when (monotonic, s).
-        self.resting = self._throttle.resting
         self._looked = 0.0
         self._since = 0.0
         self._lanes: dict[int, Lanes] = {}  # by link
@@ -113,7 +111,7 @@ class Inbox:
             self._sort()
         taken = None
         if self._waiting.count:
-            resting = self._throttle.resting() if self._throttle.pauses else {}
+            resting = self.resting() if self._throttle.pauses else {}
             taken = self._waiting.take(resting)
             if taken is None and resting:  # there are only items of throttled groups
                 timeout_s = min(timeout_s, max(0.0, min(resting.values()) - time.monotonic()))
@@ -125,7 +123,7 @@ class Inbox:
             if not self._new.empty():
                 self._sort()
             if self._waiting.count:
-                taken = self._waiting.take(self._throttle.resting() if self._throttle.pauses else {})
+                taken = self._waiting.take(self.resting() if self._throttle.pauses else {})
         if taken is None:
             return None
         self._served, news = taken
@@ -168,6 +166,10 @@ class Inbox:
             if not self._is_transfer:
                 self._turn[self._served.group] = self._turn.get(self._served.group, 0.0) + cost
             self._served = None
+
+    def resting(self) -> dict[Hashable, float]:
+        """The groups for which nothing is done just now, and until when (monotonic, s)."""
+        return self._throttle.resting() if self._throttle.pauses else {}
 
     def turn_over(self, seconds: float, planned: Iterable[tuple[Hashable, int]] = ()) -> None:
         """A turn took so many seconds, including commits: charge them to the groups whose events it handled, or whose

@@ -102,6 +102,7 @@ class Pool:
         self._running: set[Task] = set()
         self._hired = 0
         self._is_running = False
+        self._closers = 0  # threads that wait for the last jobs of a folder
 
     # --- folders -----------------------------------------------------------------------------------------------------
 
@@ -125,7 +126,9 @@ class Pool:
         with self._ready:
             self._folders = [one for one in self._folders if one is not jobs]
             self._ready.notify_all()  # a worker may be too many
+            self._closers += 1
             self._freed.wait_for(lambda: not jobs.running, within_s)
+            self._closers -= 1
 
     def stop(self) -> None:
         """All workers end, each after its job."""
@@ -187,9 +190,12 @@ class Pool:
             task.jobs.waiting.charge(task.flow, seconds)
             if isinstance(task.job, ApplyJob):  # windows limit what is read for a peer
                 self._throttle.spent(task.flow.group, seconds, bool(task.flow.group))
-            if any(map(_waits, self._folders)):
-                self._ready.notify()  # a job that could not start while this one ran
-            self._freed.notify_all()
+            for jobs in self._folders:
+                if jobs.waiting.count:
+                    self._ready.notify()  # a job that could not start while this one ran
+                    break
+            if self._closers:
+                self._freed.notify_all()
 
     def wanted(self) -> int:
         """How many workers there have to be: one for each place, and for each job that keeps none. With several folders one
@@ -257,6 +263,8 @@ class Pool:
 
     def _patience_s(self) -> float | None:
         """How long until a job may be taken that cannot be taken now; None: not before something happens."""
+        if len(self._folders) == 1 and not self._folders[0].waiting.count:
+            return None
         if not any(map(_waits, self._folders)):
             return None
         due = list(self._throttle.resting().values())
