@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from dir_sync.core.messages import Acknowledge, Chunks, Lacks, Message, ModificationUpdate, Pull, Refuse
@@ -108,6 +108,8 @@ class Inbox:
         if self._served is not None:
             self.over()
         if not self._new.empty():
+            if not self._waiting.count and self._new.qsize() == 1 and not self._throttle.pauses:
+                return self._come(self._new.get_nowait())
             self._sort()
         taken = None
         if self._waiting.count:
@@ -117,7 +119,10 @@ class Inbox:
                 timeout_s = min(timeout_s, max(0.0, min(resting.values()) - time.monotonic()))
         if taken is None and timeout_s > 0:
             try:
-                self._add(self._new.get(timeout=timeout_s))
+                came = self._new.get(timeout=timeout_s)
+                if not self._waiting.count and self._new.empty() and not self._throttle.pauses:
+                    return self._come(came)
+                self._add(came)
             except queue.Empty:
                 pass
             if not self._new.empty():
@@ -134,6 +139,25 @@ class Inbox:
         self._is_transfer = isinstance(news, MessageReceived) and isinstance(news.message, _TRANSFERS)
         self._since = time.thread_time()
         return news
+
+    def _come(self, news: object) -> object:
+        """Serve at once what comes while nothing waits and nobody pauses: it needs no queue."""
+        flow, its, self._is_transfer = HERE, news, False
+        match news:
+            case For(flow, its):
+                pass
+            case MessageReceived(node, message):
+                some = self._noted(node, message)
+                if len(some) > 1:
+                    self._put_parts(news, some)
+                    return self.get(0)
+                flow, self._is_transfer = Flow(node.address, node.link), isinstance(message, _TRANSFERS)
+            case HelloReceived() | LinkClosed() | Dialled():
+                self._add(news)
+                return self.get(0)
+        self._waiting.pass_by(flow)
+        self._served, self._since = flow, time.thread_time()
+        return its
 
     def last_news_of(self, folder: str, kinds: tuple[type, ...]) -> list[object]:
         """Take out what still waits for a folder and is of one of these kinds, whichever group rests."""
@@ -189,16 +213,8 @@ class Inbox:
 
     def _add(self, news: object) -> None:
         match news:
-            case MessageReceived(node, message, cost):
-                folder = self._folder_of(message)
-                if type(message) not in _ANSWERS:
-                    self._note((node.address, folder or 0))
-                if isinstance(message, ModificationUpdate) and len(message.changes) <= _SMALL_CHANGES:
-                    self._throttle.wants_soon(node.address)
-                *first, last = parts(message, self.is_shared)
-                for part in first:
-                    self._put(node, folder, MessageReceived(node, part, 0))
-                self._put(node, folder, MessageReceived(node, last, cost))
+            case MessageReceived(node, message):
+                self._put_parts(news, self._noted(node, message))
             case HelloReceived(node) | LinkClosed(node):
                 self._put(node, None, news)
             case Dialled(node=Node() as node):
@@ -207,6 +223,21 @@ class Inbox:
                 self._waiting.put(flow, its)
             case _:
                 self._waiting.put(HERE, news)
+
+    def _noted(self, node: Node, message: Message) -> Sequence[Message]:
+        """Who is active is noted. Returns the message in parts."""
+        if type(message) not in _ANSWERS:
+            self._note((node.address, self._folder_of(message) or 0))
+        if isinstance(message, ModificationUpdate) and len(message.changes) <= _SMALL_CHANGES:
+            self._throttle.wants_soon(node.address)
+        return parts(message, self.is_shared)
+
+    def _put_parts(self, news: MessageReceived, some: Sequence[Message]) -> None:
+        node, message, cost = news
+        folder = self._folder_of(message)
+        for part in some[:-1]:
+            self._put(node, folder, MessageReceived(node, part, 0))
+        self._put(node, folder, MessageReceived(node, some[-1], cost))
 
     def _put(self, node: Node, folder: int | None, news: object) -> None:
         lanes = self._lanes.get(node.link)

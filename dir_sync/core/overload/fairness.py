@@ -84,6 +84,19 @@ class FairQueue(Generic[T]):
         group.waiting += 1
         self.count += 1
 
+    def pass_by(self, flow: Flow) -> None:
+        """The same as `put` and `take` of an item, if no other waits and `at_once_max` is None. Followed by one `charge`."""
+        group = self._groups.get(flow.group)
+        if group is None:
+            group = self._groups[flow.group] = _Group()
+        self._clock = group.spent = max(group.spent, self._clock)
+        member = group.members.get(flow.member)
+        if member is None:
+            member = group.members[flow.member] = _Member()
+        group.clock = member.spent = max(member.spent, group.clock)
+        group.running += 1
+        self._running += 1
+
     def take(self, resting: Container[Hashable] = ()) -> tuple[Flow, T] | None:
         """The next item to serve, or None. Each call that returns an item is followed by one `charge`. Groups in
         `resting` are passed over."""

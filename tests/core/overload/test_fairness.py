@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from dir_sync.core import limits
@@ -490,3 +492,31 @@ def test_what_a_message_takes_and_is_worth() -> None:
     page = State("f", 1, False, tuple(record(number) for number in range(2_000)))
     assert worth(page) > limits.PAGE_BYTES_MAX
     assert worth(State("f", 1, False, (record(1, 4_096),))) < 10_000
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_passes_by_counts_as_if_it_had_been_put_in_and_taken(seed: int) -> None:
+    """Two queues get the same, and serve everything in the same order."""
+    rng = random.Random(seed)
+    flows = [Flow(group, member) for group in "abc" for member in "xy"]
+    queued: FairQueue[int] = FairQueue()
+    passed: FairQueue[int] = FairQueue()
+    for number in range(200):
+        flow, cost = rng.choice(flows), rng.random()
+        if not queued.count:
+            queued.put(flow, number)
+            assert queued.take() == (flow, number)
+            passed.pass_by(flow)
+            queued.charge(flow, cost)
+            passed.charge(flow, cost)
+        if rng.random() < 0.3:
+            for _ in range(rng.randrange(6)):
+                other = rng.choice(flows)
+                queued.put(other, number)
+                passed.put(other, number)
+        while queued.count and rng.random() < 0.7:
+            taken = queued.take()
+            assert taken == passed.take()
+            assert taken is not None
+            queued.charge(taken[0], cost)
+            passed.charge(taken[0], cost)
