@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 
-from ..stranger import ABSENT, ATTACHMENT, Closed, Stranger, digest_of, encoded, frame, new_id, pieces_frame
+from ..stranger import ABSENT, ATTACHMENT, CHUNKS, Closed, Stranger, digest_of, encoded, frame, new_id, pieces_frame
 
 FOLDER = {"folder": "default"}
 _HOLD_S = 0.05
@@ -561,6 +561,30 @@ def crafted_signature(size: int) -> bytes:
     return header + b"".join(weak + os.urandom(32) for _ in range(16))
 
 
+def signatures(flood: Flood) -> None:
+    """Signatures that nobody has asked for."""
+    said = FOLDER | {"type": "SIGNATURE", "id": 1, "attached": True}
+    raw = encoded(said) + pieces_frame(ATTACHMENT, [(1, 0, crafted_signature(1))])
+    flood.again(lambda stranger: flood.pour(stranger, _endless(raw)))
+
+
+def big_chunks(flood: Flood) -> None:
+    """Contents that nobody has asked for, as much as one frame takes."""
+    raw = pieces_frame(CHUNKS, [(1, 0, os.urandom(1 << 20))])
+    flood.again(lambda stranger: flood.pour(stranger, _endless(raw)))
+
+
+refuses = _questions({"type": "REFUSE", "refused": [[number, "gone"] for number in range(4096)]})
+verifies = _questions(
+    {"type": "VERIFY_REQUEST", "id": 1, "after": "", "until": "", "repair": False}
+    | {"paths": [f"d{number % 20}/f{number}" for number in range(1000)]}
+)
+times = _questions(
+    {"type": "MODIFICATION_UPDATE", "sequence": 1, "changes": [], "attached": False}
+    | {"times": [[f"d{number}", 1, 1] for number in range(1000)]}
+)
+
+
 def _weak_of_zeros(block: int) -> bytes:
     """The Rabin-Karp sum of librsync for a block of zeros."""
     seed, multiplier, modulus = 1, 0x08104225, 2**32
@@ -579,6 +603,7 @@ KINDS: dict[str, Callable[[Flood], None]] = {
         "decisions": decisions, "acknowledges": acknowledges, "update_renames": update_renames,
         "long_names": long_names, "dear_text": dear_text, "pulls_in_vain": pulls_in_vain, "held": held, "deaf": deaf,
         "before_hello": before_hello, "three_machines": three_machines,
+        "signatures": signatures, "big_chunks": big_chunks, "refuses": refuses, "verifies": verifies, "times": times,
     }.items()
 }  # fmt: skip
 

@@ -44,6 +44,11 @@ OTHERS += (
     "pulls_in_vain",
     "deaf",
     "before_hello",
+    "signatures",
+    "big_chunks",
+    "refuses",
+    "verifies",
+    "times",
 )
 
 
