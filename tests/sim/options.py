@@ -16,7 +16,6 @@ from dir_sync.core.mode import Mode
 from dir_sync.core.peers import announce
 from dir_sync.core.preserve import Part
 from dir_sync.core.transfers import transfer
-from dir_sync.engine import room_queues
 from tests.sim.rating import Rates
 from tests.sim.seams import machines_with
 
@@ -215,8 +214,8 @@ def bounded(options: Options) -> Iterator[None]:
     for bound, value in of_engine.items():
         for module, name in machines_with(bound):
             small.setdefault(module, {})[name] = value
-    if options.rates:
-        small[room_queues] = {"_PULL_COST_BYTES": 64}
+    for module, name in machines_with("PULL_COST_BYTES") if options.rates else ():
+        small.setdefault(module, {})[name] = 64
     before = {module: {name: getattr(module, name) for name in names} for module, names in small.items()}
     try:
         for module, names in small.items():
