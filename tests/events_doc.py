@@ -48,6 +48,7 @@ Keys that several kinds have:
 | `travelled` | Bytes that went over the network: fewer than `size`, if the receiver had the beginning already. |
 | `problem`, `reason` | What is wrong; why this was done or skipped, as text. |
 | `source` | The name that the file had before. |
+| `direction` | Of a transfer: `receive` or `send`. `done` and `per_s`: bytes that are there, and bytes a second. |
 | `version` | The name of that version in the history. |
 
 The node keeps the last 1,000 events in memory, and with `--last` or `--since` the stream begins with them. At most 16 programs

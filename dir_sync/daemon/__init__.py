@@ -23,6 +23,7 @@
     timetable.py  Timetable: the limits of speed by the time of the week
     pausing.py    Pausing: one folder is paused and goes on
     asking.py     how the thread of a question gets its answer from the engine, at once or when something has changed
+    moving.py     Moving: large contents on their way, as events
     gauge.py      Gauge: speeds and progress of one folder, for `status` and the log
     peers.py      ConnectedPeers: of one folder: its replicas elsewhere, and their links
     breaches.py   what the log says of peers that break the protocol

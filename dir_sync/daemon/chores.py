@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable
 
 from dir_sync.core.events import Blind, RoomMeasured, Ticked
-from dir_sync.core.model import parent_of, show
+from dir_sync.core.model import parent_of, show, show_text
 from dir_sync.core.progress import Meter, Progress
 from dir_sync.daemon.effects import Performer
 from dir_sync.daemon.gauge import Gauge
 from dir_sync.daemon.inbox import Post
+from dir_sync.daemon.moving import Moving, OnItsWay
 from dir_sync.daemon.pausing import Pausing
 from dir_sync.daemon.share import Share
 from dir_sync.daemon.threads import DiskHangs
@@ -65,6 +66,7 @@ class Chores:
         self._rng = rng
         self._warn_once = warn_once
         self._end_share = end_share
+        self._moving = Moving()
         mono = time.monotonic()
         self._next_scan = mono + _RESCAN_S
         self._next_poll = mono + _POLL_S
@@ -80,6 +82,8 @@ class Chores:
             due = commit
         if self._next_poll < due and self._has_blind_spots:
             due = self._next_poll
+        if self._moving and self._gauge.due_s < due and not self.is_stalled:
+            due = self._gauge.due_s
         crowd = self._narrator.breathe(mono)
         return due if crowd is None else min(due, crowd + 1.0)
 
@@ -102,6 +106,7 @@ class Chores:
         if mono >= self._gauge.due_s and not self.is_stalled:
             self._gauge.look(mono)
             self._tell_whole(mono)
+            self._tell_moving(mono)
         if mono >= self._next_progress:
             self._next_progress = mono + _PROGRESS_S
             self._tell_progress(mono)
@@ -162,6 +167,18 @@ class Chores:
             if (progress := _whole(meter, mono)) is not None:
                 self._narrator.whole(words, progress, mono)
                 self._next_whole = mono + self._narrator.whole_every_s
+
+    def _tell_moving(self, mono: float) -> None:
+        """Large contents on their way, for those who listen."""
+        engine = self._share.engine
+        now = [
+            OnItsWay(False, path, show_text(peer), size, here)
+            for path, peer, here, size, _, _ in engine.transfers.progress()
+        ]
+        for one, sent in engine.uploader.progress(int(mono * 1000)):
+            now.append(OnItsWay(True, one.path, show_text(engine.board.name_of(one.peer)), one.size, sent))
+        for event in self._moving.look(now, mono):
+            self._performer.tell_live(event)
 
     def _tell_progress(self, mono: float) -> None:
         """How far each large content has come, in a direction in which the whole is not told."""

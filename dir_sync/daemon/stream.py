@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-from dir_sync.core.live_notes import Begun, Ended, Event, Missed
+from dir_sync.core.live_notes import Begun, Ended, Event, Missed, TransferMoved
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.notes import ReceivedMany, SentMany
 from dir_sync.network.control import Answer, line_of
@@ -145,7 +145,9 @@ class Stream:
     def tell(self, event: Event, mono_s: float) -> None:
         """Keep it, and give it to those who listen."""
         self._number += 1
-        if type(event) in _MANY:
+        if type(event) is TransferMoved:
+            pass  # it counts for the moment only, and would take the places of others
+        elif type(event) in _MANY:
             self._recent.append(_shorter(Entry(self._number, mono_s, event), _NAMED_MAX))
         else:
             self._recent.append((self._number, mono_s, event, 0))

@@ -10,7 +10,7 @@ from dir_sync.core import live_notes, notes
 from dir_sync.core.live_notes import Event
 from dir_sync.core.model import show
 from dir_sync.core.pausing import NO_END
-from dir_sync.reporting.log import Once, how_many, moment
+from dir_sync.reporting.log import Once, how_many, human_bytes, moment
 from dir_sync.reporting.sentences import Common, Sentences, Wrong
 
 __all__ = ["EventWords"]
@@ -64,12 +64,24 @@ class EventWords:
                 self.info("connected: %s at %s", peer, address)
             case live_notes.PeerLeft(peer):
                 self.info("not connected any more: %s", peer)
+            case live_notes.TransferBegan(path, peer, direction, size, done):
+                begins = f", {human_bytes(done)} of it are there" if done else ""
+                self.info("%s: %s%s", _way(direction, path, peer), human_bytes(size), begins)
+            case live_notes.TransferMoved(path, peer, direction, size, done, per_s):
+                so_far = f"{100 * done // max(size, 1)} % of {human_bytes(size)}"
+                self.info("%s: %s at %s/s", _way(direction, path, peer), so_far, human_bytes(per_s))
+            case live_notes.TransferEnded(path, peer, direction, size, done):
+                self.info("%s: over", _way(direction, path, peer))
             case live_notes.PauseBegan(until_s):
                 self.info("%s", "paused" if until_s == NO_END else f"paused until {moment(until_s)}")
             case live_notes.PauseOver():
                 self.info("%s", "resumed")
             case _:
                 sentences.single(event)
+
+
+def _way(direction: str, path: bytes, peer: str) -> str:
+    return f"{'sending' if direction == 'send' else 'receiving'} {show(path)} {'to' if direction == 'send' else 'from'} {peer}"
 
 
 def _printable(line: str) -> str:

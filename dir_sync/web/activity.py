@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from dir_sync.core.live_notes import TransferMoved
 from dir_sync.core.note_json import from_json
 from dir_sync.network.control import Answer, NoDaemon, listen
 from dir_sync.reporting.event_words import EventWords
@@ -103,7 +104,7 @@ class Activity:
 def rows_of(folder: SharedFolder, answer: Answer, words: EventWords) -> list[Answer]:
     """An event as rows: one for each line of the log. `text` is the line; a page may say it in another language."""
     event = from_json(answer)
-    if event is None:
+    if event is None or isinstance(event, TransferMoved):  # the page of transfers shows that
         return []
     time_s = float(answer.get("time", 0))
     kind = str(answer["event"])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core.events import Blind, RoomMeasured, Ticked
+from dir_sync.core.live_notes import TransferBegan, TransferEnded
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.taking import Taking
@@ -29,10 +30,14 @@ class Bench:
         self.lines: list[str] = []
         self.progress: list[bytes] = []
         self.wholes: list[str] = []
+        self.live: list[object] = []  # events for those who listen
         self.ended = 0
         self.looks: list[float] = []  # for the end of a pause
         performer: Any = SimpleNamespace(
-            commit_due_s=lambda: self.commit_due_s, is_commit_due=self._is_commit_due, commit=self._commit
+            commit_due_s=lambda: self.commit_due_s,
+            is_commit_due=self._is_commit_due,
+            commit=self._commit,
+            tell_live=self.live.append,
         )
         narrator: Any = SimpleNamespace(
             whole=lambda words, progress, mono: self.wholes.append(words),
@@ -161,6 +166,18 @@ def test_long_transfers_are_told_of() -> None:
     bench.folder.engine.receiving = [(b"iso", "bob", 1, 9, started_ms, 0), (b"new", "bob", 1, 9, started_ms + 5_500, 0)]
     bench.after(6)
     assert bench.progress == [b"iso"]
+
+
+def test_transfers_are_events_for_those_who_listen_and_their_end_needs_nothing_else_to_happen() -> None:
+    bench = Bench()
+    started_ms = int(bench.began * 1000)
+    bench.folder.engine.receiving = [(b"iso", "bob", 1, 9, started_ms, 0)]
+    bench.after(1)
+    assert bench.live == [TransferBegan(b"iso", "bob", "receive", 9, 1)]
+    bench.folder.engine.receiving = []
+    assert bench.chores.due(bench.began + 1) <= bench.began + 2.5
+    bench.after(2.5)
+    assert bench.live[1:] == [TransferEnded(b"iso", "bob", "receive", 9, 1)]
 
 
 def test_a_pause_ends_by_itself_also_if_nothing_happens() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dir_sync.core.live_notes import PeerCame
+from dir_sync.core.live_notes import PeerCame, TransferMoved
 from dir_sync.core.notes import ChangedHere, ReceivedMany
 from dir_sync.daemon import stream as module
 from dir_sync.daemon.stream import Stream
@@ -244,6 +244,15 @@ def test_what_a_reader_sends_is_thrown_away(stream: Stream) -> None:
         one.link.sendall(b"x" * 200_000)
         stream.tell(PeerCame("bob", "10.0.0.2"), time.monotonic())
         assert one.line()["peer"] == "bob"
+
+
+def test_how_far_a_transfer_has_come_is_told_and_not_kept(stream: Stream) -> None:
+    with listening(stream) as one:
+        one.line()
+        before = stream.kept()
+        stream.tell(TransferMoved(b"big", "bob", "receive", 10, 5, 1), time.monotonic())
+        assert one.line()["done"] == 5
+        assert stream.kept() == before
 
 
 def test_without_a_reader_nothing_is_turned_into_json(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,9 @@ DAEMON: dict[str, set[str]] = {
         *("engine", "node", "node_manager"),
     },
     "daemon.gauge": {"daemon.peers", "daemon.share"},
+    "daemon.moving": set(),
     "daemon.chores": {
-        "daemon.gauge",
+        *("daemon.gauge", "daemon.moving"),
         "daemon.effects",
         "daemon.pausing",
         "daemon.share",
