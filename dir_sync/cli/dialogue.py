@@ -23,6 +23,7 @@ from dir_sync.utils import interfaces, parse_host_port
 
 __all__ = [
     "RESTART_S",
+    "NoNode",
     "add_network",
     "add_yes",
     "address_of",
@@ -103,10 +104,14 @@ def ask_running(text: str, question: Answer) -> Answer:
     return answer
 
 
+class NoNode(ConfigError):
+    """No node runs for the folder."""
+
+
 def no_node(text: str, folder: str) -> ConfigError:
     """The error if none runs. `text`: the folder, as the user calls it."""
     name, reason = show(os.fsencode(text)), root.reason_against(folder)
-    return ConfigError(
+    return NoNode(
         f"no node is running for {name}: {reason}"
         if reason
         else f"no node is running for {name}; to start one: {shell.command(text)}"

@@ -70,7 +70,7 @@ EXITS: dict[str, dict[int, str]] = {
     },
     "verify": {
         OK: "everything is as recorded, and the same everywhere; with --repair: by now",
-        ENVIRONMENT: _NO_NODE,
+        ENVIRONMENT: "DIR was never shared, it is paused, or with --repair: no node is running for it",
         UNFINISHED: "something was found that is not repaired, or a connected machine did not take part to the end",
         INTERRUPTED: "Ctrl-C ended it, and everything is as it was",
     },

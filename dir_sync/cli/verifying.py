@@ -10,8 +10,9 @@ import json
 import time
 
 from dir_sync import config
-from dir_sync.cli.dialogue import ask_running
+from dir_sync.cli.dialogue import NoNode, ask_running
 from dir_sync.cli.parser import add_json, command_parser
+from dir_sync.config import ConfigError
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.live_line import on_stderr
@@ -38,7 +39,8 @@ def verify(argv: list[str]) -> int:
         "verify",
         "Read every byte again, here and on all connected machines, and compare it with what was recorded: finds files "
         "that went bad on a disk, and differences between machines. Nothing is changed without --repair. The reading has "
-        "the lowest priority, so it takes its time on a busy machine.",
+        "the lowest priority, so it takes its time on a busy machine. While no node runs for DIR, only what is here is read, "
+        "and no other machine is asked.",
         "verify ~/shared",
         "verify ~/shared --repair",
         "verify ~/shared --json",
@@ -52,7 +54,13 @@ def verify(argv: list[str]) -> int:
     add_json(parser)
     given = parser.parse_args(argv)
     began = time.monotonic()
-    answer = ask_running(given.folder, {"command": "verify", "do": "begin", "repair": given.repair})
+    try:
+        answer = ask_running(given.folder, {"command": "verify", "do": "begin", "repair": given.repair})
+    except NoNode:
+        if given.repair:
+            raise  # what is brought back comes from other machines
+        answer = _alone(config.checked_folder(config.existing(given.folder)), given.json, began)
+        return _end(answer, given.folder, given.json, False, time.monotonic() - began)
     number = answer.get("number")
     if not given.json:
         say(_whom(answer))
@@ -70,21 +78,48 @@ def verify(argv: list[str]) -> int:
         if line is not None:
             line.take_away()
     ask_running(given.folder, {"command": "verify", "do": "end", "number": number})
-    took_s = time.monotonic() - began
+    return _end(answer, given.folder, given.json, given.repair, time.monotonic() - began)
+
+
+def _alone(folder: str, as_json: bool, began: float) -> Answer:
+    """No node runs: what is here is read by this command."""
+    from dir_sync.history.verify_here import verify_here  # imported late: a node does it otherwise
+
+    answer: Answer | None = None
+    line = on_stderr()
+    try:
+        for now in verify_here(folder):
+            if answer is None and not as_json:
+                say(f"reading {_amount(now)} here\nno node runs for it: no other machine is asked")
+            answer = now
+            if line is not None:
+                line.put(_progress(answer, time.monotonic() - began))
+    finally:
+        if line is not None:
+            line.take_away()
+    if answer is None:
+        raise ConfigError("a node has just begun to run for this folder: try again")
+    return answer
+
+
+def _end(answer: Answer, folder: str, as_json: bool, repair: bool, took_s: float) -> int:
     is_clean = not answer["found"] and not any(peer["problem"] for peer in answer["peers"])
-    if given.json:
+    if as_json:
         keys = ("entries", "bytes", "peers", "away", "found", "findings", "healed")
         say(json.dumps({"equal": is_clean, "took_s": round(took_s, 1)} | {key: answer[key] for key in keys}))
     else:
-        say("\n".join(_result(answer, given.folder, given.repair, took_s)))
+        say("\n".join(_result(answer, folder, repair, took_s)))
     return config.OK if is_clean else config.UNFINISHED
+
+
+def _amount(answer: Answer) -> str:
+    return f"{how_many(answer['files'], 'file')} ({human_bytes(answer['size'])})"
 
 
 def _whom(answer: Answer) -> str:
     """Who is asked, and who cannot be."""
     names = [peer["name"] for peer in answer["peers"]]
-    size = f"{how_many(answer['files'], 'file')} ({human_bytes(answer['size'])})"
-    words = f"reading {size} here" + (
+    words = f"reading {_amount(answer)} here" + (
         f", and what {listed(names)} {'has' if len(names) == 1 else 'have'}" if names else ""
     )
     if answer["away"]:

@@ -5,6 +5,7 @@
     story       the story of one path, as the index tells it: for `why`
     source      where a command gets its answers: the running node, or the index, opened here
     brought     the content of a version that only another machine keeps
+    verify_here what `verify` does while no node runs
     restorer    puts files back without the engine
     client      the history of one folder: used by the commands history, restore, undo and conflicts
     choice      selects versions

@@ -23,6 +23,7 @@ CLI: dict[str, set[str]] = {
         *("history.client", "network.control", "ports", "reporting.output", "reporting.shell"),
     },
     "cli.verifying": {
+        "history.verify_here",
         *("cli.dialogue", "cli.parser", "config", "network.control", "reporting.live_line", "reporting.log"),
         *("reporting.output", "reporting.shell"),
     },
