@@ -11,7 +11,7 @@ export function mesh(folders, [, down, up]) {
   const peers = gathered(folders);
   const shown = peers.slice(0, SHOWN_MAX);
   const height = Math.max(150, Math.ceil(shown.length / 2) * 100);
-  const middle = { x: WIDTH / 2, y: height / 2 };
+  const middle = { x: WIDTH / 2, y: height / 2 - 10 };
   const words = t("graph.words", { n: peers.filter((one) => one.kind !== "away").length, down: rate(down), up: rate(up) });
   // In two columns, so that no line is upright and there is room for what stands at it.
   const at = (index) => {
