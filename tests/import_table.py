@@ -214,7 +214,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "history.restorer": {
         *("config", "disk", "file_sync", "index", "ports", "history.codec", "history.source"),
     },
-    "history.verify_here": {"config", "disk", "files", "files.rereads", "history.source", "index", "network.control"},
+    "history.verify_here": {
+        *("config", "disk", "file_sync", "history.restorer", "history.source", "index", "network.control"),
+    },
     "history.brought": {"config", "history.codec", "network.control", "ports"},
     "history.client": {
         *(

@@ -26,7 +26,7 @@ from dir_sync.history.source import Source
 from dir_sync.index import Index
 from dir_sync.ports import Disk, DiskError
 
-__all__ = ["TEXT_BYTES_MAX", "Restorer"]
+__all__ = ["TEXT_BYTES_MAX", "NoSignatures", "Restorer"]
 
 TEXT_BYTES_MAX = 64 * limits.MIB  # of a file that is compared or merged by hand
 _TRIES = 3  # a program may be writing the file at the same time
@@ -40,7 +40,7 @@ class Restorer:
         self._real = RealDisk(source.folder)
         self.disk: Disk = truthful(self._real)
         tag = f"{random.SystemRandom().getrandbits(32):08x}"
-        self._sync = FileSync(self.disk, lambda _: True, _NoSignatures(), time.time_ns, tag)
+        self._sync = FileSync(self.disk, lambda _: True, NoSignatures(), time.time_ns, tag)
 
     def close(self) -> None:
         self._real.close()
@@ -216,7 +216,9 @@ def _with_content(index: Index, item: ApplyItem) -> ApplyItem:
     return item._replace(copy_path=path, copy_fp=item.expect)  # the present file begins with the wanted content
 
 
-class _NoSignatures:
+class NoSignatures:
+    """Signatures for who makes no differences."""
+
     def get(self, digest: bytes) -> bytes | None:
         return None
 

@@ -8,14 +8,16 @@ Used by: cli.verifying.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import FINGERPRINT_BYTES, show, show_text
-from dir_sync.core.verify import Checked, Entry, Item, Outcome, VerifyJob, compare, entry_of
+from dir_sync.core.verify import Checked, Entry, Item, Outcome, Verified, VerifyJob, compare, entry_of
 from dir_sync.disk import RealDisk, truthful
-from dir_sync.files.rereads import Rereads
+from dir_sync.file_sync import FileSync
+from dir_sync.history.restorer import NoSignatures
 from dir_sync.history.source import index_unless_a_node_runs
 from dir_sync.index import Index
 from dir_sync.network.control import Answer
@@ -37,12 +39,12 @@ def verify_here(folder: str) -> Iterator[Answer]:
             return
         disk = RealDisk(folder)
         try:
-            yield from _read(index, Rereads(truthful(disk), lambda: False))
+            yield from _read(index, FileSync(truthful(disk), lambda _: True, NoSignatures(), time.time_ns, "verify"))
         finally:
             disk.close()
 
 
-def _read(index: Index, rereads: Rereads) -> Iterator[Answer]:
+def _read(index: Index, reader: FileSync) -> Iterator[Answer]:
     names = {name for key, name in index.notes.below("name ").items() if key != index.identity.replica}
     files, size = index.rows.count_live()
     answer: Answer = {
@@ -59,7 +61,8 @@ def _read(index: Index, rereads: Rereads) -> Iterator[Answer]:
         checked = [Checked(item, Outcome.CHANGED) for item in items if len(item.fp) < FINGERPRINT_BYTES]
         left = tuple(item for item in items if len(item.fp) >= FINGERPRINT_BYTES)
         while left:
-            done = rereads.verify(VerifyJob("", left, limits.VERIFY_SLICE_BYTES))
+            done = reader.perform(VerifyJob("", left, limits.VERIFY_SLICE_BYTES))
+            assert isinstance(done, Verified)
             left = left[len(done.checked) :]
             checked += done.checked
             answer["bytes"] += done.read
