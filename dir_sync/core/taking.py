@@ -86,6 +86,10 @@ class Taking:
         """The path waits for nothing any more. Returns whether it did."""
         return self._waiting.pop(path, None) is not None
 
+    def end_grant(self, path: bytes) -> None:
+        """The content for a path has come, or none is wanted: what comes there from now on needs room of its own."""
+        self._granted.pop(path, None)
+
     def is_news(self, room: int) -> bool:
         """True if `measured` has to know that so many bytes may come: another number than is left here, or somebody may need
         what was given to a path that did not use it. Any thread may ask."""

@@ -320,7 +320,10 @@ class Planner:
     def _needs_no_room(self, path: bytes) -> None:
         """Nothing of this path waits for room: what waited is not wanted any more, is here, or cannot come for another reason."""
         taking = self._board.taking
-        if taking is not None and taking.forget(path):
+        if taking is None:
+            return
+        taking.end_grant(path)
+        if taking.forget(path):
             self._work.retries.end_trouble(path)
             self._tell_room_again(taking)
 

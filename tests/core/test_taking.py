@@ -44,6 +44,13 @@ def test_a_path_that_waits_for_nothing_any_more_takes_no_room_from_those_that_do
     assert not taking.waiting
 
 
+def test_the_same_content_needs_room_again_after_it_has_come() -> None:
+    taking = Taking(room=10)
+    assert taking.take_room(of(6))
+    taking.end_grant(b"a")
+    assert not taking.take_room(of(6)), "it was deleted meanwhile"
+
+
 def test_what_comes_is_not_counted_twice() -> None:
     taking = Taking(room=10)
     assert taking.take_room(of(8))

@@ -335,6 +335,20 @@ def test_a_content_for_which_there_is_no_room_waits_and_comes_by_itself() -> Non
     assert not kit.work.retries.troubles()
 
 
+def test_what_has_come_and_was_deleted_needs_room_again() -> None:
+    kit = alone()
+    kit.board.taking = Taking(room=10, full="the limit")
+    wanted = record(b"a", b"x" * 7)
+    kit.announces(wanted)
+    assert plan(kit, b"a") == [b"a"]
+    kit.has(wanted)
+    plan(kit, b"a")
+    kit.index.rows.forget(b"a")
+    kit.announces(wanted)
+    plan(kit, b"a")
+    assert kit.told() == [notes.NoRoom(b"a", "the limit")]
+
+
 def test_what_needs_no_room_goes_on() -> None:
     kit = alone()
     kit.board.taking = Taking(room=0, full="the limit")
