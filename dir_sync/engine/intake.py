@@ -270,7 +270,7 @@ class Intake:
             row = index.rows.get(path)
             is_ours = row is not None and row.record.stamp == stamp
             subscriber.shared += is_ours
-            if uploads and (upload := self._uploader.active.acknowledged(peer.replica, path)) is not None and is_ours:
+            if uploads and (upload := self._uploader.active.ended(peer.replica, path)) is not None and is_ours:
                 self._tell_of_upload(peer, path, upload)
             if path not in unoffered:
                 for offer in index.offers.of(path):
@@ -324,6 +324,11 @@ class Intake:
             self.declined.setdefault(peer.replica, []).append((path, record.stamp))
             return False
         subscriber.seeding.note_announcement()
+        upload = self._uploader.active.of(peer.replica).get(path)
+        if upload is not None and upload.digest == record.content:
+            # It has restored that version, or a third node gave it the record: it never acknowledges ours.
+            self._uploader.active.ended(peer.replica, path)
+            self._tell_of_upload(peer, path, upload)
         if self._sources.no_longer_missing(peer.replica, record.content):
             self._work.holders.end_rests()
             self._board.plan_queue.add_all_offers()

@@ -31,7 +31,7 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["Uploader"]
 
-_QUIET_MS = 2_000  # a peer that has announced a content, and has requested nothing of it for so long, has all of it
+_QUIET_MS = 2_000  # a peer that was sent all it asked for, up to the end, and asks for nothing for so long, has it
 
 
 @mutable
@@ -271,18 +271,9 @@ class Uploader:
         time of the board stands still while nothing happens in the folder."""
         found = []
         for one in self.active.under_way(now_ms):
-            if now_ms - one.asked_ms >= _QUIET_MS and self._is_announced(one):
-                continue
             connection = self._board.peers[one.peer].connection
             left = connection.unread + connection.queued
+            if not left and one.asked_to >= one.size and now_ms - one.asked_ms >= _QUIET_MS:
+                continue  # a peer that repairs its own file says nothing when it is done
             found.append((one, one.sent(left)))
         return found
-
-    def _is_announced(self, upload: Upload) -> bool:
-        """True if the peer has announced that content as its own change there, as after a restore: it never acknowledges
-        that."""
-        offer = self._board.index.offers.of_peer(upload.path, upload.peer)
-        row = self._board.index.rows.get(upload.path)
-        if offer is not None and offer.record.content == upload.digest:
-            return True
-        return row is not None and row.record.stamp.maker == upload.peer and row.record.content == upload.digest

@@ -6,20 +6,22 @@ from typing import Any
 
 import pytest
 
-from dir_sync.core import notes
+from dir_sync.core import limits, notes
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.events import Drop, NewReplica, PeerUp
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, StateRequest
 from dir_sync.core.mode import THEIRS, nothing, own_change
-from dir_sync.core.model import Kind, PeerError
+from dir_sync.core.model import Kind, PeerError, Record
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.peers.standing import NOTHING
 from dir_sync.core.reconcile import Offer
+from dir_sync.core.transfers.uploads import Uploads
 from dir_sync.engine.constants import MEMBER, NOBODY
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.stamps import Stamps
+from dir_sync.engine.uploader import Uploader
 from dir_sync.index import PeerSeen
 from tests.engine.kit import FOLDER, OTHER, PEER, WALL_NS, Alone, later, record, tombstone
 
@@ -277,6 +279,38 @@ def test_what_a_larger_stamp_said_before_it_went_back_is_not_unheard_of() -> Non
     kit.effects()
     kit.it.ask_again_if_due(peer)
     assert kit.said() == []
+
+
+def uploads(kit: Alone[Intake], what: Record) -> Uploads:
+    """A peer asks for a large content of ours."""
+    active = kit.real(Uploader).active
+    active.asked(PEER, what.path, what.content, what.size, what.size, 0, what.size, kit.board.now.mono_ms)
+    return active
+
+
+def test_what_a_peer_announces_with_the_content_that_it_is_sent_has_come() -> None:
+    """It has restored that version with the content that is in the history here: it never acknowledges it."""
+    kit = alone()
+    peer = met(kit)
+    old = record(b"a", b"1")._replace(size=limits.LARGE_FILE_BYTES)
+    mine = kit.has(later(old, b"2", kit.index.identity.replica)).record
+    active = uploads(kit, old)
+    kit.wait(2_000)
+    kit.it.on_announced(peer, later(mine, b"3"), 1)
+    assert active.of(PEER), "that is another version of it"
+    kit.it.on_announced(peer, later(mine, b"1", ns=2 * 10**9), 2)
+    assert not active.of(PEER)
+    assert kit.told() == [notes.SentLarge(b"a", peer.name, old.size, old.size, 2_000)]
+
+
+def test_what_a_peer_announces_as_it_is_here_has_come() -> None:
+    """Its state says it before its acknowledgement does."""
+    kit = alone()
+    peer = met(kit)
+    mine = kit.has(record(b"a", b"1")).record
+    active = uploads(kit, mine)
+    kit.it.on_announced(peer, mine, 1)
+    assert not active.of(PEER)
 
 
 def test_two_peers_are_told_apart() -> None:

@@ -208,17 +208,24 @@ def test_what_a_peer_asks_for_no_more_is_forgotten_though_nothing_happens_here()
     assert kit.board.now.mono_ms == now_ms
 
 
-def test_a_peer_that_announces_what_it_asked_for_has_it() -> None:
-    """It has restored a version with content that is in the history here, and got the rest of it from elsewhere."""
+def test_what_was_sent_to_its_end_is_not_shown_as_being_sent() -> None:
+    """A peer that repairs its own file neither acknowledges nor announces it."""
     kit = alone()
-    old = large(b"a", b"old")
-    kit.index.versions.put(Version(b"v", b"a", Kind.FILE, old.size, old.content, 5, 0o644, WALL_NS, Cause.REPLACED, ""))
-    pull(kit, b"a", old.content, limits.PULL_BYTES_MAX)
-    now_ms = kit.board.now.mono_ms + 3_000
-    assert len(kit.it.progress(now_ms)) == 1
-    kit.has(old._replace(stamp=Stamp(old.stamp.ns, PEER)))
-    assert len(kit.it.progress(now_ms - 2_000)) == 1, "it may be repairing its own file"
-    assert kit.it.progress(now_ms) == []
+    mine = kit.has(large(b"a")).record
+    most, last = limits.PULL_BYTES_MAX, mine.size - limits.PULL_BYTES_MAX
+    now_ms = kit.board.now.mono_ms
+    pull(kit, b"a", mine.content, most)
+    kit.it.on_read(ReadDone(PEER, 1, (Piece(1, 0, bytes(most)),), (), most))
+    connection = kit.board.peers[PEER].connection
+    connection.drained(connection.queued)
+    assert len(kit.it.progress(now_ms + 3_000)) == 1, "it may still ask for the rest"
+    kit.it.on_pull(kit.board.peers[PEER], Pull(FOLDER, (PullItem(2, b"a", mine.content, None, last, most),)))
+    assert len(kit.it.progress(now_ms + 3_000)) == 1, "the rest is not sent yet"
+    kit.it.on_read(ReadDone(PEER, 1, (Piece(2, last, bytes(most)),), (), most))
+    assert len(kit.it.progress(now_ms + 3_000)) == 1, "it still waits to be sent"
+    connection.drained(connection.queued)
+    assert len(kit.it.progress(now_ms + 1_000)) == 1, "it may be going on"
+    assert kit.it.progress(now_ms + 3_000) == []
 
 
 def test_if_what_is_sent_is_limited_only_what_the_outbox_has_room_for_is_read() -> None:

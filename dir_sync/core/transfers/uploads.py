@@ -1,6 +1,6 @@
 """Large contents being sent to peers, for display: the progress of each, and when it is complete.
 
-In:   pulls and acknowledgements of peers. Out: progress.
+In:   pulls, acknowledgements and announcements of peers. Out: progress.
 Rule: a peer requests a content in order, so the offset of its last request shows the progress.
 """
 
@@ -62,7 +62,7 @@ class Uploads:
         """The uploads to a peer, by path."""
         return self._all.get(peer, {})
 
-    def acknowledged(self, peer: str, path: bytes) -> Upload | None:
+    def ended(self, peer: str, path: bytes) -> Upload | None:
         """The peer has this version now, or a newer one. Returns its upload, if there was one."""
         ours = self._all.get(peer)
         return None if ours is None else ours.pop(path, None)

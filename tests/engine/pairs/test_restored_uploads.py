@@ -29,5 +29,4 @@ def test_an_upload_for_a_restore_is_not_shown_when_it_is_over() -> None:
     )
     pair.run()
     assert two.disk.content(b"file") == OLD == one.disk.content(b"file")
-    now_ms = one.engine.board.now.mono_ms
-    assert one.engine.uploader.progress(now_ms + 2_500) == []
+    assert one.engine.uploader.progress(one.engine.board.now.mono_ms) == []
