@@ -289,7 +289,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reporting.narrator": {"reporting.live_line", "reporting.progress_words", "reporting.log", "reporting.sentences"},
     "reporting.progress_words": {"reporting.log"},
     "reporting.live_line": set(),
-    "reporting.sentences": {"reporting.log", "reporting.shell"},
+    "reporting.sentences": {"reporting.log", "reporting.progress_words", "reporting.shell"},
     # where all of them meet, and what people type
     **DAEMON,
     **CLI,
@@ -304,7 +304,7 @@ MESSAGES: dict[str, set[str]] = {
     "checks": {"limits", "model", "transfers.growth", "wire"},
     "records": {"attributes", "messages.checks", "limits", "model", "wire", "named"},
     "link": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire", "named"},
-    "state": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
+    "state": {"declined", "frozen", "messages.base", "messages.checks", "messages.records", "limits", "model"},
     "update": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "wire", "named"},
     "transfer": {"frozen", "messages.base", "messages.checks", "limits", "model", "wire", "named"},
     "history": {

@@ -186,6 +186,15 @@ SCHEMAS: dict[str, Schema] = {
                 "lacking_here": ("object", "what we lack of its"),
             },
         ),
+        **_each(
+            "peers[].declined",
+            "what of it the peer does not take, if it says so",
+            {
+                "reason": ("text", "as in `status`"),
+                **dict.fromkeys(("files", "bytes", "others"), ("number", "")),
+                "limit": ("number", "bytes of the largest file that it takes; 0: not known"),
+            },
+        ),
         **{
             f"peers[].{side}.{key}?": ("number", "")
             for side in ("lacks", "lacking_here")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dir_sync.core import limits
 from dir_sync.core.attributes import NOTHING, Attributes, Owner
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.forecast import Fate
 from dir_sync.core.messages import (
     PROTOCOL,
@@ -328,6 +329,13 @@ def losers(draw: st.DrawFn) -> Lost:
 
 
 @cache
+def reasons() -> st.SearchStrategy[tuple[Declined, ...]]:
+    some = st.lists(st.sampled_from(Reason), unique=True).map(lambda found: [one for one in Reason if one in found])
+    numbers = st.tuples(sequences(), sequences(), sequences(), sequences())
+    return st.tuples(some, numbers).map(lambda both: tuple(Declined(reason, *both[1]) for reason in both[0]))
+
+
+@cache
 def signatures() -> st.SearchStrategy[Signature]:
     data = st.one_of(st.binary(max_size=30), st.just(b"s" * 100_000))
     return st.builds(Signature, names(), pull_ids(), data)
@@ -395,7 +403,7 @@ def messages() -> st.SearchStrategy[Message]:
         st.builds(Have, names(), pull_ids(), st.sets(st.integers(0, 4095), max_size=4).map(sorted).map(tuple)),
         st.builds(Brake, names(), _some(st.builds(Held, ids(), sequences(), sequences(), paths()))),
         st.builds(Decision, names(), ids(), sequences(), st.booleans()),
-        st.builds(Lacks, names(), sequences(), sequences(), sequences(), sequences()),
+        st.builds(Lacks, names(), sequences(), sequences(), sequences(), sequences(), reasons()),
         st.builds(Settle, names(), _some(st.builds(Loser, paths(), st.just(Kind.FILE), digests()), least=1)),
         losers(),
         st.builds(Members, st.lists(member_rows(), max_size=3).map(tuple)),

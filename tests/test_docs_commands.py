@@ -180,7 +180,7 @@ def test_what_is_read_of_a_line(line: str, words: list[list[str]]) -> None:
     assert words_of(line) == words
 
 
-@pytest.mark.parametrize("line", ["scripts/run status", "scripts/run status DIR --chek", "dir-sync DIR --brake-file 3"])
+@pytest.mark.parametrize("line", ["scripts/run wait", "scripts/run status DIR --chek", "dir-sync DIR --brake-file 3"])
 def test_a_false_line_is_found(line: str) -> None:
     (words,) = words_of(line)
     with pytest.raises(ConfigError):

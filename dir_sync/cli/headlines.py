@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 from dir_sync.cli.results import columns
 from dir_sync.core.pausing import NO_END
-from dir_sync.core.peers.standing import NOTHING
-from dir_sync.core.status import Headline, PauseStatus, PeerStatus, Safety, Status
+from dir_sync.core.peer_status import PeerStatus
+from dir_sync.core.peers.standing import NOTHING, Lack, without
+from dir_sync.core.status import Headline, PauseStatus, Safety, Status
 from dir_sync.core.waiting import LACK_MS
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, moment
-from dir_sync.reporting.progress_words import amount, progress_words, time_left
+from dir_sync.reporting.progress_words import amount, not_taken_words, progress_words, time_left, why_not
 
 __all__ = [
     "COLOURS",
@@ -24,6 +25,7 @@ __all__ = [
     "headline",
     "is_left_there",
     "lag",
+    "not_taken_by",
     "not_taken_there",
     "pause_words",
     "peer_rows",
@@ -83,10 +85,10 @@ def _syncing(status: Status) -> str:
         parts.append("scanning the folder")
     if status.receiving is not None:
         parts.append(f"coming here: {progress_words(status.receiving)}")
-    idle = not_taken_there(status)
-    if status.sending is not None and len(idle) < sum(peer.lacks not in (None, NOTHING) for peer in status.peers):
+    lacking = [peer for peer in status.peers if peer.lacks not in (None, NOTHING)]
+    if status.sending is not None and not all(is_left_there(status, peer) for peer in lacking):
         parts.append(f"going out: {progress_words(status.sending)}")
-    parts += idle
+    parts += not_taken_there(status)
     if not parts and status.unseen:
         parts.append(f"{how_many(status.unseen, 'path')} here still to be looked at")
     if status.troubled:
@@ -97,18 +99,29 @@ def _syncing(status: Status) -> str:
 
 
 def is_left_there(status: Status, peer: PeerStatus) -> bool:
-    """True if the peer has not taken what it lacks for so long that it will not. Why, only it knows."""
+    """True if the peer says that it does not take what it lacks, or has not taken it for so long that it will not."""
     is_coming = any(upload.peer == peer.name for upload in status.uploads)
-    return peer.lacks not in (None, NOTHING) and peer.still_s * 1000 >= LACK_MS and not (is_coming or status.is_reader)
+    is_still = peer.is_declining or peer.still_s * 1000 >= LACK_MS
+    return peer.lacks not in (None, NOTHING) and is_still and not (is_coming or status.is_reader)
 
 
 def not_taken_there(status: Status) -> list[str]:
-    """A line for each peer that does not take what it lacks."""
-    return [
-        f"{peer.name} does not take {amount(peer.lacks)}: 'status' on that machine says why"
-        for peer in status.peers
-        if peer.lacks is not None and is_left_there(status, peer)
+    """What peers do not take, and why, as far as they say it."""
+    return [line for peer in status.peers for line in not_taken_by(status, peer)]
+
+
+def not_taken_by(status: Status, peer: PeerStatus) -> list[str]:
+    """A line for each reason, and one for what has no reason."""
+    if peer.lacks is None or status.is_reader:
+        return []
+    lines = [
+        f"{peer.name} {not_taken_words(one.reason.value, Lack(one.files, one.bytes, one.others), one.limit)}"
+        for one in peer.declined
     ]
+    rest = without(peer.lacks, peer.declined)
+    if is_left_there(status, peer) and rest != NOTHING:
+        lines.append(f"{peer.name} does not take {amount(rest)}: 'status' on that machine says why")
+    return lines
 
 
 def _held(status: Status) -> str:
@@ -146,13 +159,21 @@ def safe_line(status: Status) -> str:
 
 def _lacking(status: Status) -> str:
     lacks = [
-        f"{peer.name} lacks {'something' if peer.lacks is None else amount(peer.lacks)}"
+        f"{peer.name} lacks {'something' if peer.lacks is None else amount(peer.lacks)}{_why(peer)}"
         for peer in status.peers
         if peer.lacks != NOTHING
     ]
     have = [peer.name for peer in status.peers if peer.lacks == NOTHING]
     also = f" ({listed(have)} {'has' if len(have) == 1 else 'have'} everything)" if have else ""
     return f"no, {listed(lacks[:_NAMED_MAX])}{also}"
+
+
+def _why(peer: PeerStatus) -> str:
+    """If one reason keeps all of it away."""
+    if len(peer.declined) != 1 or not peer.is_declining:
+        return ""
+    (one,) = peer.declined
+    return f", and {why_not(one.reason.value, one.limit)}"
 
 
 def _all_have(status: Status) -> str:

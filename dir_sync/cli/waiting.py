@@ -12,13 +12,16 @@ from typing import Any
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_running
-from dir_sync.cli.headlines import is_left_there
+from dir_sync.cli.headlines import is_left_there, not_taken_by
 from dir_sync.cli.parser import add_json, checked, command_parser, count
 from dir_sync.cli.results import tell
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import ConfigError
+from dir_sync.core.declined import declined_json
+from dir_sync.core.peer_status import AwayPeer, PeerStatus
+from dir_sync.core.peers.standing import NOTHING, without
 from dir_sync.core.shot import Left, Verdict
-from dir_sync.core.status import AwayPeer, PeerStatus, Status
+from dir_sync.core.status import Status
 from dir_sync.core.waiting import Patience, Wish, is_called, lagging, missing
 from dir_sync.network.control import Answer
 from dir_sync.reporting import log, shell
@@ -149,13 +152,15 @@ def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folde
 def _lacks(status: Status, wish: Wish) -> list[str]:
     if status.is_reader:
         return []
-    still = {peer.name for peer in status.peers if is_left_there(status, peer)}
-    idle = "does not take {}: 'status' on that machine says why"
-    return [
-        f"{peer.name} {(idle if peer.name in still else 'lacks {}').format(amount(peer.lacks))}"
-        for peer in lagging(status, wish)
-        if peer.lacks is not None
-    ]
+    found = []
+    for peer in lagging(status, wish):
+        if peer.lacks is None:
+            continue
+        rest = without(peer.lacks, peer.declined)
+        if not is_left_there(status, peer) and rest != NOTHING:
+            found.append(f"{peer.name} lacks {amount(rest)}")
+        found += not_taken_by(status, peer)
+    return found
 
 
 def _object(verdict: Verdict, status: Status, wish: Wish, left: list[Left], took_ms: int) -> dict[str, Any]:
@@ -166,6 +171,7 @@ def _object(verdict: Verdict, status: Status, wish: Wish, left: list[Left], took
             "replica": peer.replica,
             "synchronized": peer.synchronized,
             "lacks": None if peer.lacks is None else peer.lacks._asdict(),
+            "declined": [declined_json(one) for one in peer.declined],
             "lacking_here": peer.lacking_here._asdict(),
         }
         for peer in status.peers

@@ -91,6 +91,9 @@ MTIME_S_MIN, MTIME_S_MAX = -(2**40), 2**40  # wider than the range of any file s
 # What one peer can leave behind
 HEARSAY_PER_LINK_MAX = 10_000  # tombstones of unknown paths: some 200 bytes each, and dropping them harms nobody ...
 HEARSAY_MAX = 50_000  # ... from all links together, because a node can invent ids: some 10 MB
+DECLINED_PATHS_MAX = 1_000  # LACKS gives reasons for at most so many paths: 10 ms of work, a second or more apart
+DECLINED_REASONS_MAX = 16  # in one LACKS
+REASON_CHARS_MAX = 32
 OFFERS_LEFT_MAX = (
     10_000  # if a peer that is no member leaves more offers than this, they are forgotten when it disconnects
 )

@@ -30,13 +30,14 @@ from dir_sync.core.scope_notes import Adopted, BadRule, NoRoom, Reverted, RoomAg
 from dir_sync.core.verify_notes import Healed, Rotten, Scrubbed, Suspicious, VerifyNote
 
 __all__ = [
-    "Adopted", "AttributesChanged", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere", "Conflict",
-    "Copied", "Decided", "DeletedHere", "Fetched", "FetchedDelta", "Healed", "HeldThere", "HistoryChange", "HistoryPruned",
-    "IdentityChanged", "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere", "NoRoom", "Note",
-    "NothingHeld", "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld", "Progress", "Received", "ReceivedMany", "Removed",
-    "Renamed", "RenamedHere", "Rescanning", "Restless", "Restored", "Resumed", "Reverted", "RoomAgain", "Rotten", "RulesChanged",
-    "Safeguard", "Scanned", "Scrubbed", "Sent", "SentDelta", "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld",
-    "Suspicious", "TextMerged", "Transfer", "Trouble", "Unfit", "Unreadable", "WrittenLate",
+    "Adopted", "AttributesChanged", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere",
+    "Conflict", "Copied", "Decided", "DeletedHere", "Fetched", "FetchedDelta", "Healed", "HeldThere", "HistoryChange",
+    "HistoryPruned", "IdentityChanged", "InSync", "Kept", "LocalChange", "LossHeld", "LossHeldThere", "MetaChanged", "NewHere",
+    "NoRoom", "NotTaken", "NotTakenThere", "Note", "NothingHeld", "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld",
+    "Progress", "Received", "ReceivedMany", "Removed", "Renamed", "RenamedHere", "Rescanning", "Restless", "Restored",
+    "Resumed", "Reverted", "RoomAgain", "Rotten", "RulesChanged", "Safeguard", "Scanned", "Scrubbed", "Sent", "SentDelta",
+    "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "Suspicious", "TextMerged", "Transfer", "Trouble", "Unfit",
+    "Unreadable", "WrittenLate",
 ]  # fmt: skip
 
 # --- what a user did here ---------------------------------------------------------------------------------------------
@@ -247,6 +248,18 @@ class PeerBehind(NamedTuple):
     size: int
 
 
+class NotTakenThere(NamedTuple):
+    """`peer` says why it does not take some of what is here: `files` files with `size` bytes, and `others` other changes.
+    `reason` is one of core.declined; `limit`: bytes of the largest file that it takes, 0 if that is not why."""
+
+    peer: str
+    reason: str
+    files: int
+    size: int
+    others: int
+    limit: int
+
+
 class InSync(NamedTuple):
     """This node and all these peers have the same content."""
 
@@ -266,7 +279,7 @@ class Rescanning(NamedTuple):
     reason: str
 
 
-Progress = Scanned | PeerAhead | PeerBehind | InSync | IdentityChanged | Rescanning | ScopeProgress
+Progress = Scanned | PeerAhead | PeerBehind | NotTakenThere | InSync | IdentityChanged | Rescanning | ScopeProgress
 
 
 # --- what does not work -----------------------------------------------------------------------------------------------
@@ -313,13 +326,21 @@ class Unfit(NamedTuple):
     reason: str
 
 
+class NotTaken(NamedTuple):
+    """A person has ruled out a newer version: it has `size` bytes, and files of more than `most` bytes are not taken."""
+
+    path: bytes
+    size: int
+    most: int
+
+
 class CannotRestore(NamedTuple):
     """A version should be restored, but no history within reach has its content."""
 
     path: bytes
 
 
-Trouble = Skipped | Blocked | Unreadable | Restless | CannotWrite | Unfit | CannotRestore
+Trouble = Skipped | Blocked | Unreadable | Restless | CannotWrite | Unfit | NotTaken | CannotRestore
 
 
 # --- the history ------------------------------------------------------------------------------------------------------

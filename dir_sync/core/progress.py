@@ -3,7 +3,7 @@
 In:   what is lacking, or a count that grows, with the time of each sample. Out: totals, moving averages, the time that is left.
 Rule: pure. It may import core only. Nothing is counted for it: it looks at figures that exist, so between two samples a hot
 path does nothing.
-Used by: cli.watch_view, core.status, daemon.chores, daemon.gauge, reporting.narrator, reporting.progress_words.
+Used by: cli.watch_view, core.peer_status, core.status, daemon.chores, daemon.gauge, reporting.narrator, reporting.progress_words.
 """
 
 from __future__ import annotations

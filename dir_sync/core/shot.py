@@ -11,7 +11,9 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
+from dir_sync.core.declined import WORDS
 from dir_sync.core.named import NamedTuple
+from dir_sync.core.peer_status import PeerStatus
 from dir_sync.core.peers.standing import NOTHING
 from dir_sync.core.status import Status
 from dir_sync.core.tally import Tally
@@ -164,15 +166,17 @@ def own_left(status: Status) -> list[Left]:
 
 
 def _at_peers(status: Status) -> list[Left]:
-    """What peers do not take. Why, only they know."""
+    """What peers do not take."""
     return [
-        Left(
-            "",
-            f"{peer.name} lacks {peer.lacks.files + peer.lacks.others:,} of the changes made here; 'status' there says why",
-        )
+        Left("", f"{peer.name} lacks {peer.lacks.files + peer.lacks.others:,} of the changes made here; {_why(peer)}")
         for peer in status.peers
         if peer.lacks is not None and peer.lacks != NOTHING and peer.lacking_here == NOTHING
     ]
+
+
+def _why(peer: PeerStatus) -> str:
+    reasons = [f"it {WORDS[one.reason]} ({one.files + one.others:,})" for one in peer.declined]
+    return "; ".join(reasons if peer.is_declining else [*reasons, "'status' there says why"])
 
 
 def _figures(status: Status) -> object:

@@ -13,23 +13,22 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
+from dir_sync.core.declined import Declined, declined_in, declined_json
 from dir_sync.core.frozen import fields_of, frozen
+from dir_sync.core.peer_status import AwayPeer, PeerStatus, Traffic
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.progress import Progress
 
 __all__ = [
-    "AwayPeer",
     "Change",
     "Headline",
     "HeldChange",
     "MeshStatus",
     "PauseStatus",
-    "PeerStatus",
     "Receiving",
     "Safety",
     "Sending",
     "Status",
-    "Traffic",
     "Trouble",
     "Unwatched",
 ]
@@ -58,54 +57,6 @@ class Safety(Enum):
     UNSEEN = "unseen"  # changes here are still to be looked at
     LACKING = "lacking"  # a connected peer lacks something
     HELD = "held"
-
-
-@frozen
-class Traffic:
-    """On the connection with a peer, which all folders of the two nodes share."""
-
-    sent: int  # bytes since it began, as far as they have arrived there
-    received: int
-    sends_per_s: int  # bytes, moving average
-    receives_per_s: int
-    rtt_ms: float  # how long an answer takes
-
-
-@frozen
-class PeerStatus:
-    """A connected peer. It has more fields than most classes may have: they are keys of the JSON object."""
-
-    name: str
-    node: str
-    replica: str
-    address: str
-    synchronized: bool  # it has everything this node has, and this node everything it has
-    lacks: Lack | None  # of what is here; None: unknown so far
-    lacking_here: Lack  # of what the peer has
-    version: str = ""  # of its program; "": it does not say
-    since_s: int = 0  # of the connection, in Unix time
-    traffic: Traffic | None = None  # None: the system does not tell
-    progress: Progress | None = None  # of what it gets; None: it lacks nothing
-    still_s: int = 0  # since when what it lacks has not changed
-    not_taken: int = 0  # of the files in `lacking_here`: this node does not take them, because of their size
-
-    @property
-    def is_even(self) -> bool:
-        """True if nothing is to be done between the two but what this node does not take."""
-        files, _, others = self.lacking_here
-        return self.synchronized or (self.lacks == NOTHING and 0 < files == self.not_taken and not others)
-
-
-@frozen
-class AwayPeer:
-    """A node that shared the folder and is not connected."""
-
-    name: str
-    replica: str
-    address: str  # the last one; "": not known
-    version: str  # as it was then
-    last_seen_s: int  # Unix time; 0: not known
-    has_closed: bool = False  # it went over to a closed mesh, to which this node does not belong
 
 
 @frozen
@@ -329,22 +280,15 @@ class Status:
     def from_json(cls, answer: Mapping[str, Any]) -> Status:
         """Ignores unknown keys. Raises KeyError for a missing one, unless it has a default: an older node does not know it."""
         known = _known(cls, answer)
-        first, mesh, pause = known["unwatched_first"], known["mesh"], known["pause"]
-        schedule = known["schedule"]
         return cls(
             **known
             | {
-                "mesh": None if mesh is None else _made(MeshStatus, mesh),
-                "pause": None if pause is None else _made(PauseStatus, pause),
-                "schedule": None
-                if schedule is None
-                else ScheduleStatus(tuple(schedule["rules"]), schedule["holds"], schedule["until_s"]),
-                "paused_elsewhere": tuple(known["paused_elsewhere"]),
+                "mesh": _maybe(MeshStatus, known["mesh"]),
+                "pause": _maybe(PauseStatus, known["pause"]),
+                "schedule": _maybe(ScheduleStatus, known["schedule"]),
                 "peers": tuple(_peer(one) for one in known["peers"]),
                 "troubled": _each(Trouble, known["troubled"]),
-                "too_large": tuple(known["too_large"]),
-                "restless": tuple(known["restless"]),
-                "unwatched_first": None if first is None else _made(Unwatched, first),
+                "unwatched_first": _maybe(Unwatched, known["unwatched_first"]),
                 "transfers": _each(Receiving, known["transfers"]),
                 "uploads": _each(Sending, known["uploads"]),
                 "held": _each(HeldChange, known["held"]),
@@ -352,9 +296,7 @@ class Status:
                 "receiving": _progress(known["receiving"]),
                 "sending": _progress(known["sending"]),
                 "changes": _each(Change, known["changes"]),
-                "scrub": None if known["scrub"] is None else _made(ScrubStatus, known["scrub"]),
-                "rotten": tuple(known["rotten"]),
-                "not_taken": tuple(known["not_taken"]),
+                "scrub": _maybe(ScrubStatus, known["scrub"]),
             }
         )
 
@@ -363,6 +305,8 @@ def _plain(value: object) -> object:
     """The same value with types of JSON only."""
     if isinstance(value, Lack | Progress):
         return value._asdict()
+    if isinstance(value, Declined):
+        return declined_json(value)
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
     if hasattr(value, "_field_defaults"):
@@ -371,13 +315,18 @@ def _plain(value: object) -> object:
 
 
 def _known(kind: type[Any], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """A value for each field. KeyError if one without a default is missing."""
+    """A value for each field, a tuple for each list. KeyError if one without a default is missing."""
     names, defaults = fields_of(kind)
-    return {name: answer.get(name, defaults[name]) if name in defaults else answer[name] for name in names}
+    values = [(name, answer.get(name, defaults[name]) if name in defaults else answer[name]) for name in names]
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values}
 
 
 def _made(kind: type[T], answer: Mapping[str, Any]) -> T:
     return kind(**_known(kind, answer))
+
+
+def _maybe(kind: type[T], answer: Mapping[str, Any] | None) -> T | None:
+    return None if answer is None else _made(kind, answer)
 
 
 def _each(kind: type[T], answers: list[Mapping[str, Any]]) -> tuple[T, ...]:
@@ -387,8 +336,11 @@ def _each(kind: type[T], answers: list[Mapping[str, Any]]) -> tuple[T, ...]:
 def _peer(answer: Mapping[str, Any]) -> PeerStatus:
     made = _known(PeerStatus, answer)
     lacks = None if made["lacks"] is None else _lack(made["lacks"])
-    traffic = None if made["traffic"] is None else _made(Traffic, made["traffic"])
-    more = {"traffic": traffic, "progress": _progress(made["progress"])}
+    more = {
+        "traffic": _maybe(Traffic, made["traffic"]),
+        "progress": _progress(made["progress"]),
+        "declined": declined_in(made["declined"]),
+    }
     return PeerStatus(**made | {"lacks": lacks, "lacking_here": _lack(made["lacking_here"])} | more)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dir_sync.core.declined import Reason
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, show
 from dir_sync.core.named import NamedTuple
 
@@ -17,12 +18,17 @@ __all__ = ["BlindDisk", "Unable", "Unfit"]
 
 
 class Unfit(NamedTuple):
-    """Why a path cannot be stored. Exactly one of the last three fields is set."""
+    """Why a path cannot be stored. Exactly one of the last four fields is set."""
 
     text: str  # for people
     by: bytes | None = None  # the disk takes the name for this existing other one
     least: int = 0  # contents of at least so many bytes do not fit
     stamp: Stamp | None = None  # this version was rejected; another one may succeed
+    limit: int = 0  # a person lets no contents of more bytes in
+
+    @property
+    def reason(self) -> Reason:
+        return Reason.TOO_LARGE if self.limit else Reason.UNFIT
 
 
 class Unable:
@@ -64,7 +70,8 @@ class Unable:
         unfit = self._unfit.get(record.path)
         if unfit is None or record.kind is Kind.ABSENT:
             return None
-        if unfit.by is not None or unfit.stamp == record.stamp or 0 < unfit.least <= record.size:
+        is_too_large = 0 < unfit.least <= record.size or 0 < unfit.limit < record.size
+        if unfit.by is not None or unfit.stamp == record.stamp or is_too_large:
             return unfit
         return None
 
@@ -89,9 +96,9 @@ class Unable:
         self._told.add(path)
         return True
 
-    def all(self) -> Iterator[tuple[bytes, str]]:
-        """The held-back paths and the reason for each, for display."""
-        return ((path, unfit.text) for path, unfit in self._unfit.items())
+    def all(self) -> Iterator[tuple[bytes, Unfit]]:
+        """The held-back paths and the reason for each."""
+        return iter(self._unfit.items())
 
 
 class BlindDisk:

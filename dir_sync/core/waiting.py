@@ -9,9 +9,10 @@ Used by: cli.headlines, cli.waiting.
 from __future__ import annotations
 
 from dir_sync.core.named import NamedTuple
+from dir_sync.core.peer_status import AwayPeer, PeerStatus
 from dir_sync.core.peers.standing import NOTHING
 from dir_sync.core.shot import Left, Verdict, own_left
-from dir_sync.core.status import AwayPeer, PeerStatus, Status
+from dir_sync.core.status import Status
 
 __all__ = ["CALM_MS", "FOUND_S", "LACK_MS", "Patience", "Wish", "is_called", "lagging", "missing"]
 

@@ -35,7 +35,7 @@ from dir_sync.folder import state
 from dir_sync.index import KEEPS, Index
 from dir_sync.ports import DiskError
 from dir_sync.readable import Readable
-from dir_sync.reporting.log import OWN_LIMIT, human_bytes, logger
+from dir_sync.reporting.log import logger, own_limit
 
 __all__ = ["Share", "engine_of", "other_room"]
 
@@ -299,5 +299,5 @@ def _taking(config: Config, room: int | None) -> Taking | None:
     if keep is None and not most:
         return None
     full = "" if keep is None else f"--min-free keeps {keep.text} of this disk free"
-    large = f"it is larger than {human_bytes(most)}, {OWN_LIMIT}"
+    large = f"it is larger than {own_limit(most)}"
     return Taking(most, room, full, large)

@@ -13,29 +13,29 @@ from typing import Any
 
 from dir_sync import __version__
 from dir_sync.config import Config
+from dir_sync.core.declined import Reason
 from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, show, show_text
 from dir_sync.core.pausing import Pause
+from dir_sync.core.peer_status import AwayPeer, PeerStatus, Traffic
 from dir_sync.core.status import (
-    AwayPeer,
     Change,
     HeldChange,
     MeshStatus,
     PauseStatus,
-    PeerStatus,
     Receiving,
     ScheduleStatus,
     ScrubStatus,
     Sending,
     Status,
-    Traffic,
     Trouble,
     Unwatched,
 )
 from dir_sync.daemon.gauge import Gauge
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
+from dir_sync.engine.values import Troubled
 
 __all__ = ["status_of"]
 
@@ -67,9 +67,7 @@ def status_of(
     diverged = sum(1 for _ in engine.own_changes.differences())
     first = min(unwatched.items(), default=None)
     troubled = engine.sync_report.troubled()
-    taking = engine.board.taking
-    not_taken = [] if taking is None else [path for path, problem, _ in troubled if problem == taking.large]
-    kept_away = set(not_taken)
+    not_taken = [one.path for one in troubled if one.reason is Reason.TOO_LARGE]
     return Status(
         folder=show(os.fsencode(config.folder)),
         folder_name=config.folder_name,
@@ -95,7 +93,7 @@ def status_of(
         wanted=index.offers.count_paths()
         - (diverged if engine.mode_rules.mode is Mode.SEND_ONLY else 0)
         - len(not_taken),
-        troubled=_troubled(share, [one for one in troubled if one[0] not in kept_away]),
+        troubled=_troubled(share, [one for one in troubled if one.reason is not Reason.TOO_LARGE]),
         not_taken=tuple(show(path) for path in not_taken[:_TOO_LARGE_MAX]),
         too_large=tuple(show(path) for path in engine.own_changes.too_large()[:_TOO_LARGE_MAX]),
         restless=tuple(show(path) for path in engine.look_queue.restless()),
@@ -217,16 +215,17 @@ def _peers(
             traffic=None if (traffic := gauge.traffic(replica)) is None else Traffic(*traffic),
             progress=gauge.progress(replica, mono),
             still_s=gauge.still_s(replica, mono),
+            declined=engine.sync_report.declined_by(replica),
             not_taken=sum(offers.of_peer(path, replica) is not None for path in not_taken),
         )
         for replica, node in sorted(peers.links.items())
     )
 
 
-def _troubled(share: Share, troubled: list[tuple[bytes, str, bool]]) -> tuple[Trouble, ...]:
+def _troubled(share: Share, troubled: list[Troubled]) -> tuple[Trouble, ...]:
     report = share.engine.sync_report
     return (
-        *(Trouble(show(path), problem, again, held=False) for path, problem, again in troubled),
+        *(Trouble(show(one.path), one.problem, one.again, held=False) for one in troubled),
         *(Trouble(show(path), _FOLDER_HELD, again=False, held=True) for path in report.undecided()),
     )
 

@@ -230,14 +230,13 @@ def _held(engine: Engine, path: bytes) -> Iterator[Waiting]:
 def _kept_out(engine: Engine, wanted: Record) -> Iterator[Waiting]:
     """What this disk, or the settings of this machine, do not let in."""
     unfit = engine.work.unable.why(wanted)
-    taking = engine.board.taking
     if unfit is None:
         return
     if unfit.by is not None:
         yield Waiting(Wait.SPELLING, other=unfit.by, text=unfit.text)
     elif unfit.stamp is not None:
         yield Waiting(Wait.REJECTED, text=unfit.text)
-    elif taking is not None and unfit.text == taking.large:
+    elif unfit.limit:
         yield Waiting(Wait.TOO_LARGE, text=unfit.text, size=wanted.size)
     else:
         yield Waiting(Wait.DISK_LIMIT, text=unfit.text, size=wanted.size)

@@ -18,6 +18,7 @@ from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.bulk_install import BulkInstall
 from dir_sync.engine.contacts import Contacts
 from dir_sync.engine.decisions import Decisions
+from dir_sync.engine.declining import Declining
 from dir_sync.engine.deltas_in import DeltaRequests
 from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.excerpts import Excerpts
@@ -168,7 +169,9 @@ class Machines:
             fetcher,
             acquire,
         )
-        self.sync_report = sync_report = SyncReport(board, mode_rules, work, brakes, publisher, transfers)
+        self.sync_report = sync_report = SyncReport(
+            board, mode_rules, work, brakes, publisher, transfers, Declining(board, work)
+        )
         self.intake = intake = Intake(
             board, contacts, work, scope, vain, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
         )

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from dir_sync.core.declined import Reason
 from dir_sync.core.frozen import mutable
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.messages import DeltaOffer
@@ -95,6 +96,7 @@ class Retry:
 
     wait_ms: int = 0  # the last wait (ms) after a problem ...
     problem: str | None = None  # ... and its text; None: no problem
+    reason: Reason | None = None  # ... and what kind of problem it is; None: it passes soon
     not_before_ms: int | None = None  # when (ms) the next try is due, however often the path is planned
     rounds: int = -1  # how often all holders have failed, after the first time ...
     round_at: tuple[bytes, int] | None = None  # ... to give which content, and when (ms) they are asked again

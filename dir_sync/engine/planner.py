@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dir_sync.core import limits, notes
+from dir_sync.core.declined import Reason
 from dir_sync.core.mode import THEIRS, is_own
 from dir_sync.core.model import Kind, Record, beats, has_seen, leq, parent_of, same_content, show
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Rebase, Refuse, Take, decide
@@ -276,7 +277,8 @@ class Planner:
         self._needs_no_room(path)
         self._transfers.drop_wanted(path)
         if self._work.unable.is_news(path):
-            self._board.tell(notes.Unfit(path, unfit.text))
+            size, limit = take.record.size, unfit.limit
+            self._board.tell(notes.NotTaken(path, size, limit) if limit else notes.Unfit(path, unfit.text))
         return True
 
     def _stays_away(self, taking: Taking, row: Row | None, take: Take) -> bool:
@@ -285,7 +287,7 @@ class Planner:
         path, content = wanted.path, wanted.content
         is_known = wanted.kind != Kind.FILE or (row is not None and same_content(row.record, wanted))
         if not is_known and taking.is_too_large(wanted):
-            self._work.unable.hold(path, Unfit(taking.large, least=taking.most + 1))
+            self._work.unable.hold(path, Unfit(taking.large, limit=taking.most))
             return self.hold_back(take)
         ready, index = self._work.arrivals.ready(path), self._board.index
         merged = index.offers.of_peer(path, MERGED)  # it was made here, and nobody would make it again
@@ -301,7 +303,7 @@ class Planner:
         if not self._is_short:
             self._is_short = True
             self._board.tell(notes.NoRoom(path, taking.full))
-        self._work.retries.note_trouble(path, taking.full)
+        self._work.retries.note_trouble(path, taking.full, Reason.MIN_FREE)
         self._transfers.drop_wanted(path)
         return True
 
@@ -337,7 +339,7 @@ class Planner:
         near = next((other for other in self._scope.named if other == path or other.startswith(path + b"/")), None)
         what = "something in it or in its place" if near is None else show(near)
         self._needs_no_room(path)
-        self._work.retries.note_trouble(path, f"{what} is in the way, and is not synchronized")
+        self._work.retries.note_trouble(path, f"{what} is in the way, and is not synchronized", Reason.BLOCKED)
         if path not in self._blocked_told:
             self._blocked_told.add(path)
             self._board.tell(notes.Blocked(path))

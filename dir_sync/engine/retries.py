@@ -12,6 +12,7 @@ from collections.abc import Iterator, Set
 
 from dir_sync.core import notes
 from dir_sync.core.backoff import longer
+from dir_sync.core.declined import Reason
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import CHANGING, TROUBLE_RETRY_MS
 from dir_sync.engine.path_work import PathTable, Retry, RetryEntries
@@ -27,6 +28,7 @@ class Retries:
         self._paths = paths
         self._entries = RetryEntries(paths)
         self.short_paths: dict[bytes, None] = {}  # paths that wait for disk space, in the order of arrival
+        self._troubled: dict[bytes, None] = {}  # paths with a problem, in the same order
 
     def wait_after(self, path: bytes, problem: str) -> int:
         """Note an error of our own disk. Returns how long (ms) to leave the path alone: longer each time. Reported
@@ -36,37 +38,52 @@ class Retries:
         before, told = (first // 2, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
         if told == CHANGING:
             self._board.tell(notes.CannotWrite(path, problem))
-        retry.wait_ms, retry.problem = max(first, longer(before, most)), problem
+        retry.wait_ms = max(first, longer(before, most))
+        self._note(path, retry, problem, Reason.FAILED if retry.short is None else Reason.DISK_FULL)
         return retry.wait_ms
 
     def wait_after_change(self, path: bytes) -> int:
         """The same after a job found something else at a path than it expected."""
         retry = self._entries.at(path)
         wait, problem = (0, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
-        retry.wait_ms, retry.problem = min(max(20, wait * 2), TROUBLE_RETRY_MS[1]), problem
+        retry.wait_ms = min(max(20, wait * 2), TROUBLE_RETRY_MS[1])
+        self._note(path, retry, problem, retry.reason)
         retry.not_before_ms = self._board.now.mono_ms + wait
         return wait
 
     def refuse(self, path: bytes, problem: str) -> int:
         """The disk rejects the version. Returns the long time (ms) until the next try."""
-        self.note_trouble(path, problem)
+        self.note_trouble(path, problem, Reason.BLOCKED)
         self._entries.at(path).not_before_ms = self._board.now.mono_ms + TROUBLE_RETRY_MS[1]
         return TROUBLE_RETRY_MS[1]
 
-    def note_trouble(self, path: bytes, problem: str) -> None:
+    def note_trouble(self, path: bytes, problem: str, reason: Reason) -> None:
         """The path cannot be installed here until something else changes."""
         retry = self._entries.at(path)
-        retry.wait_ms, retry.problem = TROUBLE_RETRY_MS[1], problem
+        retry.wait_ms = TROUBLE_RETRY_MS[1]
+        self._note(path, retry, problem, reason)
+
+    def _note(self, path: bytes, retry: Retry, problem: str, reason: Reason | None) -> None:
+        retry.problem, retry.reason = problem, reason
+        self._troubled[path] = None
 
     def end_trouble(self, path: bytes) -> None:
         retry = self._entries.of(path)
         if retry is not None:
-            retry.problem = retry.not_before_ms = None
+            retry.problem = retry.reason = retry.not_before_ms = None
+            self._troubled.pop(path, None)
             self._entries.tidy(path, retry)
 
-    def troubles(self) -> dict[bytes, str]:
-        found = ((path, entry.retry) for path, entry in self._paths.items())
-        return {path: retry.problem for path, retry in found if retry is not None and retry.problem is not None}
+    @property
+    def has_troubles(self) -> bool:
+        return bool(self._troubled)
+
+    def troubles(self) -> Iterator[tuple[bytes, str, Reason | None]]:
+        """Path, problem and its reason, in the order in which they began."""
+        for path in self._troubled:
+            retry = self._entries.of(path)
+            if retry is not None and retry.problem is not None:
+                yield path, retry.problem, retry.reason
 
     def await_disk_room(self, path: bytes, size: int) -> None:
         self._entries.at(path).short = size
@@ -111,6 +128,7 @@ class Retries:
         retry = self._entries.of(path)
         if retry is not None:
             self.short_paths.pop(path, None)
+            self._troubled.pop(path, None)
             self._paths.at(path).retry = None if retry.rounds < 0 else Retry(rounds=retry.rounds)
             self._paths.touch(path)
 
@@ -121,6 +139,8 @@ class Retries:
             retry = entry.retry
             if (retry is not None and retry.short is not None) != (path in self.short_paths):
                 yield f"{path!r} waits for room on the disk, and is not in the list, or the other way round"
+            if (retry is not None and retry.problem is not None) != (path in self._troubled):
+                yield f"{path!r} has a problem, and is not in the list, or the other way round"
             if retry is None:
                 continue
             if retry.is_empty or (retry.failed and not retry.whole):

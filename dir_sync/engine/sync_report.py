@@ -1,6 +1,7 @@
 """What each peer lacks, what this node lacks, and when both are in sync.
 
-In:   acknowledgements and LACKS messages. Out: LACKS messages, notes to people, figures for `status`.
+In:   acknowledgements and LACKS messages; what is not taken here, and why.
+Out:  LACKS messages, notes to people, figures for `status`.
 Rule: "in sync" is said only if both sides say so.
 Used by: intake, router.
 """
@@ -8,17 +9,20 @@ Used by: intake, router.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
+from dir_sync.core.declined import Declined
 from dir_sync.core.messages import Lacks
 from dir_sync.core.model import Kind, parent_of
 from dir_sync.core.peers.contact import Contact
-from dir_sync.core.peers.standing import NOTHING, Lack, Standing
+from dir_sync.core.peers.standing import NOTHING, Lack, Standing, without
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import PLAN_MAX
+from dir_sync.engine.declining import Declining
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.values import Troubled
 from dir_sync.engine.work import WorkTable
 
 __all__ = ["SyncReport"]
@@ -41,6 +45,7 @@ class SyncReport:
         brakes: Brakes,
         publisher: Publisher,
         transfers: TransferTable,
+        declining: Declining,
     ) -> None:
         self._board = board
         self._mode_rules = mode_rules
@@ -48,6 +53,7 @@ class SyncReport:
         self._brakes = brakes
         self._publisher = publisher
         self._transfers = transfers
+        self._declining = declining
         self.lacks_due_ms: int | None = None  # when (ms) the peers are told again what we lack
         self.sync_due_ms: int | None = None  # when (ms) people are told that all is in sync
         # the peers of the last "in sync" report; empty: not in sync any more
@@ -114,6 +120,10 @@ class SyncReport:
             else standing.lacks.plus(self._board.index.changes.come_to(counted))
         )
 
+    def declined_by(self, replica: str) -> tuple[Declined, ...]:
+        """What of that a connected peer does not take, as far as it says why."""
+        return self._board.peers[replica].standing.declined if replica in self._board.peers else ()
+
     def lacked_from(self, replica: str) -> Lack:
         """What this node lacks of a peer's announcements. A node that takes nothing lacks nothing."""
         if not self._mode_rules.mode.takes:
@@ -151,23 +161,33 @@ class SyncReport:
                 self.lacks_due_ms = min(earliest_ms, self.lacks_due_ms or earliest_ms)
                 continue
             lack = self.lacked_from(replica)
-            due_ms = peer.standing.due_ms(lack)
+            declined: tuple[Declined, ...] = ()
+            if lack != NOTHING:
+                declined = self._declining.of(replica)
+                if again_ms := self._declining.due_ms:
+                    self.lacks_due_ms = min(again_ms, self.lacks_due_ms or again_ms)
+            due_ms = peer.standing.due_ms(lack, declined)
             if due_ms is None:
                 continue
             if due_ms > self._board.now.mono_ms:
                 self.lacks_due_ms = min(due_ms, self.lacks_due_ms or due_ms)
                 continue
-            peer.standing.say(lack, self._board.now.mono_ms)
-            self._board.send(replica, Lacks(self._board.folder, known.seen, *lack), 100)
+            peer.standing.say(lack, declined, self._board.now.mono_ms)
+            self._board.send(replica, Lacks(self._board.folder, known.seen, *lack, declined), 100)
 
     def on_lacks(self, peer: Contact, message: Lacks) -> None:
         standing = peer.standing
         lack = Lack(message.files, message.bytes, message.others)
-        standing.peer_lacks(lack, message.sequence)
-        is_much = lack.files >= _LAG_FILES or lack.bytes >= limits.LARGE_FILE_BYTES
+        standing.peer_lacks(lack, message.declined, message.sequence)
+        for one in standing.new_reasons(self._board.now.mono_ms):
+            self._board.tell(
+                notes.NotTakenThere(peer.name, one.reason.value, one.files, one.bytes, one.others, one.limit)
+            )
+        left = without(lack, message.declined)  # what it may still take
+        is_much = left.files >= _LAG_FILES or left.bytes >= limits.LARGE_FILE_BYTES
         if is_much and (standing.noted_ms is None or self._board.now.mono_ms - standing.noted_ms >= _LAG_NOTED_MS):
             standing.noted_ms = self._board.now.mono_ms
-            self._board.tell(notes.PeerBehind(peer.name, lack.files, lack.bytes))
+            self._board.tell(notes.PeerBehind(peer.name, left.files, left.bytes))
 
     def note_in_sync(self) -> None:
         """Log one line when this node and all connected peers are in sync, and have been for a moment."""
@@ -197,14 +217,13 @@ class SyncReport:
         self._sync_told_ms = now
         self._board.tell(notes.InSync(tuple(self._board.name_of(replica) for replica in sorted(peers))))
 
-    def troubled(self) -> list[tuple[bytes, str, bool]]:
-        """Paths with a newer version elsewhere that cannot be installed here: path, reason, whether it is tried
-        again."""
-        found = {path: (problem, True) for path, problem in self._work.retries.troubles().items()}
-        found.update({path: (problem, False) for path, problem in self._work.unable.all()})
+    def troubled(self) -> list[Troubled]:
+        """Paths with a newer version elsewhere that cannot be installed here, or that a person has ruled out."""
+        found = {path: Troubled(path, problem, reason, True) for path, problem, reason in self._work.retries.troubles()}
+        found.update({path: Troubled(path, unfit.text, unfit.reason, False) for path, unfit in self._work.unable.all()})
         return [
-            (path, *what)
-            for path, what in sorted(found.items())
+            one
+            for path, one in sorted(found.items())
             if self._is_wanted(path) and not self._brakes.own.holds(parent_of(path))
         ]
 

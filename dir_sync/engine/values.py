@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 
+from dir_sync.core.declined import Reason
 from dir_sync.core.named import NamedTuple
 from dir_sync.engine.constants import OURS
 
-__all__ = ["META", "Displaced", "Now", "Ready", "got_meta", "holder_of"]
+__all__ = ["META", "Displaced", "Now", "Ready", "Troubled", "got_meta", "holder_of"]
 
 
 class Now(NamedTuple):
@@ -33,6 +34,15 @@ class Displaced(NamedTuple):
     fp: bytes  # of the file while it had its name
     node: str
     when_ms: int
+
+
+class Troubled(NamedTuple):
+    """A path with a newer version elsewhere that is not here."""
+
+    path: bytes
+    problem: str  # for people
+    reason: Reason | None  # None: it passes soon
+    again: bool  # it is tried again
 
 
 META = struct.Struct("<BHQQqI")

@@ -23,7 +23,6 @@ from dir_sync.reporting.log_file import LogFile
 from dir_sync.reporting.output import ESCAPE
 
 __all__ = [
-    "OWN_LIMIT",
     "Once",
     "close",
     "complain",
@@ -36,6 +35,7 @@ __all__ = [
     "listed",
     "logger",
     "moment",
+    "own_limit",
     "passing",
     "reopen",
     "setup",
@@ -47,7 +47,6 @@ logger = logging.getLogger("dir_sync")
 LINE_CHARS_MAX = 1000  # in UTF-8 less than a page: a pipe that is ready accepts a page without blocking
 LINE_BYTES_MAX = 4096  # that page (PIPE_BUF)
 PATIENCE_MS = 100  # how long (ms) one line may wait for the reader; no wait after a line was lost
-OWN_LIMIT = "the --max-file-size of this machine"  # ends the reason for what a person has ruled out: it is no trouble
 CAUSES_MAX = 10_000  # causes remembered by one Once: some 2 MB; beyond that the oldest is forgotten
 
 _FOREIGN = logging.getLogger("watchdog")  # its warnings go to the same destinations
@@ -115,6 +114,11 @@ def escape(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+def own_limit(most: int) -> str:
+    """The largest file that the person of this machine lets in or out."""
+    return f"{human_bytes(most)}, the --max-file-size of this machine"
 
 
 def human_bytes(n: int) -> str:

@@ -16,7 +16,7 @@ from dir_sync.core.frozen import mutable
 from dir_sync.core.notes import Note
 from dir_sync.core.progress import Progress
 from dir_sync.reporting.live_line import is_live
-from dir_sync.reporting.log import OWN_LIMIT, Once, is_verbose, passing
+from dir_sync.reporting.log import Once, is_verbose, passing
 from dir_sync.reporting.progress_words import progress_words
 from dir_sync.reporting.sentences import Common, Sentences, Wrong, details
 
@@ -141,8 +141,8 @@ class Narrator:
                 _remember(self._troubled, path, now_s)
             case notes.Skipped(_, reason) | notes.Unreadable(_, reason):
                 pass
-            case notes.Unfit() if note.reason.endswith(OWN_LIMIT):
-                reason = note.reason
+            case notes.NotTaken():
+                reason = str(note.most)
         if is_verbose():
             self._sentences.wrong(note)
         else:

@@ -1,16 +1,18 @@
 """The progress of a synchronization in words, for the log, `status` and `wait`.
 
-In:   a Progress, a Lack. Out: one short line of text, without names.
-Used by: cli.headlines, cli.waiting, cli.watch_view, reporting.narrator.
+In:   a Progress, a Lack, a reason. Out: one short line of text, without names.
+Used by: cli.headlines, cli.waiting, cli.watch_view, reporting.narrator, reporting.sentences.
 """
 
 from __future__ import annotations
 
+from dir_sync.core import limits
+from dir_sync.core.declined import WORDS, Reason
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.progress import Progress
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds
 
-__all__ = ["amount", "progress_words", "time_left"]
+__all__ = ["amount", "not_taken_words", "progress_words", "time_left", "why_not"]
 
 
 def progress_words(progress: Progress) -> str:
@@ -45,3 +47,18 @@ def amount(lack: Lack) -> str:
     if lack.others:
         words.append(how_many(lack.others, "other change"))
     return " and ".join(words) or ("nothing" if lack == NOTHING else human_bytes(lack.bytes))
+
+
+def not_taken_words(reason: str, lack: Lack, limit: int = 0) -> str:
+    """``takes no files above 1.00 MB: 3 files (2.00 GB)``: after the name of a node. `reason`: a value of core.declined.Reason.
+    `limit`: bytes of the largest file that it takes; 0: not known."""
+    least = "at least " if lack.files + lack.others >= limits.DECLINED_PATHS_MAX else ""
+    return f"{why_not(reason, limit)}: {least}{amount(lack)}"
+
+
+def why_not(reason: str, limit: int = 0) -> str:
+    """The same, without how much it is."""
+    if reason == Reason.TOO_LARGE.value and limit:
+        return f"takes no files above {human_bytes(limit)}"
+    known = {one.value: words for one, words in WORDS.items()}
+    return known.get(reason, "does not take")

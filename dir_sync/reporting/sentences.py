@@ -10,7 +10,9 @@ from typing import Protocol, assert_never
 
 from dir_sync.core import notes
 from dir_sync.core.model import show, show_text
-from dir_sync.reporting.log import OWN_LIMIT, Once, how_many, human_bytes, human_seconds, labelled, listed
+from dir_sync.core.peers.standing import Lack
+from dir_sync.reporting.log import Once, how_many, human_bytes, human_seconds, labelled, listed, own_limit
+from dir_sync.reporting.progress_words import not_taken_words
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, pasteable
 
 __all__ = ["Common", "Lines", "Sentences", "Single", "Wrong", "details"]
@@ -34,7 +36,7 @@ Common = (
 )
 """Events of one file that often occur for many files at once."""
 
-Wrong = notes.Skipped | notes.Blocked | notes.Unreadable | notes.CannotWrite | notes.Unfit
+Wrong = notes.Skipped | notes.Blocked | notes.Unreadable | notes.CannotWrite | notes.Unfit | notes.NotTaken
 """Logged for the first of many, with their number, after an interval in which others may come."""
 
 Single = (
@@ -133,8 +135,8 @@ class Sentences:
                 )  # fmt: skip
             case notes.CannotWrite():
                 self._log.warning("cannot write %s (%s): will try again", path, note.problem)
-            case notes.Unfit() if note.reason.endswith(OWN_LIMIT):
-                self._log.info("not taken: %s (%s)", path, note.reason)
+            case notes.NotTaken():
+                self._log.info("not taken: %s (it is larger than %s)", path, own_limit(note.most))
             case notes.Unfit():
                 reason = f"{show(note.path)}: {note.reason}" if others else note.reason
                 self._log.warning(
@@ -155,6 +157,8 @@ class Sentences:
                     self._log.info("%s has %s (%s) that %s not here yet", peer, changes, human_bytes(size), are)
             case notes.PeerBehind(peer, files, size):
                 self._log.info("%s still lacks %s (%s)", peer, how_many(files, "file"), human_bytes(size))
+            case notes.NotTakenThere(peer, reason, files, size, others, limit):
+                self._log.info("%s %s", show_text(peer), not_taken_words(reason, Lack(files, size, others), limit))
             case notes.InSync(peers):
                 self._log.info("everything is in sync with %s", listed([show_text(name) for name in peers]))
             case notes.SentDelta(path, peer, size, travelled):

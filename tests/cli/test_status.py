@@ -10,6 +10,7 @@ import pytest
 
 from dir_sync.cli import commands, main
 from dir_sync.cli.status_words import render
+from dir_sync.core.declined import Reason
 from dir_sync.core.frozen import fields_of
 from dir_sync.core.status import Status
 
@@ -373,6 +374,39 @@ def test_what_this_machine_does_not_take_is_no_trouble() -> None:
     ):
         said = lines(**{"peers": [TOO_LARGE | {"not_taken": 1}], "not_taken": ["iso"]} | other)
         assert not said[0].startswith("UP TO DATE"), other
+
+
+WHY = {"reason": "too-large", "files": 2, "bytes": 10_000, "others": 0, "limit": 1_000_000}
+
+
+def test_why_a_peer_does_not_take_something_is_said_at_once() -> None:
+    sending = {
+        **{"files": 2, "files_done": 0, "bytes": 10_000, "bytes_done": 0, "others": 1, "others_done": 0},
+        **{"per_s": 0, "seconds": 40, "left_s": None},
+    }
+    words = "bob takes no files above 1.00 MB: 2 files (10.0 kB)"
+    lacks = {"files": 2, "bytes": 10_000, "others": 0}
+    said = lines(peers=[LAGS | {"lacks": lacks, "declined": [WHY]}], sending=sending)
+    assert said[0] == f"SYNCING: {words}"
+    assert said[1] == "safe to switch off: no, bob lacks 2 files (10.0 kB), and takes no files above 1.00 MB"
+    assert said[-1] == f"not in sync: {words}"
+    more = LAGS | {"lacks": {"files": 5, "bytes": 99_000, "others": 0}, "declined": [WHY]}
+    said = lines(peers=[more], sending=sending)
+    assert said[0].startswith("SYNCING: going out:")
+    assert said[0].endswith(words)
+    said = lines(peers=[more | {"still_s": 30}], sending=sending)
+    rest = "bob does not take 3 files (89.0 kB): 'status' on that machine says why"
+    assert said[-1] == f"not in sync: {words} and {rest}"
+    many = WHY | {"reason": "disk-full", "files": 1_000, "limit": 0}
+    said = lines(peers=[LAGS | {"lacks": lacks, "declined": [many]}], sending=sending)
+    assert said[0] == "SYNCING: bob has no room: its disk is full: at least 1,000 files (10.0 kB)"
+
+
+def test_a_reason_of_a_later_version_is_left_out() -> None:
+    (peer,) = Status.from_json(ANSWER | {"peers": [LAGS | {"declined": [WHY | {"reason": "moon-phase"}, WHY]}]}).peers
+    assert [one.reason for one in peer.declined] == [Reason.TOO_LARGE]
+    again = Status.from_json(Status.from_json(ANSWER | {"peers": [LAGS | {"declined": [WHY]}]}).to_json())
+    assert again.peers == (peer,)
 
 
 def test_what_a_peer_does_not_take_is_not_said_to_be_going_out() -> None:

@@ -37,6 +37,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Answer]]:
     return give
 
 
+FULL = {"reason": "disk-full", "files": 1, "bytes": 1_000, "others": 0, "limit": 0}
+
+
 def test_the_node_looks_first_and_wakes_it_then(
     answers: Callable[..., list[Answer]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,6 +65,11 @@ def test_the_node_looks_first_and_wakes_it_then(
         ({"peers": [PEER, LAGS | {"name": "carol", "still_s": 30}]}, ["--timeout", "0"], 3,
          ["not in time: /home/anna/my docs is not everywhere",
           "  carol does not take 2 files (10.0 kB) and 1 other change: 'status' on that machine says why",
+          "to see more: python main.py status 'my docs'"]),
+        ({"peers": [PEER, LAGS | {"name": "carol", "declined": [FULL]}]}, ["--timeout", "0"], 3,
+         ["not in time: /home/anna/my docs is not everywhere",
+          "  carol lacks 1 file (9.00 kB) and 1 other change",
+          "  carol has no room: its disk is full: 1 file (1.00 kB)",
           "to see more: python main.py status 'my docs'"]),
         ({"peers": [PEER], "held": [HELD]}, [], 4,
          ["it cannot be done now: /home/anna/my docs is not everywhere",

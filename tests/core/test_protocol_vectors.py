@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core.attributes import Attributes, Owner
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.forecast import Fate
 from dir_sync.core.messages import (
     Acknowledge,
@@ -244,6 +245,16 @@ MEANING: dict[str, list[Message]] = {
             True,
         ),
     ],
+    "4.28": [
+        Lacks(
+            "docs",
+            21,
+            5,
+            2_000_070_000,
+            2,
+            (Declined(Reason.TOO_LARGE, 3, 2_000_000_000, 0, 1_000_000), Declined(Reason.BLOCKED, 0, 0, 1)),
+        ),
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -359,6 +370,9 @@ REASONS = {
     "chunks of no pieces": "no pieces",
     "a piece that is longer than its frame": "longer than its frame",
     "a second HELLO": "Hello is not legal now",
+    "a LACKS whose reasons are an array": "declined is missing or wrong",
+    "a reason with a negative number": "files is missing or wrong",
+    "17 reasons": "declined is missing or wrong",
     "an extended attribute that is not a user's": "an extended attribute with a name that is wrong",
     "an ACL with an unknown tag": "an ACL with an entry that is wrong",
     "attributes that say nothing": "attributes that say nothing",

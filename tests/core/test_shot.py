@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.frozen import changed
+from dir_sync.core.peer_status import PeerStatus
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.shot import (
     ALONE_MS,
@@ -18,7 +20,7 @@ from dir_sync.core.shot import (
     Verdict,
     left_over,
 )
-from dir_sync.core.status import HeldChange, PeerStatus, Status, Trouble
+from dir_sync.core.status import HeldChange, Status, Trouble
 
 WITHIN_MS = 60_000
 ALONE = Status(
@@ -29,9 +31,11 @@ ALONE = Status(
 )  # fmt: skip
 
 
-def peer(replica: str, lacks: Lack | None = NOTHING, lacking_here: Lack = NOTHING) -> PeerStatus:
+def peer(
+    replica: str, lacks: Lack | None = NOTHING, lacking_here: Lack = NOTHING, declined: tuple[Declined, ...] = ()
+) -> PeerStatus:
     is_same = lacks == lacking_here == NOTHING
-    return PeerStatus(replica, "node", replica, "10.0.0.1", is_same, lacks, lacking_here)
+    return PeerStatus(replica, "node", replica, "10.0.0.1", is_same, lacks, lacking_here, declined=declined)
 
 
 def with_peers(*peers: PeerStatus, **more: object) -> Status:
@@ -134,7 +138,20 @@ def test_a_peer_that_takes_nothing() -> None:
     assert story.stays(stuck, seen(), WITHIN_MS) == (Verdict.STUCK, LACK_MS)
     (left,) = left_over(stuck)
     assert left.path == ""
-    assert "a lacks 3" in left.problem
+    assert left.problem == "a lacks 3 of the changes made here; 'status' there says why"
+
+
+def test_a_peer_that_says_why_it_takes_nothing() -> None:
+    lacks = with_peers(
+        peer("a", Lack(2, 5, 1), declined=(Declined(Reason.DISK_FULL, 1, 5), Declined(Reason.BLOCKED, 1, 0, 1)))
+    )
+    (left,) = left_over(lacks)
+    assert left.problem == (
+        "a lacks 3 of the changes made here; it has no room: its disk is full (1); it has something in the way that is not"
+        " synchronized (2)"
+    )
+    (left,) = left_over(with_peers(peer("a", Lack(2, 5, 1), declined=(Declined(Reason.DISK_FULL, 1, 5),))))
+    assert left.problem.endswith("its disk is full (1); 'status' there says why")
 
 
 def test_a_peer_that_scans_for_long_is_late_and_not_stuck() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from dir_sync.core.frozen import changed
+from dir_sync.core.peer_status import PeerStatus
 from dir_sync.core.peers.standing import NOTHING, Lack
-from dir_sync.core.status import Headline, HeldChange, MeshStatus, PauseStatus, PeerStatus, Receiving, Safety, Trouble
+from dir_sync.core.status import Headline, HeldChange, MeshStatus, PauseStatus, Receiving, Safety, Trouble
 from tests.core.test_shot import ALONE, peer
 
 BOB, LAGS = peer("bob"), peer("carol", Lack(1, 10, 0))

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from dir_sync.config import Config
+from dir_sync.core.declined import Declined
 from dir_sync.core.events import Effect, Event
 from dir_sync.core.jobs import Job
 from dir_sync.core.link_handshake import Member
@@ -22,6 +23,7 @@ from dir_sync.engine import Now
 from dir_sync.engine.own_changes import Difference
 from dir_sync.engine.path_decisions import HeldBelow
 from dir_sync.engine.queues import PlanQueue
+from dir_sync.engine.values import Troubled
 from dir_sync.index import Index
 from dir_sync.network.outbox import Outbound
 from dir_sync.network.reader import LinkState
@@ -153,7 +155,8 @@ class Report:
 
     lacks: dict[str, Lack] = field(default_factory=dict)
     lacking: dict[str, Lack] = field(default_factory=dict)
-    trouble: list[tuple[bytes, str, bool]] = field(default_factory=list)
+    trouble: list[Troubled] = field(default_factory=list)
+    declined: dict[str, tuple[Declined, ...]] = field(default_factory=dict)
 
     def in_sync_with(self) -> list[str]:
         return [node for node, lack in self.lacks.items() if lack == NOTHING]
@@ -161,13 +164,16 @@ class Report:
     def lacked_by(self, node: str) -> Lack | None:
         return self.lacks.get(node)
 
+    def declined_by(self, node: str) -> tuple[Declined, ...]:
+        return self.declined.get(node, ())
+
     def lacked_from(self, node: str) -> Lack:
         return self.lacking.get(node, NOTHING)
 
     def unseen(self) -> int:
         return 7
 
-    def troubled(self) -> list[tuple[bytes, str, bool]]:
+    def troubled(self) -> list[Troubled]:
         return self.trouble
 
     def undecided(self) -> list[bytes]:

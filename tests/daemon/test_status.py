@@ -10,30 +10,29 @@ from typing import Any, cast
 import pytest
 
 from dir_sync import __version__
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.messages import Held
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.pausing import Pause
+from dir_sync.core.peer_status import AwayPeer, PeerStatus, Traffic
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.progress import Progress
 from dir_sync.core.reconcile import Offer
 from dir_sync.core.status import (
-    AwayPeer,
     Headline,
     HeldChange,
     PauseStatus,
-    PeerStatus,
     Receiving,
     Safety,
     ScrubStatus,
     Status,
-    Traffic,
     Trouble,
     Unwatched,
 )
-from dir_sync.core.taking import Taking
 from dir_sync.daemon.gauge import Gauge
 from dir_sync.daemon.peers import Away
 from dir_sync.daemon.status import status_of
+from dir_sync.engine.values import Troubled
 from dir_sync.network import tcp
 from tests.daemon.standins import Folder, Link, config
 
@@ -48,7 +47,8 @@ def collected() -> tuple[Folder, Status]:
     engine.names = {BOB: "bob\n", CAROL: "carol"}
     engine.report.lacks = {BOB: NOTHING, CAROL: Lack(2, 10, 1)}
     engine.report.lacking = {CAROL: Lack(0, 0, 3)}
-    engine.report.trouble = [(b"big", "no room", True)]
+    engine.report.trouble = [Troubled(b"big", "no room", Reason.DISK_FULL, True)]
+    engine.report.declined = {CAROL: (Declined(Reason.FAILED, 1, 7),)}
     engine.healing = SimpleNamespace(rotten=[b"bad\n"], healed=2)
     engine.receiving = [(b"iso", "bob", 10, 40, 0, 0)]
     engine.brakes.here = [Held(BOB, 1, 120, b"f1")]
@@ -78,7 +78,8 @@ def test_each_figure_comes_from_who_knows_it(monkeypatch: pytest.MonkeyPatch) ->
         PeerStatus(
             *("carol", "node c", CAROL, "10.0.0.3", False, Lack(2, 10, 1), Lack(0, 0, 3), "1.2.3", SINCE),
             Traffic(1_000, 2_000, 0, 0, 0.25),
-            Progress(2, 0, 10, 0, 1, 0, 0, 0, None),
+            Progress(1, 0, 3, 0, 1, 0, 0, 0, None),
+            declined=(Declined(Reason.FAILED, 1, 7),),
         ),
     )
     assert (status.pause, status.paused_elsewhere) == (PauseStatus(1_700_000_000, False), ("dora",))
@@ -95,7 +96,7 @@ def test_each_figure_comes_from_who_knows_it(monkeypatch: pytest.MonkeyPatch) ->
     assert transfer == Receiving("iso", "bob", 10, 40, transfer.per_s)
     assert status.away == (AwayPeer("eve", "ee" * 8, "10.0.0.5", "0.9", 1_600_000_000),)
     assert status.receiving == Progress(0, 0, 0, 0, 3, 0, 0, 0, None)
-    assert status.sending == Progress(2, 0, 10, 0, 1, 0, 0, 0, None)
+    assert status.sending == Progress(1, 0, 3, 0, 1, 0, 0, 0, None)
     assert (status.version, status.started_s) == (__version__, SINCE + 60)
     assert (status.headline, status.safety) == (Headline.PAUSED, Safety.PAUSED)
     assert status.held == (
@@ -119,8 +120,10 @@ def test_what_is_too_large_for_this_machine_is_no_trouble() -> None:
     folder = Folder()
     folder.engine.report.lacks = {BOB: NOTHING}
     folder.engine.report.lacking = {BOB: Lack(1, 10, 0)}
-    folder.engine.report.trouble = [(b"big", "larger than I want", False), (b"other", "no room", True)]
-    folder.engine.board.taking = Taking(9, None, "", "larger than I want")
+    folder.engine.report.trouble = [
+        Troubled(b"big", "larger than I want", Reason.TOO_LARGE, False),
+        Troubled(b"other", "no room", Reason.DISK_FULL, True),
+    ]
     big = Record(b"big", Kind.FILE, 10, b"c" * 32, 0, 0o644, Stamp(1, BOB), ((BOB, 1),))
     folder.index.offers.put(Offer(BOB, big, False))
     links = {BOB: Link(1, "10.0.0.2"), CAROL: Link(2, "10.0.0.3")}

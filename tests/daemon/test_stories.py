@@ -53,14 +53,22 @@ TABLE: dict[str, tuple[Wait, ...]] = {
 RETRY = {
     "wait_ms": (),  # how long the last one was
     "problem": (Wait.TROUBLE, Wait.MIN_FREE, Wait.OBSTACLE),
+    "reason": (Wait.TROUBLE, Wait.MIN_FREE, Wait.OBSTACLE),
     "not_before_ms": (Wait.TROUBLE,),
     "rounds": (Wait.HOLDERS,),
+    "round_at": (Wait.HOLDERS,),
     "failed": (Wait.HOLDERS,),
     "whole": (Wait.DELTA, Wait.FETCHING),
     "short": (Wait.DISK_FULL,),
     "delta": (Wait.DELTA,),
 }
-UNFIT = {"text": (), "by": (Wait.SPELLING,), "least": (Wait.TOO_LARGE, Wait.DISK_LIMIT), "stamp": (Wait.REJECTED,)}
+UNFIT = {
+    "text": (),
+    "by": (Wait.SPELLING,),
+    "least": (Wait.DISK_LIMIT,),
+    "stamp": (Wait.REJECTED,),
+    "limit": (Wait.TOO_LARGE,),
+}
 # What decides that a path stays as it is, or comes; each but these two needs a wait.
 DECISIONS = {"Nothing", "Join", "Answer", "Take", "Refuse", "Rebase"}
 

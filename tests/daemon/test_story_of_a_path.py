@@ -63,7 +63,7 @@ def test_nobody_has_it() -> None:
         (Unfit("taken for F", by=b"F"), Wait.SPELLING),
         (Unfit("the disk says no", stamp=record(b"f", b"data").stamp), Wait.REJECTED),
         (Unfit("too large for this disk", least=2), Wait.DISK_LIMIT),
-        (Unfit("larger than --max-file-size", least=2), Wait.TOO_LARGE),
+        (Unfit("larger than --max-file-size", limit=1), Wait.TOO_LARGE),
     ],
 )
 def test_what_this_disk_or_its_person_does_not_let_in(unfit: Unfit, wait: Wait) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import notes
+from dir_sync.core.declined import Reason
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.mode import THEIRS, Mode, own_change
 from dir_sync.core.model import Kind, Record
@@ -321,7 +322,7 @@ def test_a_content_for_which_there_is_no_room_waits_and_comes_by_itself() -> Non
     kit.announces(record(b"empty", b""))
     assert plan(kit, b"large", b"small", b"d", b"empty") == [b"d", b"empty", b"small"]
     assert kit.told() == [notes.NoRoom(b"large", "the limit")]
-    assert kit.work.retries.troubles() == {b"large": "the limit"}
+    assert [*kit.work.retries.troubles()] == [(b"large", "the limit", Reason.MIN_FREE)]
     kit.announces(record(b"another", b"y" * 4))
     assert len(plan(kit, b"another")) == 3, "what may come has its room at once"
     assert len(kit.told()) == 1, "people know it already"
@@ -332,7 +333,7 @@ def test_a_content_for_which_there_is_no_room_waits_and_comes_by_itself() -> Non
     kit.it.plan_todo()
     assert [call[0] for call in kit.asked("acquire.step_towards")][4:] == [b"large"]
     assert kit.told()[1:] == [notes.RoomAgain()]
-    assert not kit.work.retries.troubles()
+    assert not kit.work.retries.has_troubles
 
 
 def test_what_has_come_and_was_deleted_needs_room_again() -> None:
@@ -378,10 +379,11 @@ def test_a_content_that_is_too_large_is_not_taken_and_said_once() -> None:
     kit.announces(record(b"large", b"x" * 6))
     kit.announces(record(b"fits", b"x" * 5))
     assert plan(kit, b"large", b"fits") == [b"fits"]
-    assert kit.told() == [notes.Unfit(b"large", "larger than the limit")]
+    assert kit.told() == [notes.NotTaken(b"large", 6, 5)]
     assert plan(kit, b"large") == [b"fits"]
     assert len(kit.told()) == 1
-    assert dict(kit.work.unable.all()) == {b"large": "larger than the limit"}
+    ((path, unfit),) = kit.work.unable.all()
+    assert (path, unfit.text, unfit.reason) == (b"large", "larger than the limit", Reason.TOO_LARGE)
     kit.announces(record(b"large", b"x" * 4, WALL_NS + 9))
     assert plan(kit, b"large") == [b"fits", b"large"], "a smaller version is taken"
 
@@ -416,7 +418,7 @@ def test_what_waits_for_room_and_is_not_wanted_any_more_waits_no_more(why: str) 
     assert not taking.waiting
     told = [note for note in kit.told() if isinstance(note, notes.NoRoom | notes.RoomAgain)]
     assert told == [notes.NoRoom(b"a", "the limit"), notes.RoomAgain()]
-    assert why == "smaller" or "the limit" not in kit.work.retries.troubles().values()
+    assert why == "smaller" or Reason.MIN_FREE not in [reason for *_, reason in kit.work.retries.troubles()]
     kit.announces(record(b"next", b"y" * 12))
     plan(kit, b"next")
     assert kit.told()[-1] == notes.NoRoom(b"next", "the limit"), "the next shortage is told again"

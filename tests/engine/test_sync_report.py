@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.messages import Lacks, State
 from dir_sync.core.model import Record
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.engine.brakes import Brakes
+from dir_sync.engine.declining import Declining
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.index import PeerSeen
@@ -155,6 +157,61 @@ def test_while_something_is_lacking_all_the_time_the_figures_change_once_a_secon
     assert kit.said() == [Lacks(FOLDER, 0, *NOTHING)]
 
 
+def test_a_peer_is_told_why_what_it_announced_is_not_taken() -> None:
+    kit = alone()
+    kit.announces(record(b"a", b"content"))
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, 1, 7, 0)]
+    kit.effects()
+    why = (Declined(Reason.DISK_FULL, 1, 7),)
+    kit.answers["declining.of"] = why
+    kit.it.tell_lacks()
+    assert kit.said() == [], "a reason is no haste"
+    kit.wait(1_000)
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, 1, 7, 0, why)]
+    kit.effects()
+    kit.wait(5_000)
+    kit.it.tell_lacks()
+    assert kit.said() == [], "once"
+    kit.index.offers.drop(b"a", PEER)
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, *NOTHING)]
+
+
+def test_who_lacks_nothing_counts_no_reasons_again() -> None:
+    """Otherwise the node would never rest."""
+    kit = alone()
+    kit.announces(record(b"a", b"1"))
+    kit.it.tell_lacks()
+    kit.real(Declining).due_ms = 5
+    kit.wait(1_000)
+    kit.it.tell_lacks()
+    assert kit.it.lacks_due_ms == 5
+    kit.index.offers.drop(b"a", PEER)
+    kit.wait(1_000)
+    kit.it.tell_lacks()
+    assert kit.it.lacks_due_ms is None
+
+
+def test_people_are_told_why_a_peer_does_not_take_something() -> None:
+    kit = alone()
+    peer = kit.board.peers[PEER]
+    why = (Declined(Reason.TOO_LARGE, 500, 5_000_000_000, 0, 1_000),)
+    kit.it.on_lacks(peer, Lacks(FOLDER, 0, 500, 5_000_000_000, 0, why))
+    assert peer.standing.declined == why
+    told = notes.NotTakenThere("name of " + PEER, "too-large", 500, 5_000_000_000, 0, 1_000)
+    assert kit.told() == [told], "and not that it still lacks them, as if they were on their way"
+    for _ in range(3):
+        kit.wait(60_000)
+        kit.it.on_lacks(peer, Lacks(FOLDER, 0, 0, 0, 0))
+        kit.it.on_lacks(peer, Lacks(FOLDER, 0, 500, 5_000_000_000, 0, why))
+        assert kit.told() == [], "it is known"
+    kit.wait(700_000)
+    kit.it.on_lacks(peer, Lacks(FOLDER, 0, 600, 5_000_000_000, 0, why))
+    assert [type(note) for note in kit.told()] == [notes.NotTakenThere, notes.PeerBehind]
+
+
 def test_what_is_held_here_is_lacking() -> None:
     kit = alone()
     own = kit.real(Brakes).own
@@ -187,10 +244,10 @@ def test_what_was_told_since_a_peer_counted_is_lacking_too() -> None:
 
 def test_troubles_are_named_as_long_as_they_are_wanted() -> None:
     kit = alone()
-    kit.work.retries.note_trouble(b"a", "no permission")
+    kit.work.retries.note_trouble(b"a", "no permission", Reason.FAILED)
     assert kit.it.troubled() == []
     kit.announces(record(b"a", b"1"))
-    assert kit.it.troubled() == [(b"a", "no permission", True)]
+    assert kit.it.troubled() == [(b"a", "no permission", Reason.FAILED, True)]
 
 
 def test_what_waits_for_a_decision_is_named() -> None:

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from dir_sync.core.declined import Reason
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Record, Stamp
@@ -176,11 +177,11 @@ def test_trouble_is_told_once_and_waits_longer_each_time(board: Board, work: Wor
     assert waits == sorted(waits)
     assert waits[0] < waits[-1]
     assert len(board.out) == 1
-    assert work.retries.troubles() == {A: "no room"}
+    assert [*work.retries.troubles()] == [(A, "no room", Reason.FAILED)]
     work.retries.begin_anew(A)
     assert work.retries.wait_after(A, "no room") == waits[0]
     work.retries.end_trouble(A)
-    assert not work.retries.troubles()
+    assert not work.retries.has_troubles
     assert not work.retries.is_troubled(A)
 
 
@@ -247,7 +248,7 @@ def test_nothing_is_remembered_of_what_is_announced_no_more_but_what_may_be_on_t
     assert not work.retries.is_short
     assert not work.folders.is_waiting(A)
     assert work.holders.delta_offer(A) is None
-    assert not work.retries.troubles()
+    assert not work.retries.has_troubles
     assert work.attempts.attempted(A) == Stamp(5, PEER)
     work.end_turn()
     assert not list(work.check())

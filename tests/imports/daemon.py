@@ -76,7 +76,7 @@ DAEMON: dict[str, set[str]] = {
         *("network.control", "reporting.log"),
     },
     "daemon.stories": {"engine", "history.story", "index", "network.control", "reporting.log"},
-    "daemon.status": {"", "config", "daemon.gauge", "daemon.peers", "daemon.share"},
+    "daemon.status": {"", "config", "daemon.gauge", "daemon.peers", "daemon.share", "engine.values"},
     "daemon.breaches": {"node", "reporting.log"},
     "daemon.folder": {
         *("daemon.borrowing", "daemon.chores", "daemon.effects", "daemon.memory", "daemon.news"),

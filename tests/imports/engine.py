@@ -37,6 +37,7 @@ MACHINES = [
     "bulk_install",
     "acquire",
     "planner",
+    "declining",
     "sync_report",
     "intake",
     "forecaster",
@@ -286,7 +287,9 @@ ENGINE: dict[str, set[str]] = {
         ),
         *("engine.acquire", "engine.in_vain"),
     },
+    "engine.declining": {"engine.board", "engine.work"},
     "engine.sync_report": {
+        *("engine.declining", "engine.values"),
         "engine.constants",
         "engine.board",
         "engine.mode_rules",

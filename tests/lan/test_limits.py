@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -38,6 +39,10 @@ def test_contents_wait_before_the_disk_is_full_and_come_by_themselves(new_lan: C
         holds(lambda: not (two.dir / "large").exists(), 1.0, "the large one waits")
         out = two.run_to_end("status", two.dir).out
         assert "large waits, and is tried again: --min-free keeps 50% of this disk free" in out
+        why = "vm keeps a part of its disk free, and has no room for more: 1 file"
+        wait_for(lambda: why in one.log(), SOON_S, "the other side is told why")
+        now = f"not in sync: {why} (16.8 MB)"
+        wait_for(lambda: now in one.run_to_end("status", one.dir).out, SOON_S, "as it is now")
         (two.dir / "hog").unlink()
         wait_equal(lan.roots, SOON_S)
         assert "there is room again" in two.log()
@@ -66,6 +71,11 @@ def test_large_files_are_neither_sent_nor_taken_and_nothing_is_deleted(new_lan: 
     assert "theirs is not taken: elsewhere it is larger than the --max-file-size of this machine" in out
     assert re.search("^UP TO DATE with .*, but for 1 file that this machine does not take$", out, re.MULTILINE)
     assert "  not taken: theirs (it is larger than " in one.log(), "it is no warning"
+    why = "vm takes no files above 2.00 kB: 1 file (3.00 kB)"
+    wait_for(lambda: why in two.log(), SOON_S, "the other side is told why")
+    assert f"not in sync: {why}" in two.run_to_end("status", two.dir).out
+    (peer,) = json.loads(two.run_to_end("status", two.dir, "--json").out)["peers"]
+    assert peer["declined"] == [{"reason": "too-large", "files": 1, "bytes": 3_001, "others": 0, "limit": 2_000}]
     one.stop()
     one.start("--max-file-size", "1M")
     wait_equal(lan.roots, SOON_S)

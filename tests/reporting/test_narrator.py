@@ -363,14 +363,15 @@ def test_what_is_wrong_with_many_for_one_reason_is_one_line(caplog: pytest.LogCa
 def test_what_a_person_has_ruled_out_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "dir_sync")
     narrator = Narrator()
-    reason = f"it is larger than 1.00 kB, {log.OWN_LIMIT}"
     narrator.tell(notes.Unfit(b"README", "taken for readme"), 0.0)
     for name in (b"iso", b"film"):
-        narrator.tell(notes.Unfit(name, reason), 0.0)
+        narrator.tell(notes.NotTaken(name, 2_000, 1_000), 0.0)
     narrator.breathe(9.0, all_of_it=True)
     said = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert said[0][0] == "WARNING"
-    assert said[1:] == [("INFO", f"not taken: iso, film ({reason})")]
+    assert said[1:] == [
+        ("INFO", "not taken: iso, film (it is larger than 1.00 kB, the --max-file-size of this machine)")
+    ]
 
 
 FILLED: dict[object, object] = {

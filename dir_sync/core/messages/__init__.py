@@ -19,8 +19,8 @@ To add a message: write its class in one of these modules, add it to `JsonMessag
 to docs/protocol.md, and write the method that its `HANDLER` names. Rule: `from_wire` checks type and range of every field,
 so that no caller has to; unknown fields are skipped.
 
-May import: core.wire, core.model, core.limits, core.transfers.growth, core.verify. Imported by: core.session, and all modules
-that send or handle messages; they import the messages from here.
+May import: core.wire, core.model, core.limits, core.declined, core.transfers.growth, core.verify. Imported by: core.session,
+and all modules that send or handle messages; they import the messages from here.
 """
 
 from __future__ import annotations

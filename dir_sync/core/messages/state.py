@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from dir_sync.core import limits
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_ASKED, ONCE_OPEN, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
@@ -19,14 +20,18 @@ from dir_sync.core.messages.checks import (
     checked_int,
     checked_maker,
     checked_path,
+    checked_text,
     folder_of,
     sequence_of,
     text_of,
+    wrong,
 )
 from dir_sync.core.messages.records import checked_record, record_row
 from dir_sync.core.model import Record, Stamp
 
 __all__ = ["Acknowledge", "Lacks", "State", "StateRequest"]
+
+_REASONS = {reason.value: reason for reason in Reason}
 
 
 @frozen
@@ -151,7 +156,7 @@ class Acknowledge(BaseMessage):
 @frozen
 class Lacks(BaseMessage):
     """What the sender lacks of the announcements that it received up to `sequence`: number of files, their missing
-    bytes, and number of other changes."""
+    bytes, and number of other changes. `declined`: what of it the sender does not take, and why."""
 
     TYPE: ClassVar[str] = "LACKS"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
@@ -162,9 +167,10 @@ class Lacks(BaseMessage):
     files: int
     bytes: int
     others: int
+    declined: tuple[Declined, ...] = ()
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        fields: dict[str, Any] = {
             "type": self.TYPE,
             "folder": self.folder,
             "sequence": self.sequence,
@@ -172,9 +178,37 @@ class Lacks(BaseMessage):
             "bytes": self.bytes,
             "others": self.others,
         }
+        if self.declined:
+            fields["declined"] = {one.reason.value: _declined_row(one) for one in self.declined}
+        return fields
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
         names = ("sequence", "files", "bytes", "others")
         numbers = [checked_int(fields.get(name), name, 0, limits.SEQUENCE_MAX) for name in names]
-        return cls(folder_of(fields), *numbers)
+        sequence, files, size, others = numbers
+        declined = _checked_declined(fields.get("declined", {}))
+        return cls(folder_of(fields), sequence, files, size, others, declined)
+
+
+def _declined_row(one: Declined) -> dict[str, int]:
+    row = {"files": one.files, "bytes": one.bytes, "others": one.others}
+    return row | {"limit": one.limit} if one.limit else row
+
+
+def _checked_declined(value: Any) -> tuple[Declined, ...]:
+    """Reasons that this version does not know are left out."""
+    if type(value) is not dict or len(value) > limits.DECLINED_REASONS_MAX:
+        raise wrong("declined")
+    found: dict[Reason, Declined] = {}
+    for name, row in value.items():
+        checked_text(name, "reason", 1, limits.REASON_CHARS_MAX)
+        if type(row) is not dict:
+            raise wrong("declined")
+        files, size, others = [
+            checked_int(row.get(key), key, 0, limits.SEQUENCE_MAX) for key in ("files", "bytes", "others")
+        ]
+        limit = checked_int(row.get("limit", 0), "limit", 0, limits.SEQUENCE_MAX)
+        if (reason := _REASONS.get(name)) is not None:
+            found[reason] = Declined(reason, files, size, others, limit)
+    return tuple(found[reason] for reason in Reason if reason in found)

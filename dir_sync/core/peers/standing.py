@@ -8,14 +8,18 @@ node lacks nothing of the peer's announcements.
 
 from __future__ import annotations
 
-from dir_sync.core.frozen import mutable
+from collections.abc import Iterable
+
+from dir_sync.core.declined import Declined, Reason
+from dir_sync.core.frozen import field, mutable
 from dir_sync.core.messages import Message, ModificationUpdate, State
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["NOTHING", "Lack", "Standing"]
+__all__ = ["NOTHING", "Lack", "Standing", "without"]
 
 _SAY_AGAIN_MS = 200  # shortest interval, so that a flood of changes causes few messages
 _PROGRESS_MS = 1_000  # the same, while something is lacking all the time
+_REASON_AGAIN_MS = 600_000  # a reason that was not given for so long is told again
 
 
 class Lack(NamedTuple):
@@ -32,6 +36,14 @@ class Lack(NamedTuple):
 NOTHING = Lack(0, 0, 0)
 
 
+def without(lack: Lack, declined: Iterable[Declined]) -> Lack:
+    """What is lacking beside what is not taken."""
+    files, size, others = lack
+    for one in declined:
+        files, size, others = max(0, files - one.files), max(0, size - one.bytes), max(0, others - one.others)
+    return Lack(files, size, others) if files or others else NOTHING
+
+
 @mutable
 class Standing:
     """Between this node and one connected peer. A sequence of -1 means none."""
@@ -40,9 +52,12 @@ class Standing:
     heard: int = -1  # its sequence with the last news that we received
     said: tuple[int, Lack] | None = None  # the last report to the peer: `heard` at that time, and what we lacked
     said_ms: int = 0
+    said_declined: tuple[Declined, ...] = ()  # ... and what of it we do not take
     lacks: Lack | None = None  # the peer's last report of what it lacks ...
     lacks_as_of: int = -1  # ... for our announcements up to this sequence
+    declined: tuple[Declined, ...] = ()  # ... and what of it the peer does not take, as far as it says why
     noted_ms: int | None = None  # when people were last told about it
+    reasons_ms: dict[Reason, int] = field(default_factory=dict)  # ... and about each reason
 
     def told(self, message: Message) -> None:
         """This message is sent to the peer."""
@@ -56,13 +71,23 @@ class Standing:
             assert isinstance(message, (State, ModificationUpdate))
             self.heard = max(self.heard, message.sequence)
 
-    def say(self, lack: Lack, now_ms: int) -> None:
+    def say(self, lack: Lack, declined: tuple[Declined, ...], now_ms: int) -> None:
         """This report is sent to the peer."""
-        self.said, self.said_ms = (self.heard, lack), now_ms
+        self.said, self.said_declined, self.said_ms = (self.heard, lack), declined, now_ms
 
-    def peer_lacks(self, lack: Lack, as_of: int) -> None:
+    def peer_lacks(self, lack: Lack, declined: tuple[Declined, ...], as_of: int) -> None:
         """The peer reports that it lacks this of our announcements up to `as_of`."""
-        self.lacks, self.lacks_as_of = lack, as_of
+        self.lacks, self.declined, self.lacks_as_of = lack, declined, as_of
+
+    def new_reasons(self, now_ms: int) -> list[Declined]:
+        """What the peer does not take for a reason of which people were not told lately."""
+        news = [
+            one
+            for one in self.declined
+            if now_ms - self.reasons_ms.get(one.reason, -_REASON_AGAIN_MS) >= _REASON_AGAIN_MS
+        ]
+        self.reasons_ms.update((one.reason, now_ms) for one in self.declined)
+        return news
 
     def listen_anew(self) -> None:
         """Treat everything that the peer sends from now on as news, even if it repeats itself."""
@@ -72,12 +97,12 @@ class Standing:
         """The earliest time (ms) of the next report to the peer."""
         return self.said_ms if self.said is None else self.said_ms + _SAY_AGAIN_MS
 
-    def due_ms(self, lack: Lack) -> int | None:
+    def due_ms(self, lack: Lack, declined: tuple[Declined, ...] = ()) -> int | None:
         """When (ms) to report to the peer what we lack; None: it knows."""
         if self.said is None:
             return self.said_ms
         heard, said = self.said
-        if (heard, said) == (self.heard, lack):
+        if (heard, said, self.said_declined) == (self.heard, lack, declined):
             return None
         return self.said_ms + (_SAY_AGAIN_MS if NOTHING in (said, lack) else _PROGRESS_MS)
 

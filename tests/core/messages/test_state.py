@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dir_sync.core import limits
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.messages import (
     Acknowledge,
     JsonMessage,
@@ -14,7 +17,7 @@ from dir_sync.core.messages import (
     StateRequest,
     from_wire,
 )
-from dir_sync.core.model import Stamp
+from dir_sync.core.model import PeerError, Stamp
 from tests.core.messages.bench import (
     FILE,
     FILE_RECORD,
@@ -30,6 +33,10 @@ from tests.core.messages.bench import (
     refused,
 )
 
+REASONS = {
+    "disk-full": {"files": 2, "bytes": 100, "others": 1},
+    "too-large": {"files": 1, "bytes": 600, "others": 0, "limit": 500},
+}
 # What each message is on the wire, written by hand, and what it means.
 EXAMPLES: Examples = [
     (
@@ -47,6 +54,12 @@ EXAMPLES: Examples = [
     (
         {"type": "LACKS", "folder": "docs", "sequence": 12, "files": 3, "bytes": 700, "others": 1},
         Lacks("docs", 12, 3, 700, 1),
+    ),
+    (
+        {"type": "LACKS", "folder": "docs", "sequence": 12, "files": 3, "bytes": 700, "others": 1, "declined": REASONS},
+        Lacks(
+            "docs", 12, 3, 700, 1, (Declined(Reason.TOO_LARGE, 1, 600, 0, 500), Declined(Reason.DISK_FULL, 2, 100, 1))
+        ),
     ),
 ]
 # Where a value of each kind stands: the type of the message, the way into it, the kind of value (see BAD and GOOD).
@@ -77,6 +90,10 @@ FIELDS: Fields = [
     ("LACKS", ("files",), "sequence"),
     ("LACKS", ("bytes",), "sequence"),
     ("LACKS", ("others",), "sequence"),
+    ("LACKS", ("declined", "too-large", "files"), "sequence"),
+    ("LACKS", ("declined", "too-large", "bytes"), "sequence"),
+    ("LACKS", ("declined", "too-large", "others"), "sequence"),
+    ("LACKS", ("declined", "too-large", "limit"), "sequence"),
 ]
 # Which arrays are bounded: the type of the message, the way to it, its least and its greatest length.
 ARRAYS: Arrays = [
@@ -88,6 +105,43 @@ ARRAYS: Arrays = [
     ("ACKNOWLEDGE", ("held", 0), 3, 3),
 ]
 WIRE = {fields["type"]: fields for fields, _ in EXAMPLES}
+
+
+def lacks(declined: Any) -> Lacks:
+    fields = {"type": "LACKS", "folder": "docs", "sequence": 1, "files": 9, "bytes": 9, "others": 9}
+    return Lacks.from_wire(fields | {"declined": declined})
+
+
+def test_reasons_of_a_later_version_are_skipped() -> None:
+    known = {"files": 1, "bytes": 2, "others": 3}
+    said = {"moon-phase": known, "unfit": known | {"colour": "red"}}
+    assert lacks(said).declined == (Declined(Reason.UNFIT, 1, 2, 3),)
+    assert lacks({}) == Lacks("docs", 1, 9, 9, 9), "an older version says none"
+
+
+@pytest.mark.parametrize(
+    "declined",
+    [
+        *(
+            None,
+            [],
+            "disk-full",
+            {"disk-full": None},
+            {"disk-full": [1, 2, 3]},
+            {"disk-full": {}},
+            {"": {}},
+            {"x" * 33: {}},
+        ),
+        {"disk-full": {"files": -1, "bytes": 0, "others": 0}},
+        {"disk-full": {"files": True, "bytes": 0, "others": 0}},
+        {"moon-phase": {"files": 2**70, "bytes": 0, "others": 0}},
+        {"\udc80": {"files": 0, "bytes": 0, "others": 0}},
+        {f"reason {number}": {"files": 0, "bytes": 0, "others": 0} for number in range(17)},
+    ],
+)
+def test_reasons_that_are_none_are_refused(declined: Any) -> None:
+    with pytest.raises(PeerError):
+        lacks(declined)
 
 
 def test_a_state_request_may_carry_a_summary() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
+from dir_sync.core.declined import Reason
 from dir_sync.core.events import Blind, Touched, Urgency
 from dir_sync.core.model import Kind
 from tests.pair import OneNode, Pair
@@ -86,7 +87,7 @@ def test_status_says_what_is_in_the_way() -> None:
     one.inbox += [Touched(b"proj", Urgency.VANISHED), Touched(b"proj", Urgency.NOW)]
     pair.run()
     (told,) = two.engine.sync_report.troubled()
-    assert told == (b"proj", "proj/src/pipe is in the way, and is not synchronized", True)
+    assert told == (b"proj", "proj/src/pipe is in the way, and is not synchronized", Reason.BLOCKED, True)
     two.disk.delete(b"proj/src/pipe")
     two.inbox.append(Touched(b"proj/src/pipe", Urgency.VANISHED))
     pair.run()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
+from dir_sync.core.declined import Reason
 from dir_sync.core.events import RoomMeasured, Touched, Urgency
 from dir_sync.core.taking import Taking
 from tests.pair import OneNode, Pair
@@ -62,8 +63,9 @@ def test_a_large_file_is_not_taken_and_the_old_version_stays() -> None:
     save(pair, pair.two, b"a", LARGE)
     save(pair, pair.two, b"b", LARGE)
     assert (has(pair.one, b"a"), has(pair.one, b"b")) == (SMALL, None)
-    assert [note.path for note in pair.one.notes if isinstance(note, notes.Unfit)] == [b"a", b"b"]
-    assert pair.one.engine.sync_report.troubled() == [(b"a", "too large", False), (b"b", "too large", False)]
+    assert [note.path for note in pair.one.notes if isinstance(note, notes.NotTaken)] == [b"a", b"b"]
+    troubled = pair.one.engine.sync_report.troubled()
+    assert [(one.path, one.reason) for one in troubled] == [(b"a", Reason.TOO_LARGE), (b"b", Reason.TOO_LARGE)]
     save(pair, pair.two, b"a", SMALL + b"!")
     assert has(pair.one, b"a") == SMALL + b"!", "it is small again"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dir_sync.core import limits, notes
+from dir_sync.core.declined import Reason
 from dir_sync.core.events import Moved, Send, Touched, Urgency
 from dir_sync.core.messages import Message, Pull
 from dir_sync.core.model import Kind
@@ -72,7 +73,9 @@ def test_an_edit_goes_into_the_file_whose_name_is_listed() -> None:
     save(pair, one, b"readme", b"small letters")
     save(pair, one, b"README", b"capitals")
     assert files(two) == {b"readme": b"small letters"}
-    assert two.engine.sync_report.troubled() == [(b"README", "this disk takes the name for that of readme", False)]
+    assert two.engine.sync_report.troubled() == [
+        (b"README", "this disk takes the name for that of readme", Reason.UNFIT, False)
+    ]
     assert [note.path for note in two.notes if isinstance(note, notes.Unfit)] == [b"README"]
 
     save(pair, two, b"README", b"edited by the other name")  # the watcher says the name that the program used
@@ -171,7 +174,9 @@ def test_what_is_too_large_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) ->
     save(pair, one, b"film", b"x" * (most + 1))
     wait(pair, 120_000)
     assert not sent.pulls
-    assert two.engine.sync_report.troubled() == [(b"film", "larger than a file may be on this disk", False)]
+    assert two.engine.sync_report.troubled() == [
+        (b"film", "larger than a file may be on this disk", Reason.UNFIT, False)
+    ]
     assert [note.path for note in two.notes if isinstance(note, notes.Unfit)] == [b"film"]
     assert not two.disk.names(b".dir_sync/staging")
     save(pair, one, b"film", b"y" * (most + 2))

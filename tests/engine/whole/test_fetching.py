@@ -6,6 +6,7 @@ import pytest
 from blake3 import blake3
 
 from dir_sync.core import limits, notes
+from dir_sync.core.declined import Reason
 from dir_sync.core.events import Drop, PeerDown, Tell, Touched, Urgency
 from dir_sync.core.jobs import (
     Applied,
@@ -160,7 +161,7 @@ def test_what_cannot_be_replaced_is_said_once_and_its_content_travels_once(size:
         result = ApplyResult(b"a", Result.PROBLEM, problem="no permission")
     assert sum(isinstance(note, notes.CannotWrite) for note in told) == 1
     assert sum(isinstance(note, notes.Fetched) for note in told) == (size >= limits.LARGE_FILE_BYTES)
-    assert bench.engine.sync_report.troubled() == [(b"a", "no permission", True)]
+    assert bench.engine.sync_report.troubled() == [(b"a", "no permission", Reason.FAILED, True)]
 
 
 def test_whoever_wants_what_waits_for_a_stubborn_path_does_not_wait_for_it() -> None:

@@ -9,6 +9,7 @@ import { live } from "../live.js";
 import { badge, button, empty, facts, link, say, table } from "../ui.js";
 import { heldCount } from "./held.js";
 
+const REASONS = ["too-large", "min-free", "disk-full", "unfit", "blocked", "failed"];
 const PAUSES = [["pause.hour", 3600], ["pause.day", 86400], ["pause.open", null]];
 
 export function overview({ place }) {
@@ -88,7 +89,11 @@ function standing(peer) {
   };
   lack("standing.lacks", "standing.lacks.size", peer.lacks);
   lack("standing.lacking", "standing.lacking.size", peer.lacking_here);
-  return words.join("; ") || t("standing.comparing");
+  const amount = (lack) => t("declined.amount", { n: lack.files + lack.others, size: bytes(lack.bytes) });
+  const reasons = (peer.declined ?? []).filter((one) => REASONS.includes(one.reason)).map((one) =>
+    t(one.reason === "too-large" && !one.limit ? "declined.large" : `declined.${one.reason}`,
+      { what: amount(one), limit: bytes(one.limit) }));
+  return [...words, ...reasons].join("; ") || t("standing.comparing");
 }
 
 function waiting(id, status) {
