@@ -190,8 +190,6 @@ class LocalRenames:
         if pending.watched and self._work.is_set_aside(path):
             return 20
         is_young = pending.watched and now - pending.first_ms < limits.RENAME_HOLD_MS
-        if not (is_young and self._is_listing) or any(
-            path in sources for sources in self._publisher.renamed_here.values()
-        ):
+        if not (is_young and self._is_listing) or self._publisher.was_renamed_here(path):
             return 0
         return 20

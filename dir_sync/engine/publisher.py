@@ -37,6 +37,7 @@ class Publisher:
         self._board = board
         self._mode_rules = mode_rules
         self.renamed_here: dict[bytes, tuple[bytes, ...]] = {}  # new name -> old names, of this turn
+        self._left_here: set[bytes] = set()  # all these old names
         # new name -> old names, since the start, for peers that were away
         self._sources: dict[bytes, tuple[bytes, ...]] = {}
         self.told_ms = 0  # when (ms) changes were last announced
@@ -69,17 +70,26 @@ class Publisher:
         if self._board.announcements.rows or self._board.announcements.unlogged:
             self.publish()
         elif self.renamed_here:
-            self.renamed_here.clear()
+            self._forget_renames()
 
     def renamed(self, path: bytes, sources: tuple[bytes, ...]) -> None:
         """A file was renamed to `path` in this turn. `sources`: its earlier names."""
         self.renamed_here[path] = sources
+        self._left_here.update(sources)
+
+    def was_renamed_here(self, source: bytes) -> bool:
+        """True if this is the old name of a file that was renamed in this turn."""
+        return source in self._left_here
+
+    def _forget_renames(self) -> None:
+        self.renamed_here.clear()
+        self._left_here.clear()
 
     def publish(self) -> None:
         """Announce the changes of this turn to every peer that is up to date. Peers that lag behind get them from the
         index."""
         fresh = self._with_renames() if self._board.announcements.unlogged or self._board.announcements.rows else {}
-        self.renamed_here.clear()
+        self._forget_renames()
         for path, change in fresh.items():
             if change.source is not None:
                 self._remember_rename(path, change.source)
