@@ -48,6 +48,7 @@ __all__ = [
     "Invitation",
     "InviterRun",
     "JoinerRun",
+    "NotInvited",
     "PairingError",
     "Welcome",
     "channel_of",
@@ -75,6 +76,10 @@ class CodeError(ValueError):
 
 class PairingError(Exception):
     """The run has ended without a key; it says why, for people."""
+
+
+class NotInvited(PairingError):
+    """What answers has no invitation, as far as a stranger is told."""
 
 
 class Code(NamedTuple):
@@ -245,8 +250,8 @@ class JoinerRun:
 
     def on_answer(self, frame: bytes) -> bytes:
         """Y -> message 1. PairingError."""
-        if len(frame) != _SPAKE_BYTES:
-            raise PairingError("it does not speak this protocol")
+        if len(frame) != _SPAKE_BYTES:  # an open node says HELLO to whoever comes
+            raise NotInvited("nobody is being invited there, or it is not dir_sync")
         self._handshake = _bound(
             self._code.channel, self._side, frame, self._x, frame, self._static, self._ephemeral, is_joiner=True
         )

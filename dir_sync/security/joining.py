@@ -26,6 +26,7 @@ from dir_sync.core.pairing import (
     Code,
     Host,
     JoinerRun,
+    NotInvited,
     PairingError,
     Welcome,
 )
@@ -80,6 +81,7 @@ def join(
     inviter has said of itself. `agree` asks a person, if there is a question. ConfigError; Declined."""
     static = os.urandom(KEY_BYTES)  # a machine that was removed, and is welcome again, is another one for the others
     reasons: list[str] = []
+    is_invited = False
     for address, port in at:
         try:
             if agree is not None:
@@ -88,6 +90,7 @@ def join(
                 agree = None
             host, kept = _run(address, port, code, static, name, lambda welcome: _keep(folder, welcome, static))
         except (OSError, PeerError, PairingError) as error:
+            is_invited = is_invited or not isinstance(error, NotInvited | OSError)
             reasons.append(f"{address}: {getattr(error, 'strerror', None) or error}")
             continue
         assert kept is not None
@@ -96,6 +99,11 @@ def join(
         is_wrong = any(reason.endswith(_WRONG) for reason in reasons)
         again = "type it again, as it stands on that machine; if it has ended there, ask for a new one"
         other = "ask for a new code there, and name the machine with --peer"
+        if not is_invited:
+            other = (
+                "run 'invite DIR' on the machine that is to let this one in, and join while it waits, with the code that it"
+                " prints. If it does wait: is this its address, and its TCP port (--peer HOST:PORT)?"
+            )
         raise ConfigError(f"not joined ({'; '.join(reasons)}): {again if is_wrong else other}")
     raise ConfigError(
         f"no machine invites with a code that begins with {code.channel}: is the invitation still open there, and is this"
@@ -114,7 +122,9 @@ def _run(
             frames.send(run.hello())
             answer = frames.receive(HANDSHAKE_BYTES_MAX)
         except OSError as error:
-            raise OSError(f"it has no invitation, or another one ({error.strerror or error})") from None
+            raise NotInvited(
+                f"nobody is being invited there, or with another code ({error.strerror or error})"
+            ) from None
         frames.send(run.on_answer(answer))
         try:
             proof = frames.receive(HANDSHAKE_BYTES_MAX)

@@ -18,6 +18,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core.invitations import decode_invitation, encode_invitation
 from dir_sync.core.keys import MeshKey, identity_of
 from dir_sync.core.membership import MEMBERS_MAX, Charter, Member, Membership
+from dir_sync.core.messages import PROTOCOL, Hello, encode
 from dir_sync.core.noise import Handshake, public_of
 from dir_sync.core.pairing import FRAME_BYTES_MAX, HANDSHAKE_BYTES_MAX, RUN_S, Code, Host, JoinerRun
 from dir_sync.security import admission, files, joining, store
@@ -28,6 +29,7 @@ from dir_sync.security.keeper import Keeper
 
 KEY = MeshKey.made_of(b"k" * 32)
 FOLDERS = "shared"
+HELLO = b"".join(encode(Hello(PROTOCOL, "a1", "kitchen", "0f", 6_000, ())))
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_three_wrong_codes_and_then_the_right_one(keeper: Keeper, other: str) ->
             with pytest.raises(ConfigError, match=r"the code is wrong.*: type it again"):
                 join(other, wrong(invitation.code), "laptop", iter([at]), None)
             assert invitation.guesses == left
-        with pytest.raises(ConfigError, match="no invitation"):
+        with pytest.raises(ConfigError, match="nobody is being invited"):
             join(other, invitation.code, "laptop", iter([at]), None)
         assert invitation.joined is None
     assert store.load(other) is None
@@ -191,6 +193,37 @@ def test_an_address_that_does_not_answer_is_passed_by(keeper: Keeper, other: str
         join(other, invitation.code, "laptop", iter([dead, at]), None)
     with pytest.raises(ConfigError, match="no machine invites"):
         join(other, Code("AA", "BBBBBB"), "laptop", iter([]), None)
+
+
+@pytest.mark.parametrize("says", [b"", b"SSH-2.0-a server\r\n", HELLO])
+def test_where_nobody_is_invited_it_is_said_what_to_do(other: str, says: bytes) -> None:
+    """A closed node, another program, an open node: what a stranger is told does not tell them apart for certain."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            sock, _ = server.accept()
+            with sock:
+                sock.settimeout(20)
+                sock.recv(100)
+                sock.sendall(says)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ConfigError) as caught:
+            join(other, Code("AA", "BBBBBB"), "laptop", iter([server.getsockname()[:2]]), None)
+        thread.join()
+    said = str(caught.value)
+    assert "nobody is being invited there" in said
+    assert "run 'invite DIR' on the machine that is to let this one in" in said
+    assert "--peer HOST:PORT" in said
+    assert "protocol" not in said
+
+
+def test_a_port_at_which_nobody_listens_may_be_the_wrong_one(other: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        dead = nobody.getsockname()[:2]
+    with pytest.raises(ConfigError, match=r"Connection refused.*is this its address, and its TCP port"):
+        join(other, Code("AA", "BBBBBB"), "laptop", iter([dead]), None)
 
 
 def test_invitations_are_found_by_their_letters() -> None:
