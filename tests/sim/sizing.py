@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from dir_sync.core import notes
+from dir_sync.core.declined import Reason
 from dir_sync.core.mode import is_own_large
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.notes import Note
@@ -122,7 +123,7 @@ class Sizing:
         most = self.most(node)
         if not most:
             return
-        named = {path for path, problem, _ in node.engine.sync_report.troubled() if problem == _LARGE}
+        named = {one.path for one in node.engine.sync_report.troubled() if one.reason is Reason.TOO_LARGE}
         for row in node.index.changes.after(0, 1_000_000):
             record = row.record
             if record.kind is Kind.FILE and record.size > most and not is_own_large(record):
