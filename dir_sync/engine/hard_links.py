@@ -73,13 +73,18 @@ class HardLinks:
         renames = self._local_renames.renames
         gone = renames.sources_of(path) if renames and not is_known else ()
         names = self._board.index.rows.names_of(content, inode_of(fp))
-        names = [row for row in names if row.record.path != path]
+        names = [row for row in names if row.record.path != path and not self._has_left(row.record.path)]
         others = [row.record for row in names if row.record.path not in gone]
         is_same_file = was is not None and was.fp != b"" and inode_of(was.fp) == inode_of(fp)
         found = id_now(known, is_same_file, others)
         if found and found != known and not any(file_id_of(other) == found for other in others):
             found = found if self._mode_rules.mode.announces else known
         return found, any(file_id_of(row.record) != found or not found for row in names)
+
+    def _has_left(self, path: bytes) -> bool:
+        """True if the file has been missing at a path, and another look decides whether it is gone for good."""
+        pending = self._board.pending_looks.find(path)
+        return pending is not None and (pending.gone or pending.patience_ms > self._board.now.mono_ms)
 
     def named(self, now: Record, as_seen: Record, fp: bytes, row: Row | None) -> tuple[Record, Record, bool]:
         """What a look found, with its file id. `as_seen`: the same, with what can be seen only; that a user has made it a name
