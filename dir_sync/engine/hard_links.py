@@ -11,7 +11,7 @@ Used by: acquire, local_changes, scan.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from dir_sync.core.backoff import backoff
 from dir_sync.core.hard_links import are_one_file, file_id_of, first_said, id_now, leading, new_id, same_but_id, with_id
@@ -69,20 +69,21 @@ class HardLinks:
         is the one of the row, so it has not come from another name."""
         path, content, known = now.path, now.content, file_id_of(now)
         was = row if row is not None else self._local_renames.renamed_from(path)
-        # old names of a rename, which may be in the index still
         renames = self._local_renames.renames
-        gone = renames.sources_of(path) if renames and not is_known else ()
+        gone = renames.sources_of(path) if renames else ()
         names = self._board.index.rows.names_of(content, inode_of(fp))
-        names = [row for row in names if row.record.path != path and not self._has_left(row.record.path)]
-        others = [row.record for row in names if row.record.path not in gone]
+        names = [row for row in names if row.record.path != path]
+        others = [row.record for row in names if is_known or not self._has_left(row.record.path, gone)]
         is_same_file = was is not None and was.fp != b"" and inode_of(was.fp) == inode_of(fp)
         found = id_now(known, is_same_file, others)
         if found and found != known and not any(file_id_of(other) == found for other in others):
             found = found if self._mode_rules.mode.announces else known
         return found, any(file_id_of(row.record) != found or not found for row in names)
 
-    def _has_left(self, path: bytes) -> bool:
-        """True if the file has been missing at a path, and another look decides whether it is gone for good."""
+    def _has_left(self, path: bytes, gone: Collection[bytes]) -> bool:
+        """True if the file may have left this path, and the index does not know it yet. `gone`: old names of a rename."""
+        if path in gone:
+            return True
         pending = self._board.pending_looks.find(path)
         return pending is not None and (pending.gone or pending.patience_ms > self._board.now.mono_ms)
 
