@@ -82,7 +82,7 @@ class HardLinks:
 
     def _has_left(self, path: bytes, gone: Collection[bytes]) -> bool:
         """True if the file may have left this path, and the index does not know it yet. `gone`: old names of a rename."""
-        if path in gone:
+        if path in gone or path in self._board.looking:
             return True
         pending = self._board.pending_looks.find(path)
         return pending is not None and (pending.gone or pending.patience_ms > self._board.now.mono_ms)
