@@ -77,8 +77,9 @@ NOTHING = Attributes()
 """No part is said."""
 
 
-def merged(before: Attributes | None, now: Attributes | None) -> Attributes | None:
-    """The parts of `now`, and those of `before` where `now` says nothing."""
+def merged(before: Attributes | None, now: Attributes | None, of_file: bool = True) -> Attributes | None:
+    """The parts of `now`, and those of `before` where `now` says nothing. `of_file` false: of something that can be no name of
+    a file."""
     if now is None or before is None:
         found = now or before
     else:
@@ -88,6 +89,8 @@ def merged(before: Attributes | None, now: Attributes | None) -> Attributes | No
             before.xattrs if now.xattrs is None else now.xattrs,
             before.file_id if now.file_id is None else now.file_id,
         )
+    if found is not None and not of_file and found.file_id is not None:
+        found = found._replace(file_id=None)
     return None if found == NOTHING else found
 
 

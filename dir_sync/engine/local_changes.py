@@ -329,7 +329,7 @@ class LocalChanges:
         is_same_kind = mine is not None and mine.kind is seen.kind
         before = self._local_renames.attributes_before(path, row if is_same_kind else None)
         if before is not None:
-            now = now._replace(attributes=merged(before, seen.attributes))
+            now = now._replace(attributes=merged(before, seen.attributes, seen.kind is Kind.FILE))
         others_differ = False
         if self._hard_links.is_on and seen.kind is Kind.FILE and not self._board.scan.is_first:
             now, as_seen, others_differ = self._hard_links.named(now, as_seen, fp, row if is_same_kind else None)

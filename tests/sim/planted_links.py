@@ -59,8 +59,8 @@ def _edits_of_one_name() -> AbstractContextManager[object]:
 def _ids_end_here() -> AbstractContextManager[object]:
     """A node that keeps no names does not pass on what others say of them."""
 
-    def merged(before: Attributes | None, now: Attributes | None) -> Attributes | None:
-        found = attributes.merged(before, now)
+    def merged(before: Attributes | None, now: Attributes | None, of_file: bool = True) -> Attributes | None:
+        found = attributes.merged(before, now, of_file)
         if found is None or (now is not None and now.file_id is not None):
             return found
         found = found._replace(file_id=None)

@@ -484,7 +484,7 @@ def _shared_again_is_an_edit() -> AbstractContextManager[object]:
 def _attributes_end_here() -> AbstractContextManager[object]:
     stack = ExitStack()
     for module in (reconcile, local_changes):
-        stack.enter_context(patch.object(module, "merged", lambda before, now: now))
+        stack.enter_context(patch.object(module, "merged", lambda before, now, *more: now))
     return stack
 
 
