@@ -342,6 +342,8 @@ class LocalChanges:
             is_as_was = same_content(mine, now) and now.attributes == mine.attributes
             if is_as_was and row.fp and got_meta(row.fp) == got_meta(fp):
                 self._board.index.rows.set_fp(path, fp)
+                if others_differ:
+                    self._hard_links.ask_others(path, now.content, fp)
                 return True
         best = self._rows.announced(as_seen, mine)
         if best is None and mine is not None and self._board.keeps and self._rows.is_half_set(as_seen, mine):
