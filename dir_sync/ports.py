@@ -33,6 +33,7 @@ class Trouble(Enum):
     BOUNDARY = "a symbolic link or a mount point is in the way"
     NAME = "this file system cannot hold such a name"
     LIMIT = "too many open files"
+    NO_LINK = "it can have no other name here"
     IO = "input/output error"
 
 
@@ -157,6 +158,9 @@ class Disk(Protocol):
 
     def make_directory(self, path: bytes, mode: int) -> None: ...
     def make_link(self, path: bytes, target: bytes) -> None: ...
+    def link(self, source: bytes, target: bytes) -> None:
+        """Give a file another name; EXISTS if that is taken. NO_LINK if this file system, or this user, can give it none."""
+
     def remove_directory(self, path: bytes) -> None: ...
     def remove_file(self, path: bytes) -> None:
         """Unlink a non-directory."""

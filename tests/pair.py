@@ -71,9 +71,11 @@ class OneNode:
         folder: str = FOLDER,
         number: int = 0,
         merges: bool = False,
+        links: bool = False,
     ) -> None:
-        """`number`: the place of the folder in the HELLO of its node. `merges`: texts in conflict."""
-        self.merges = merges
+        """`number`: the place of the folder in the HELLO of its node. `merges`: texts in conflict. `links`: names of one
+        file."""
+        self.merges, self.links = merges, links
         self.name, self.clock, self.limits, self.retention = name, clock, limits, retention
         self.folder, self.number = folder, number
         self.disk = MemoryDisk(lambda: clock.now().wall_ns, Random(name))
@@ -101,6 +103,7 @@ class OneNode:
         self.engine.board.taking = None if self.taking is None else self.taking()
         self.engine.work.disk.is_blind = self.disk.fold is not None
         self.engine.board.keeps = bool(self.disk.keeps)
+        self.engine.board.links.is_on = self.links
         self._do(self.engine.start(self.clock.now()))
 
     def _do(self, effects: list[Effect]) -> None:

@@ -206,15 +206,16 @@ def _made(kind: Kind) -> st.SearchStrategy[Record]:
         Kind.SYMLINK: (nothing, targets(), st.just(0o777)),
     }
     size, content, mode = inside[kind]
-    some = st.none() if kind is Kind.ABSENT else st.none() | attributes()
+    some = st.none() if kind is Kind.ABSENT else st.none() | attributes(kind is Kind.FILE)
     return st.builds(
         Record, paths(), st.just(kind), size, content, mtimes(), mode, stamps(), vectors(), st.just(()), some
     )
 
 
 @cache
-def attributes() -> st.SearchStrategy[Attributes]:
+def attributes(of_file: bool) -> st.SearchStrategy[Attributes]:
     """Each part is said or not, but never none of them."""
+    ids = st.sampled_from([None, "", "0123456789abcdef01234567"]) if of_file else st.none()
     name = st.sampled_from(["", "anna", "\u00e9"])
     number = st.sampled_from([0, 1000, limits.OWNER_NUMBER_END - 1])
     bits = st.integers(0, 7)
@@ -228,6 +229,7 @@ def attributes() -> st.SearchStrategy[Attributes]:
         st.none() | st.builds(Owner, name, number, name, number),
         st.none() | st.tuples(acl, acl),
         st.none() | xattrs,
+        ids,
     )
     return found.filter(lambda one: one != NOTHING)
 

@@ -51,7 +51,7 @@ WRITING_PREDICATES = set[str]()
 REASON = "It has more fields than"
 """How the docstring of a class begins the sentence that gives the reason."""
 
-VERBS_OF_THE_BOARD = {"pending_looks", "announcements", "listings", "losers", "plan_queue", "scan"}
+VERBS_OF_THE_BOARD = {"pending_looks", "announcements", "listings", "losers", "plan_queue", "links", "scan"}
 """Objects on the board that have verbs of their own: to call these is what they are for."""
 
 IN_PLACE = {

@@ -1,4 +1,4 @@
-"""Attributes of files that are kept only if a node is told to: owner, ACLs, extended attributes.
+"""Attributes of files that are kept only if a node is told to: owner, ACLs, extended attributes, names of one file.
 
 In:   what a look found; rows of JSON from peers.
 Out:  frozen values with one canonical form, so that equal attributes are equal values; their JSON.
@@ -11,6 +11,7 @@ Used by: core, engine, disk, files, history, index, ports.
 from __future__ import annotations
 
 import json
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from typing import Any
@@ -60,22 +61,25 @@ NAMED_TAGS = {0x02: "user", 0x08: "group"}
 """Tags whose entry is about the user or the group with a number. The others are about the owner, the group and so on."""
 
 _TAGS = frozenset({0x01, 0x02, 0x04, 0x08, 0x10, 0x20})
-_WORDS = ("owner", "ACL", "extended attributes")  # of the parts, in their order
+_WORDS = ("owner", "ACL", "extended attributes", "names of one file")  # of the parts, in their order
 _XATTR_PREFIX = b"user."
+_FILE_ID = re.compile(r"(?:[0-9a-f]{24})?", re.ASCII)
 
 
 class Attributes(NamedTuple):
     owner: Owner | None = None
     acls: tuple[Acl, Acl] | None = None  # of the entry; of a folder also what new entries in it inherit. (): none
     xattrs: tuple[tuple[bytes, bytes], ...] | None = None  # names begin with "user."; sorted by name
+    file_id: str | None = None  # names with the same one are names of one file; "": the only name. See core.hard_links
 
 
 NOTHING = Attributes()
 """No part is said."""
 
 
-def merged(before: Attributes | None, now: Attributes | None) -> Attributes | None:
-    """The parts of `now`, and those of `before` where `now` says nothing."""
+def merged(before: Attributes | None, now: Attributes | None, of_file: bool = True) -> Attributes | None:
+    """The parts of `now`, and those of `before` where `now` says nothing. `of_file` false: of something that can be no name of
+    a file."""
     if now is None or before is None:
         found = now or before
     else:
@@ -83,7 +87,10 @@ def merged(before: Attributes | None, now: Attributes | None) -> Attributes | No
             before.owner if now.owner is None else now.owner,
             before.acls if now.acls is None else now.acls,
             before.xattrs if now.xattrs is None else now.xattrs,
+            before.file_id if now.file_id is None else now.file_id,
         )
+    if found is not None and not of_file and found.file_id is not None:
+        found = found._replace(file_id=None)
     return None if found == NOTHING else found
 
 
@@ -98,7 +105,7 @@ def is_between(before: Attributes | None, now: Attributes | None, wanted: Attrib
     if now is None:
         return True
     was, then = before or NOTHING, merged(before, wanted) or NOTHING
-    if now.owner not in (None, was.owner, then.owner):
+    if now.owner not in (None, was.owner, then.owner) or now.file_id not in (None, was.file_id, then.file_id):
         return False
     if now.acls is not None:
         if any(
@@ -126,15 +133,17 @@ def change_in_words(one: Attributes | None, other: Attributes | None, is_meta: b
 
 
 def row(attributes: Attributes) -> list[Any]:
-    """The item of a record's row: owner, ACLs, extended attributes; null for a part that is not said."""
-    owner, acls, xattrs = attributes
-    return [
+    """The item of a record's row: owner, ACLs, extended attributes; null for a part that is not said. Behind them the
+    file's id, if one is said."""
+    owner, acls, xattrs, file_id = attributes
+    items: list[Any] = [
         None if owner is None else list(owner),
         None if acls is None else [[_entry_row(entry) for entry in acl] for acl in acls],
         None
         if xattrs is None
         else [[_text(name), b2a_base64(value, newline=False).decode()] for name, value in xattrs],
     ]
+    return items if file_id is None else [*items, file_id]
 
 
 def _entry_row(entry: tuple[int, int, str, int]) -> list[Any]:
@@ -147,13 +156,14 @@ def _text(name: bytes) -> str:
 
 def checked(item: Any) -> Attributes:
     """The attributes of an item of a record's row. Raises ValueError, whose text is for people."""
-    if type(item) is not list or len(item) != 3:
-        raise ValueError("attributes that are not an array of 3")
-    owner, acls, xattrs = item
+    if type(item) is not list or len(item) not in (3, 4):
+        raise ValueError("attributes that are not an array of 3 or 4")
+    owner, acls, xattrs, *more = item
     found = Attributes(
         None if owner is None else _owner(owner),
         None if acls is None else _acls(acls),
         None if xattrs is None else _xattrs(xattrs),
+        _file_id(more[0]) if more else None,
     )
     if found == NOTHING:
         raise ValueError("attributes that say nothing")
@@ -214,6 +224,12 @@ def _xattrs(item: Any) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(found)
 
 
+def _file_id(item: Any) -> str:
+    if type(item) is not str or not _FILE_ID.fullmatch(item):
+        raise ValueError("the id of a file that is wrong")
+    return item
+
+
 def is_kept_name(name: bytes) -> bool:
     """True for an extended attribute of the user. Those of the kernel and of root (security, system, trusted) mean something
     on one machine only, or give rights: they never travel."""
@@ -232,8 +248,9 @@ def json_bytes(attributes: Attributes | None) -> int:
     """About how many bytes of JSON they are; see `page_size` of core.messages.records."""
     if attributes is None:
         return 0
-    _, acls, xattrs = attributes
+    _, acls, xattrs, file_id = attributes
     size = 60 if acls is None else 60 + 40 * (len(acls[0]) + len(acls[1]))
+    size += 30 if file_id is not None else 0
     return size + sum(20 + 2 * len(name) + 2 * len(value) for name, value in xattrs or ())
 
 

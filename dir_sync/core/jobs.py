@@ -90,8 +90,18 @@ class TreeOp(Enum):
     META = "meta"  # mode and mtime only
 
 
+class Naming(Enum):
+    """How an INSTALL makes names of one file, or of several."""
+
+    LINK = "link"  # the path becomes another name of `copy_path`; if that can have none, a copy of it
+    JOIN = "join"  # the same; if that can have none, the path, which has the content already, stays as it is
+    APART = "apart"  # the path, one of several names of a file, gets a file of its own with the same content
+
+
 class ApplyItem(NamedTuple):
-    """One change of the tree. If it finds anything but what it expects, it changes nothing and reports CHANGED."""
+    """One change of the tree. If it finds anything but what it expects, it changes nothing and reports CHANGED.
+
+    It has more fields than a class should have: it is a plain value, made by the thousand."""
 
     path: bytes
     act: TreeOp
@@ -105,6 +115,7 @@ class ApplyItem(NamedTuple):
     mtime: int | None = None  # META of a folder: its mtime
     mode: int | None = None
     known: bytes = b""  # the digest of the file that is there now; b"": it is no file, or not compared
+    naming: Naming | None = None
 
 
 class ApplyJob(NamedTuple):

@@ -17,11 +17,12 @@ class Part(Enum):
     OWNER = "owner"  # user and group: names first, then numbers
     XATTRS = "xattrs"  # extended attributes of the user
     ACLS = "acls"  # POSIX ACLs
+    HARDLINKS = "hardlinks"  # names of one file stay names of one file
     SPARSE = "sparse"  # holes of files
 
 
 ON_ENTRIES = frozenset({Part.OWNER, Part.XATTRS, Part.ACLS})
-"""Those that are part of a version: see core.attributes."""
+"""Those that are read from an entry and given to it: see core.attributes."""
 
 USUAL = frozenset({Part.SPARSE})
 """What is kept if nothing is named."""

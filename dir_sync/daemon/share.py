@@ -33,7 +33,7 @@ from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
 from dir_sync.index import KEEPS, Index
-from dir_sync.ports import DiskError
+from dir_sync.ports import DiskError, Trouble
 from dir_sync.readable import Readable
 from dir_sync.reporting.log import logger, own_limit
 
@@ -61,6 +61,7 @@ class Share:
         self._config = config
         self._rules = b""  # fingerprint of the file with the rules of this machine, when last looked at
         self._number = number
+        self._keeps_links = False  # names of one file
         self._opened = ExitStack()
         try:
             self._disk = self._open_disk()
@@ -122,13 +123,16 @@ class Share:
     def _keep_attributes(self, tag: str) -> None:
         """Keep what the user wants to be kept of files, as far as this machine can."""
         wanted = self._config.preserve & ON_ENTRIES
-        if not wanted:
+        wants_links = Part.HARDLINKS in self._config.preserve
+        if not wanted and not wants_links:
             return
         probe = STATE + b"/probe-" + tag.encode()
         try:
             self._disk.create(probe).close()
             try:
                 refused = self._disk.kept.begin(wanted, probe)
+                if wants_links and (why := self._why_no_links(probe)):
+                    refused[Part.HARDLINKS] = why
             finally:
                 self._disk.remove_file(probe)
         except DiskError as error:
@@ -137,10 +141,24 @@ class Share:
             logger.warning(
                 "--preserve %s: %s, so it is not kept here; what other machines keep is passed on", part.value, why
             )
+        self._keeps_links = wants_links and Part.HARDLINKS not in refused
+
+    def _why_no_links(self, probe: bytes) -> str:
+        """Why files can have no other names here; "": they can."""
+        other = probe + b"-2"
+        try:
+            self._disk.link(probe, other)
+        except DiskError as error:
+            if error.trouble is not Trouble.NO_LINK:
+                raise
+            return str(error)
+        self._disk.remove_file(other)
+        return ""
 
     def _look_for_attributes(self) -> None:
         """Attributes that are kept from now on are looked for in all files, once."""
-        parts = sorted(part.value for part in self._disk.keeps)
+        kept = self._disk.keeps | ({Part.HARDLINKS} if self._keeps_links else set())
+        parts = sorted(part.value for part in kept)
         before = self.index.notes.words(KEEPS)
         if set(parts) - set(before):
             self.index.rows.doubt_all()
@@ -178,6 +196,7 @@ class Share:
         engine = engine_of(self._config, self.index, tag, deltas, self._retention(), self._number, room)
         engine.work.disk.is_blind = is_blind
         engine.board.keeps = bool(self._disk.keeps)
+        engine.board.links.is_on = self._keeps_links
         return engine
 
     def other_room(self) -> int | None:

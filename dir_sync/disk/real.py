@@ -254,6 +254,9 @@ class RealDisk:
             raise DiskError(Trouble.NAME, path, "no such link target can be")
         self._act(path, lambda parent, leaf: os.symlink(target, leaf, dir_fd=parent), making=True, rights=CHANGE)
 
+    def link(self, source: bytes, target: bytes) -> None:
+        self._renames.link(source, target)
+
     # Removing and moving
 
     def remove_directory(self, path: bytes) -> None:
@@ -271,10 +274,7 @@ class RealDisk:
             return self._renames.rename_many(moves)
 
     def exchange(self, mine: bytes, theirs: bytes) -> None:
-        """Without RENAME_EXCHANGE it is done in steps that a crash does not undo: `mine` is linked to a spare name
-        beside `theirs`, `theirs` is renamed over it, and the spare name is renamed to `theirs`. `mine` is then never
-        missing, but a file saved there between the first two steps is lost. Folders, and files without hard links, are
-        renamed instead of linked: for a moment `mine` is missing."""
+        """Without RENAME_EXCHANGE it is not atomic: see Renames.exchange."""
         self._renames.exchange(mine, theirs)
 
     def set_meta(self, path: bytes, mode: int | None, mtime: int | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat as st
 import threading
 from collections.abc import Sequence
 
@@ -23,11 +24,12 @@ from dir_sync.disk.handles import Handles
 from dir_sync.disk.linux import os_error, renameat2
 from dir_sync.disk.stats import KINDS, stat_of
 from dir_sync.disk.unlocked import CHANGE, WRITE, Unlocked
-from dir_sync.ports import DiskError
+from dir_sync.ports import DiskError, Trouble
 
 __all__ = ["Renames"]
 
-_NOREPLACE, _EXCHANGE = 1, 2
+_NOREPLACE, _EXCHANGE, _LINK = 1, 2, -1  # flags of renameat2, and what is none
+_NO_LINK = frozenset((errno.EPERM, errno.EMLINK, errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP))
 _NO_FLAGS = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP))
 
 
@@ -55,7 +57,16 @@ class Renames:
         well, it is a stat and then a rename: a file that a program makes at `target` in between is lost."""
         self._move(source, target, _NOREPLACE)
 
+    def link(self, source: bytes, target: bytes) -> None:
+        """Another name of a regular file. NO_LINK if this file system has no hard links, if the file has too many, or if the
+        kernel does not let this user link it (fs.protected_hardlinks)."""
+        self._move(source, target, _LINK)
+
     def exchange(self, mine: bytes, theirs: bytes) -> None:
+        """Without RENAME_EXCHANGE it is done in steps that a crash does not undo: `mine` is linked to a spare name
+        beside `theirs`, `theirs` is renamed over it, and the spare name is renamed to `theirs`. `mine` is then never
+        missing, but a file saved there between the first two steps is lost. Folders, and files without hard links, are
+        renamed instead of linked: for a moment `mine` is missing."""
         self._move(mine, theirs, _EXCHANGE)
 
     def rename_many(self, moves: Sequence[tuple[bytes, bytes]]) -> list[Stat | None | DiskError]:
@@ -138,6 +149,9 @@ class Renames:
         try:
             there, theirs = handles.parent(target)
             try:
+                if flag == _LINK:
+                    _link(here, mine, there, theirs, source)
+                    return
                 if flag == _EXCHANGE and self._exchanges is False:
                     number = errno.ENOSYS
                 elif renameat2(here, mine, there, theirs, flag) >= 0:
@@ -178,6 +192,17 @@ class Renames:
                 self._handles.at(path, lambda parent, leaf: os.unlink(leaf, dir_fd=parent), rights=CHANGE)
             except (OSError, DiskError):
                 pass
+
+
+def _link(here: int, mine: bytes, there: int, theirs: bytes, source: bytes) -> None:
+    if not st.S_ISREG(os.stat(mine, dir_fd=here, follow_symlinks=False).st_mode):
+        raise os_error(errno.EISDIR)
+    try:
+        os.link(mine, theirs, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in _NO_LINK:
+            raise DiskError(Trouble.NO_LINK, source, os.strerror(error.errno or 0)) from error
+        raise
 
 
 def _is_one_in_the_other(mine: bytes, theirs: bytes) -> bool:

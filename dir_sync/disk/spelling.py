@@ -274,6 +274,13 @@ class SpelledDisk:
         self._changes(path)
         self._disk.make_link(path, target)
 
+    def link(self, source: bytes, target: bytes) -> None:
+        self._must_be_listed(source)
+        self._must_be_listed(parent_of(target))
+        self._changes(target)
+        self._disk.link(source, target)
+        self._must_be_kept(target, self._disk.remove_file)
+
     def _must_be_kept(self, path: bytes, undo: Callable[[bytes], None]) -> None:
         """On a disk that changes new names: undo if the listing shows another name than the one just given."""
         if (self._keeps and not path.endswith(_STRIPPED)) or path.startswith(RESERVED_NAME + b"/"):

@@ -7,6 +7,7 @@ Used by: planner.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
+from dir_sync.core.hard_links import same_but_id
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.mode import is_own, is_own_first
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
@@ -16,6 +17,7 @@ from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import RETRY_MS
 from dir_sync.engine.fetcher import Fetcher
+from dir_sync.engine.hard_links import HardLinks
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.incoming_moves import IncomingMoves
 from dir_sync.engine.mode_rules import ModeRules
@@ -47,6 +49,7 @@ class Acquire:
         transfers: TransferTable,
         rows: Rows,
         applier: Applier,
+        hard_links: HardLinks,
         incoming_moves: IncomingMoves,
         fetcher: Fetcher,
     ) -> None:
@@ -60,6 +63,7 @@ class Acquire:
         self._transfers = transfers
         self._rows = rows
         self._applier = applier
+        self._hard_links = hard_links
         self._incoming_moves = incoming_moves
         self._fetcher = fetcher
 
@@ -109,11 +113,16 @@ class Acquire:
         if mine is not None and mine.kind != Kind.ABSENT and same_content(mine, target):
             self._transfers.cancel(path)
             self._work.arrivals.unready(path)
-            if same_meta(mine, target) and (mine.attributes == target.attributes or not self._board.keeps):
+            mode = target.mode if target.kind == Kind.DIRECTORY else None
+            item = ApplyItem(path, TreeOp.META, target, there, why, mode=mode)
+            if self._hard_links.is_on and row is not None and mine.kind is Kind.FILE:
+                if self._hard_links.stays_apart(row, item, take):
+                    return
+            is_as_it_is = not self._board.keeps or same_but_id(mine.attributes, target.attributes)
+            if same_meta(mine, target) and is_as_it_is:
                 self._rows.accept(target, there)
             else:
-                mode = target.mode if target.kind == Kind.DIRECTORY else None
-                self._applier.order_change(ApplyItem(path, TreeOp.META, target, there, why, mode=mode), take)
+                self._applier.order_change(item, take)
             return
         if mine is not None and self._peer_losses.hold_if_disaster(mine, target):
             self._transfers.cancel(path)
@@ -197,6 +206,10 @@ class Acquire:
         """Get the content from the cheapest source: already here, elsewhere in the tree or the history, a delta, the
         whole file."""
         target = take.record
+        if self._hard_links.is_on and self._hard_links.link_to(item, take):
+            self._work.arrivals.unready(path)
+            self._transfers.cancel(path)
+            return
         ready = self._work.arrivals.ready(path)
         if ready is not None and ready.digest == target.content:
             self._work.arrivals.unready(path, keep_file=True)
@@ -309,6 +322,8 @@ class Acquire:
                 is_at_work = True
                 continue
             is_leaving = self._incoming_moves.is_leaving(row)
+            if is_leaving and self._hard_links.is_on:
+                is_leaving = self._hard_links.may_be_moved(row, target)
             if not is_leaving and self._incoming_moves.take_back_moved(item, take):
                 return True
             self._transfers.cancel(item.path)

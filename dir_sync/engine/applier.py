@@ -4,7 +4,7 @@ In:   decided changes; results of the disk workers.
 Out:  apply jobs; rows, kept versions, retries.
 Rule: an apply job names what it expects at its path. If it finds something else, it changes nothing, and a look
 follows.
-Used by: incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, scan, healing.
+Used by: hard_links, incoming_moves, growth_in, fetcher, bulk_install, acquire, recorder, scan, healing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.attributes import change_in_words
 from dir_sync.core.events import Urgency
-from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result, TreeOp, Version
+from dir_sync.core.hard_links import file_id_of
+from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Naming, Result, TreeOp, Version
 from dir_sync.core.looks import RACY
 from dir_sync.core.messages import Pull
 from dir_sync.core.mode import THEIRS, is_own
@@ -146,8 +147,12 @@ class Applier:
             look.listing |= self._work.attempts.awaits_listing(path)
         if take is None:
             self._board.plan_queue.add(path)
+            if self._board.links.is_on:
+                self._board.links.came_back(item, result)
             if result.result == Result.DONE:
                 self._board.index.rows.set_fp(path, result.fp)
+                if item.naming is Naming.JOIN:
+                    self._look_queue.look_at_names(item.target.content, result.fp)
                 if result.version is not None:
                     self._versions.rescued((result.version,))
                 if item.act is TreeOp.REMOVE:
@@ -279,9 +284,12 @@ class Applier:
             self._look_queue.look_at_links(
                 row.fp, row.record
             )  # the mode and the time of a file are those of all its names
+        if self._board.links.is_on:
+            self._names_changed(item, row, result.fp)
         self._signatures.sign_later(target, None if row is None else row.record)
         maker = peer if maker.startswith("=") else maker
-        match item.act:
+        is_there = item.naming is not None and row is not None and same_content(row.record, target)
+        match TreeOp.META if is_there else item.act:
             case _ if is_undone:
                 self._board.tell(notes.Reverted(path))
             case _ if peer == MERGED:
@@ -310,6 +318,13 @@ class Applier:
                     self._board.tell(
                         (notes.Copied if local else notes.Received)(path, self._name_of(peer), target.size)
                     )
+
+    def _names_changed(self, item: ApplyItem, row: Row | None, fp: bytes) -> None:
+        """A file may have got another name, or lost one: the fingerprints of its other names are others."""
+        if item.naming is Naming.LINK:
+            self._look_queue.look_at_names(item.target.content, fp)
+        if row is not None and row.fp and row.record.kind is Kind.FILE and file_id_of(row.record):
+            self._look_queue.look_at_names(row.record.content, row.fp)
 
     def _name_of(self, peer: str) -> str:
         """The display name of the node that made a change, or of the holder that offered the content."""

@@ -31,7 +31,7 @@ from dir_sync.core.peers.contact import Contact
 from dir_sync.core.taking import Taking
 from dir_sync.core.text_jobs import KeepTextsJob, MergeJob
 from dir_sync.core.watching.pending_looks import PendingLook, PendingLooks
-from dir_sync.engine.queues import Announcements, ListQueue, Losers, PlanQueue
+from dir_sync.engine.queues import Announcements, LinkQueue, ListQueue, Losers, PlanQueue
 from dir_sync.engine.scan_state import ScanState
 from dir_sync.engine.values import Now
 from dir_sync.index import JOURNAL_SINCE, Index
@@ -71,6 +71,7 @@ class Board:
         self.scan = ScanState(index, self.pending_looks)
         self.removing = 0  # removals of files that are being carried out
         self.losers = Losers()
+        self.links = LinkQueue()
         # false until the first peer's state is complete: what that brings is no change
         self.journals = index.notes.get(JOURNAL_SINCE) is not None
 

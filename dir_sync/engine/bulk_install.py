@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
+from dir_sync.core.hard_links import file_id_of
 from dir_sync.core.ignore import NAME as RULES_NAME
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Result, TreeOp
 from dir_sync.core.messages import Change
@@ -85,7 +86,7 @@ class BulkInstall:
             given[digest] = None
             item = _new(
                 ApplyItem,
-                (path, TreeOp.INSTALL, record, b"", Cause.REPLACED, content, None, b"", None, None, None, b""),
+                (path, TreeOp.INSTALL, record, b"", Cause.REPLACED, content, None, b"", None, None, None, b"", None),
             )
             items.append(item)
         if gifts:
@@ -127,6 +128,9 @@ class BulkInstall:
             if subscriber is not None:
                 subscriber.all_taken_over(records)
             self._work.copies.wake_all(paths)
+            for record in records if self._board.links.is_on else ():
+                if file_id_of(record):
+                    self._board.links.add(record.path)
             self._board.listings.add_all([parent_of(path) for path in paths if path.endswith(RULES_NAME)])
             for record in records:
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:

@@ -1,7 +1,5 @@
 """One node's decisions about one folder: the dispatch.
 
-Everything that happens arrives as an event; everything to do leaves as an effect.
-
 In:   `handle(event, now)`, as often as things happen; `end_turn(now)`, or its two halves, after one or several of them.
 Out:  effects, to be performed in order after the index was committed.
 Rule: it knows all machines, in the order of their layers, and no machine knows it. It hands each event to one machine,
@@ -229,6 +227,7 @@ class Engine(Machines):
         self.planner.plan_todo()
         if self.excerpts.wanted:
             self.excerpts.run()
+        self.hard_links.run()
         self.applier.flush_jobs()
         if self.queries.questions or self.queries.histories:
             self.queries.answer_some()
@@ -288,6 +287,7 @@ class Engine(Machines):
             self.sync_report.lacks_due_ms,
             self.sync_report.sync_due_ms,
             self.transfers.opens_ms(),
+            self.hard_links.due_ms(),
         ]
         if board.plan_queue.timers:
             due.append(board.plan_queue.next_due_ms())
@@ -338,6 +338,7 @@ class Engine(Machines):
             or self.board.plan_queue
             or self.board.listings.waiting
             or self.work.is_bringing
+            or self.board.links
             or self.board.scan.is_on
             or self.brakes.own.missed
         )

@@ -18,6 +18,7 @@ from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import EMPTY_MS, NOBODY, REOPENED_MS, TROUBLE_RETRY_MS
 from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.folder_times import FolderTimes
+from dir_sync.engine.hard_links import HardLinks
 from dir_sync.engine.intake import Intake, ask_all_again
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
@@ -36,8 +37,7 @@ __all__ = ["LocalChanges"]
 
 
 class LocalChanges:
-    """Classifies what a look found: an echo of our own work, an installation that was not recorded, or a user's
-    change.
+    """Classifies what a look found: an echo of our own work, an unrecorded installation, or a user's change.
 
     It has more fields than a class should have: what a look found concerns almost every machine below it."""
 
@@ -57,6 +57,7 @@ class LocalChanges:
         names: Names,
         rows: Rows,
         deltas_out: DeltasForPeers,
+        hard_links: HardLinks,
         intake: Intake,
         recorder: LocalRecorder,
     ) -> None:
@@ -74,6 +75,7 @@ class LocalChanges:
         self._names = names
         self._rows = rows
         self._deltas_out = deltas_out
+        self._hard_links = hard_links
         self._intake = intake
         self._recorder = recorder
 
@@ -140,6 +142,7 @@ class LocalChanges:
         match seen.look:
             case LookOutcome.SAME:
                 self._recorder.looked_at(path)
+                self._joined(path)
                 if pending.check_mtime:
                     self._folder_times.checked(path, seen.mtime)
                 if pending.listing and seen.kind == Kind.DIRECTORY:
@@ -326,7 +329,10 @@ class LocalChanges:
         is_same_kind = mine is not None and mine.kind is seen.kind
         before = self._local_renames.attributes_before(path, row if is_same_kind else None)
         if before is not None:
-            now = now._replace(attributes=merged(before, seen.attributes))
+            now = now._replace(attributes=merged(before, seen.attributes, seen.kind is Kind.FILE))
+        others_differ = False
+        if self._hard_links.is_on and seen.kind is Kind.FILE and not self._board.scan.is_first:
+            now, as_seen, others_differ = self._hard_links.named(now, as_seen, fp, row if is_same_kind else None)
         if row is not None and mine is not None:
             if mine.kind == Kind.ABSENT and seen.kind == Kind.DIRECTORY and row.fp:
                 self._board.index.rows.set_fp(
@@ -336,6 +342,8 @@ class LocalChanges:
             is_as_was = same_content(mine, now) and now.attributes == mine.attributes
             if is_as_was and row.fp and got_meta(row.fp) == got_meta(fp):
                 self._board.index.rows.set_fp(path, fp)
+                if others_differ:
+                    self._hard_links.ask_others(path, now.content, fp)
                 return True
         best = self._rows.announced(as_seen, mine)
         if best is None and mine is not None and self._board.keeps and self._rows.is_half_set(as_seen, mine):
@@ -367,10 +375,18 @@ class LocalChanges:
             stamp_ns = min(seen.mtime, self._board.now.wall_ns)
             record = self._stamps.changed_to(mine, now, stamp_ns)
         self._recorder.record_change(record, mine, fp, seen)
+        if others_differ:
+            self._hard_links.ask_others(path, record.content, fp)
         if not self._board.scan.is_first and record.kind != Kind.DIRECTORY:
             is_new = mine is None or mine.kind == Kind.ABSENT
             self._board.tell_later((notes.NewHere if is_new else notes.ChangedHere)(path, seen.size))
         return True
+
+    def _joined(self, path: bytes) -> None:
+        if (joined := self._hard_links.looked_at(path)) is not None:
+            row, now = joined
+            self._recorder.record_change(self._stamps.changed_to(row.record, now, 1), row.record, row.fp, None)
+            self._hard_links.ask_others(path, now.content, row.fp)
 
     def _hidden(self, mine: Record) -> bool:
         """Another file system is mounted on a folder of ours: its content is hidden, not deleted. If peers deleted the

@@ -1,7 +1,7 @@
 """Pairs the halves of renames made here, and decides how long a vanished file is not yet announced as deleted.
 
 In:   names that appeared and names that vanished. Out: pairs, announced to the peers as renames.
-Used by: look_queue, uploader, recorder, local_changes, scan.
+Used by: look_queue, uploader, hard_links, recorder, local_changes, scan.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Moved, Urgency
 from dir_sync.core.jobs import LookJob
-from dir_sync.core.looks import LookItem
-from dir_sync.core.model import Kind, Record, inode_of, parent_of
+from dir_sync.core.looks import Hint, LookItem
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, inode_of, parent_of
 from dir_sync.core.watching.pace import Span
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import likely_originals, says_nothing
@@ -322,7 +322,10 @@ class LookQueue:
         `before`: its fingerprint before the change. The others may have been looked at since the last change but one, so
         that they have another content by now: names that belonged together once are looked at, too."""
         inode, now = inode_of(before), self._board.now.mono_ms
-        rows = [*self._board.index.rows.by_content(previous.content)]
+        if self._board.links.is_on:
+            rows = self._board.index.rows.names_of(previous.content, inode)
+        else:
+            rows = self._board.index.rows.by_content(previous.content)
         if inode in self._linked:
             rows += [row for path in self._linked.pop(inode) if (row := self._board.index.rows.get(path)) is not None]
         others = {row.record.path for row in rows if row.fp and inode_of(row.fp) == inode} - {previous.path}
@@ -333,6 +336,14 @@ class LookQueue:
         if len(self._linked) >= _LINKED_MAX:
             self._linked.clear()
         self._linked[inode] = others | {previous.path}
+
+    def look_at_names(self, content: bytes, fp: bytes) -> None:
+        """A file got another name, which changes nothing but its ctime: look at all of them. A large one is not read again."""
+        now = self._board.now.mono_ms
+        for row in self._board.index.rows.names_of(content, inode_of(fp)):
+            pending = self._board.pending_looks.add(row.record.path, now, now)
+            if row.record.size >= limits.LARGE_FILE_BYTES and len(row.fp) == FINGERPRINT_BYTES:
+                pending.hint = Hint(row.fp, row.record.size, content, True)
 
     def differs(self, path: bytes) -> None:
         """A job found something else at a path than its row says: look at it."""

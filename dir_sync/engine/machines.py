@@ -26,6 +26,7 @@ from dir_sync.engine.fetcher import Fetcher
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.forecaster import Forecaster
 from dir_sync.engine.growth_in import GrowthInstaller
+from dir_sync.engine.hard_links import HardLinks
 from dir_sync.engine.healing import Healing
 from dir_sync.engine.idle import IdleTasks
 from dir_sync.engine.ignoring import Ignoring
@@ -127,6 +128,7 @@ class Machines:
         self.applier = applier = Applier(
             board, mode_rules, work, scope, sources, versions, signatures, folder_times, transfers, look_queue, rows
         )
+        self.hard_links = hard_links = HardLinks(board, mode_rules, work, sources, local_renames, applier)
         self.incoming_moves = incoming_moves = IncomingMoves(
             board, mode_rules, work, sources, brakes, transfers, rows, applier
         )
@@ -150,6 +152,7 @@ class Machines:
             transfers,
             rows,
             applier,
+            hard_links,
             incoming_moves,
             fetcher,
         )
@@ -205,6 +208,7 @@ class Machines:
             names,
             rows,
             deltas_out,
+            hard_links,
             intake,
             recorder,
         )
@@ -225,6 +229,7 @@ class Machines:
             look_queue,
             rows,
             applier,
+            hard_links,
             planner,
             intake,
             recorder,

@@ -4,8 +4,8 @@ In:   the mode; paths to be reverted; "a peer's state is complete"; what the fir
 Out:  the mode at a path, and the decision there; which finds count as found by a first scan.
 Rule: `core.reconcile` decides; this module says by which mode. A mirror undoes nothing before the first contact is over,
 and nothing that was here before that.
-Used by: publisher, peer_losses, stamps, transfers, rows, own_changes, applier, incoming_moves, deltas_in, acquire,
-planner, sync_report, forecaster, recorder, scan, decisions, router, merging, path_decisions.
+Used by: publisher, peer_losses, stamps, transfers, rows, own_changes, applier, hard_links, incoming_moves, deltas_in,
+acquire, planner, sync_report, forecaster, recorder, scan, decisions, router, merging, path_decisions.
 """
 
 from __future__ import annotations

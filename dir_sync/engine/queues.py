@@ -12,13 +12,14 @@ from collections.abc import Iterable
 
 from dir_sync.core import limits
 from dir_sync.core.backoff import longer
+from dir_sync.core.jobs import ApplyItem, ApplyResult
 from dir_sync.core.model import Record
 from dir_sync.core.notes import LocalChange
 from dir_sync.core.overload.fairness import Backlog
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.index import Row
 
-__all__ = ["Announcements", "ListQueue", "Losers", "PlanQueue"]
+__all__ = ["Announcements", "LinkQueue", "ListQueue", "Losers", "PlanQueue"]
 
 
 class PlanQueue(Backlog):
@@ -209,3 +210,44 @@ class Losers:
         """The versions that lost since the last call."""
         lost, self._lost = self._lost or [], []
         return lost
+
+
+class LinkQueue:
+    """Paths whose version says that they are a name of a file with several names: are they that on the disk, too?
+
+    `is_on`: this node keeps names of one file. `refused`: inodes that can have no other name here."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.refused: set[int] = set()
+        self._results: list[tuple[ApplyItem, ApplyResult]] = []  # of jobs that no version asked for
+        self._due: dict[bytes, int] = {}  # path -> when (ms)
+
+    def add(self, path: bytes, due_ms: int = 0) -> None:
+        self._due[path] = due_ms
+
+    def came_back(self, item: ApplyItem, result: ApplyResult) -> None:
+        self._results.append((item, result))
+
+    def take_results(self) -> list[tuple[ApplyItem, ApplyResult]]:
+        results, self._results = self._results, []
+        return results
+
+    def refuse(self, inode: int) -> None:
+        self.refused.add(inode)
+
+    def take(self, now_ms: int, most: int) -> list[bytes]:
+        """Remove and return paths that are due, at most so many."""
+        due = [path for path, when in self._due.items() if when <= now_ms][:most]
+        for path in due:
+            del self._due[path]
+        return due
+
+    def next_due_ms(self) -> int | None:
+        return 0 if self._results else min(self._due.values(), default=None)
+
+    def __contains__(self, path: bytes) -> bool:
+        return path in self._due
+
+    def __bool__(self) -> bool:
+        return bool(self._due or self._results)

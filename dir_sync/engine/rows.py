@@ -85,6 +85,8 @@ class Rows:
             if before is None or fp != before.fp or record.kind == Kind.ABSENT:
                 self._own_losses.no_longer_held(record.path)
         row = self._board.index.rows.put(record, fp)
+        if self._board.links.is_on and record.attributes is not None and record.attributes.file_id:
+            self._board.links.add(record.path)
         if record.path.endswith(RULES_NAME):
             self._board.listings.add(parent_of(record.path))  # that reads the rules
         self._board.announcements.add(row, record)

@@ -19,6 +19,7 @@ from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import BLIND, TROUBLE_RETRY_MS
+from dir_sync.engine.hard_links import HardLinks
 from dir_sync.engine.ignoring import Ignoring
 from dir_sync.engine.intake import Intake
 from dir_sync.engine.local_changes import LocalChanges
@@ -59,6 +60,7 @@ class Scan:
         look_queue: LookQueue,
         rows: Rows,
         applier: Applier,
+        hard_links: HardLinks,
         planner: Planner,
         intake: Intake,
         recorder: LocalRecorder,
@@ -77,6 +79,7 @@ class Scan:
         self._look_queue = look_queue
         self._rows = rows
         self._applier = applier
+        self._hard_links = hard_links
         self._planner = planner
         self._intake = intake
         self._recorder = recorder
@@ -109,8 +112,13 @@ class Scan:
                     path for path in self._board.pending_looks.paths() if self._board.index.rows.get(path) is None
                 ]
                 self._mode_rules.first_scan_left({*unread, *self._board.listings.failed})
+            was_first = self._board.scan.is_first
             self._board.scan.end()
             self._own_losses.all_decided()
+            if self._hard_links.is_on:
+                for row, record in list(self._hard_links.first_said()) if was_first else ():
+                    self._recorder.record_change(record, row.record, row.fp, None)
+                self._hard_links.look_for_all()
             count, size = self._board.index.rows.count_live()
             self._board.tell(notes.Scanned(count, size))
             if self._board.index.offers.any():
@@ -279,6 +287,8 @@ class Scan:
                 self._local_renames.match(path, moved)
             else:
                 self._recorder.new(seen, told)
+                if self._hard_links.is_on and not is_folder and not self._board.scan.is_first:
+                    self._hard_links.ask_others(path, seen.content, seen.fp)
         if at_once:
             self._recorder.new_files(at_once, told)
 

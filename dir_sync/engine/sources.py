@@ -2,8 +2,8 @@
 
 In:   wanted contents; sources that failed.
 Out:  peers, files here and versions in the history that have a content; the best base of a delta for it.
-Used by: versions, peer_losses, transfers, own_changes, uploader, applier, incoming_moves, deltas_in, fetcher,
-acquire, planner, intake, healing.
+Used by: versions, peer_losses, transfers, own_changes, uploader, applier, hard_links, incoming_moves, deltas_in,
+fetcher, acquire, planner, intake, healing.
 """
 
 from __future__ import annotations

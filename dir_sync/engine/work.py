@@ -4,8 +4,9 @@ In:   activities that begin and end.
 Out:  whether a path is free, and what it waits for.
 Rule: no entry means that nothing is active at the path; then its row says all.
 Used by: sources, versions, folder_times, own_losses, peer_losses, part_files, transfers, local_renames, look_queue,
-names, rows, uploader, applier, incoming_moves, growth_in, deltas_in, fetcher, bulk_install, acquire, planner,
-declining, sync_report, intake, forecaster, recorder, local_changes, ignoring, scan, merging, idle, router, rereads, healing,
+names, rows, uploader, applier, hard_links, incoming_moves, growth_in, deltas_in, fetcher, bulk_install, acquire,
+planner, declining, sync_report, intake, forecaster, recorder, local_changes, ignoring, scan, merging, idle, router,
+rereads, healing,
 scrub.
 """
 

@@ -57,19 +57,24 @@ class Installer:
                 self._disk.make_directory(path, target.mode)
                 self._keeper.give(path, target)
                 return ApplyResult(path, Result.DONE, self._of_new_folder(path, target.mode))
-            self._disk.inherit(parent_of(path), (made[0],))
-            self._keeper.give(made[0], target)
+            if not _has_other_names(made[1]):
+                self._disk.inherit(parent_of(path), (made[0],))
+                self._keeper.give(made[0], target)
             self._disk.rename(made[0], path)
             return ApplyResult(path, Result.DONE, self._fingerprints.after_rename(path, made[1]))
         there = self._replacer.expected(path, item.expect)
         if made is None or there is None:
             raise Unexpected
         staged, ready = made
-        if there.kind == Kind.FILE and ready.kind == Kind.FILE:
-            self._disk.keep_attributes(path, staged)
-        else:
-            self._disk.inherit(parent_of(path), (staged,))
-        self._keeper.give(staged, target)
+        if there.inode == ready.inode:  # it is a name of that file already
+            self._staging.discard((staged,))
+            return ApplyResult(path, Result.DONE, self._fingerprints.after_rename(path, there))
+        if not _has_other_names(ready):
+            if there.kind == Kind.FILE and ready.kind == Kind.FILE:
+                self._disk.keep_attributes(path, staged)
+            else:
+                self._disk.inherit(parent_of(path), (staged,))
+            self._keeper.give(staged, target)
         # From now on this name may hold a user's data: its prefix tells the next start (see `recover`).
         swap = self._staging.new_name(SWAP)
         self._disk.rename(staged, swap)
@@ -133,3 +138,8 @@ class Installer:
                 self._put_back.undo_rename(name, path)
             raise
         return ApplyResult(path, Result.DONE, b"", version)
+
+
+def _has_other_names(ready: Stat) -> bool:
+    """True for a prepared entry that is another name of a file in the tree: what belongs to the file is as it is to be."""
+    return ready.kind is Kind.FILE and ready.links > 1

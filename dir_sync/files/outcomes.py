@@ -28,7 +28,7 @@ class Missing(Exception):
 def failed(item: ApplyItem, error: Exception) -> ApplyResult:
     """The answer for a change that failed with DiskError, Missing or Unexpected."""
     if isinstance(error, DiskError):
-        if error.trouble in (Trouble.NAME, Trouble.TOO_LARGE):
+        if error.trouble in (Trouble.NAME, Trouble.TOO_LARGE, Trouble.NO_LINK):
             too_large = error.trouble == Trouble.TOO_LARGE
             return ApplyResult(item.path, Result.IMPOSSIBLE, problem=str(error), too_large=too_large)
         if error.trouble == Trouble.BOUNDARY:

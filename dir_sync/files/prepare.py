@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 from blake3 import blake3
 
-from dir_sync.core.jobs import ApplyItem, TreeOp
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint
+from dir_sync.core.jobs import ApplyItem, Naming, TreeOp
+from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, Kind, Stat, fingerprint
 from dir_sync.core.names import NEW
 from dir_sync.files.hashing import digest_of
 from dir_sync.files.outcomes import NO_SUCH_NAME, Missing
 from dir_sync.files.staging import Staging
-from dir_sync.ports import Disk, DiskError, Writer
+from dir_sync.ports import Disk, DiskError, Trouble, Writer
 
 __all__ = ["Preparer"]
 
@@ -61,6 +61,10 @@ class Preparer:
             if len(item.data) != target.size or blake3(item.data).digest() != target.content:
                 raise Missing
             return name, self._disk.create_whole(name, item.data, target.mode, target.mtime, not together)
+        if item.naming in (Naming.LINK, Naming.JOIN):
+            made = self._link(item, name, together)
+            if made is not None:
+                return name, made
         if target.kind == Kind.FILE:
             writer = self._disk.create(name)
             unsynced.append(writer)
@@ -84,6 +88,37 @@ class Preparer:
         if made is None:
             raise Missing
         return name, made
+
+    def _link(self, item: ApplyItem, name: bytes, together: bool) -> Stat | None:
+        """Make a new name of the file that has the content, and verify it; None if the file can have none, and a copy will
+        do. Other names that it got meanwhile change its ctime."""
+        source, target = item.copy_path, item.target
+        assert source is not None
+        try:
+            reader = self._disk.open(source)
+        except DiskError as error:
+            raise Missing from error
+        try:
+            before = reader.stat()
+            if fingerprint(before)[:-CTIME_BYTES] != item.copy_fp[:FINGERPRINT_BYTES][:-CTIME_BYTES]:
+                raise Missing
+            if digest_of(reader, target.size, self._stopping) != (target.content, True):
+                raise Missing
+        finally:
+            reader.close()
+        if not together:
+            self._disk.sync_all()  # the file may be a user's, and not be on the medium yet
+        try:
+            self._disk.link(source, name)
+        except DiskError as error:
+            if error.trouble is Trouble.NO_LINK and item.naming is Naming.LINK:
+                return None
+            raise
+        made = self._disk.stat(name)
+        if made is None or made._replace(ctime=before.ctime, links=before.links) != before:
+            self._staging.discard((name,))
+            raise Missing
+        return made
 
     def _copy(self, item: ApplyItem, writer: Writer) -> None:
         """Copy the content of a local file, and verify it."""

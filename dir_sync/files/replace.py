@@ -56,6 +56,11 @@ class Replacer:
             self._put_back.undo_exchange(swap, path, ready)
             raise Unexpected
         try:
+            if item.naming is not None and item.known == item.target.content:
+                if self._is_spare(swap, displaced, path):
+                    self._disk.remove_file(swap)
+                    return None
+                digest = item.known
             if item.why == Cause.REPLACED and self._is_beginning(swap, displaced, path, ready):
                 self._disk.remove_file(swap)
                 return None
@@ -89,19 +94,30 @@ class Replacer:
         # A bad sector stays one, and what is on it must not be in the way for ever. Too many open files are not for long.
         return trouble is not Trouble.LIMIT
 
+    def _is_spare(self, name: bytes, displaced: Stat, path: bytes) -> bool:
+        """True if the displaced name is one of several names of its file, or if its content is that of the file that replaced
+        it, and no program can write into it any more. (That of a small one is known: see `is_as_known`.)"""
+        if displaced.links > 1:
+            return True
+        if not self._disk.is_closed(name):
+            return False
+        return displaced.size <= limits.MIB or self._begins_with(path, name, displaced.size)
+
     def _is_beginning(self, name: bytes, displaced: Stat, path: bytes, ready: Stat) -> bool:
         """True if the displaced file is the beginning of the file that replaced it, so that nothing is lost with it,
         and if no program can write into it any more."""
         if not displaced.kind == ready.kind == Kind.FILE or not 0 < displaced.size < ready.size:
             return False
-        if not self._disk.is_closed(name):
-            return False
+        return self._disk.is_closed(name) and self._begins_with(path, name, displaced.size)
+
+    def _begins_with(self, path: bytes, name: bytes, size: int) -> bool:
+        """True if the file at `path` begins with the whole of the file at `name`."""
         try:
             before = self._disk.open(name)
             try:
                 after = self._disk.open(path)
                 try:
-                    return begins_with(after, before, displaced.size, self._stopping)
+                    return begins_with(after, before, size, self._stopping)
                 finally:
                     after.close()
             finally:

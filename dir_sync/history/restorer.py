@@ -18,7 +18,7 @@ from dir_sync.core import limits
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Before, Cause, Result, TreeOp, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, show, unstamped
 from dir_sync.core.parents import parents_of
-from dir_sync.core.preserve import Part
+from dir_sync.core.preserve import ON_ENTRIES, Part
 from dir_sync.disk import RealDisk, truthful
 from dir_sync.file_sync import FileSync
 from dir_sync.history.codec import packed, text_of
@@ -47,7 +47,7 @@ class Restorer:
 
     def keep(self, parts: Iterable[str]) -> None:
         """What is restored gets these parts of its attributes: those that the node of this folder keeps."""
-        self._real.kept.parts = frozenset(Part(part) for part in parts)
+        self._real.kept.parts = ON_ENTRIES.intersection(map(Part, parts))
 
     def is_there(self, path: bytes) -> bool:
         try:

@@ -13,7 +13,7 @@ from functools import partial
 
 from dir_sync.core.content import summarize
 from dir_sync.core.looks import RACY
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, inode_of
 from dir_sync.core.named import NamedTuple
 from dir_sync.index.bloom import ContentFilter, KnownPaths
 from dir_sync.index.codec import RECORD_COLUMNS, RECORD_WIDTH, columns_of_record, joined, later_columns, record_of
@@ -246,6 +246,32 @@ class Rows:
             if row.record.kind == Kind.FILE and row.record.content == digest and row not in rows:
                 rows.append(row)
         return rows
+
+    def names_of(self, digest: bytes, inode: int) -> list[Row]:
+        """Live files with this content and this inode: names of one file, if no look is due."""
+        if not inode or not self._contents.may_have(digest):
+            return []
+        return self.select("kind=1 AND content=? AND substr(fp,4,8)=?", (digest, inode.to_bytes(8, "little")))
+
+    def with_file_id(self, digest: bytes, file_id: str) -> list[Row]:
+        """Live files with this content whose record says that they are names of this file."""
+        if not self._contents.may_have(digest):
+            return []
+        return self.select("kind=1 AND content=? AND attributes LIKE ?", (digest, f'%"{file_id}"]'))
+
+    def several_names(self) -> list[list[Row]]:
+        """Live files with one inode and one content, if there are several of it. Reads all rows."""
+        self.flush()
+        found: dict[tuple[bytes, int], list[Row]] = {}
+        several = "SELECT substr(fp,4,8) FROM row WHERE kind=1 AND fp<>'' GROUP BY substr(fp,4,8) HAVING COUNT(*)>1"
+        for row in self._select(f"kind=1 AND substr(fp,4,8) IN ({several})", ()):
+            found.setdefault((row.record.content, inode_of(row.fp)), []).append(row)
+        return [rows for (_, inode), rows in found.items() if inode and len(rows) > 1]
+
+    def with_any_file_id(self) -> list[bytes]:
+        """The paths whose record says that they are names of a file with several. Reads all rows."""
+        rows = self.select("kind=1 AND attributes LIKE '%\"]' AND attributes NOT LIKE '%\"\"]'", ())
+        return [row.record.path for row in rows]
 
     def index_contents(self) -> None:
         """Make `by_content` fast. An SQL index made at once costs a third of one that is updated row by row."""

@@ -74,6 +74,7 @@ KEPT = Attributes(
     (((1, 6, "", 0), (2, 4, "ben", 1001), (4, 4, "", 0), (16, 4, "", 0), (32, 0, "", 0)), ()),
     ((b"user.colour", b"red"), (b"user.\xff", b"\0\1")),
 )
+NAMES = Attributes(file_id="0123456789abcdef01234567")
 SCANNED = "=0123456789abcdef01234567"
 S = 1_000_000_000
 T = 1_700_000_000 * S
@@ -255,6 +256,20 @@ MEANING: dict[str, list[Message]] = {
             (Declined(Reason.TOO_LARGE, 3, 2_000_000_000, 0, 1_000_000), Declined(Reason.BLOCKED, 0, 0, 1)),
         ),
     ],
+    "4.29": [
+        State(
+            "docs",
+            28,
+            False,
+            (
+                file(b"a.txt", 5, FIRST, T + S, 0o640, T + S, 26)._replace(attributes=NAMES),
+                file(b"d/b.txt", 5, FIRST, T + S, 0o640, T + S + 1, 27)._replace(attributes=NAMES),
+                file(b"c.txt", 5, FIRST, T + S, 0o640, T + S + 2, 28)._replace(
+                    attributes=Attributes(None, None, (), "")
+                ),
+            ),
+        ),
+    ],
 }
 # What only a decoder meets: our encoder never says it.
 SKIPPED = {"4.4": {"weather"}, "4.13": None}
@@ -377,6 +392,8 @@ REASONS = {
     "an ACL with an unknown tag": "an ACL with an entry that is wrong",
     "attributes that say nothing": "attributes that say nothing",
     "a deleted file with attributes": "a record of nothing that has attributes",
+    "the id of a file in capitals": "the id of a file that is wrong",
+    "a folder that is a name of a file": "a record of no file that is a name of one",
     "a time that is no integer": "time is missing or wrong",
 }
 

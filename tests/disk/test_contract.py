@@ -439,6 +439,25 @@ def test_exchange_troubles(world: World) -> None:
     ]
 
 
+# --- other names ---------------------------------------------------------------------------------------------------
+
+
+def test_link(world: World, request: pytest.FixtureRequest) -> None:
+    fill(world)
+    if "no links" in request.node.callspec.params.values():
+        assert trouble(world.disk.link, b"file", b"twin") == Trouble.NO_LINK
+        return
+    world.disk.link(b"file", b"folder/twin")
+    assert world.seen(b"folder/twin").inode == world.seen(b"file").inode
+    assert world.seen(b"file").links == 2
+    assert trouble(world.disk.link, b"file", b"folder/inner") == Trouble.EXISTS
+    assert trouble(world.disk.link, b"absent", b"x") == Trouble.ABSENT
+    assert trouble(world.disk.link, b"file", b"absent/x") == Trouble.ABSENT
+    assert trouble(world.disk.link, b"folder", b"x") == Trouble.WRONG_TYPE
+    assert trouble(world.disk.link, b"link", b"x") == Trouble.WRONG_TYPE
+    assert trouble(world.disk.link, b"file", b"link/x") == Trouble.BOUNDARY
+
+
 # --- metadata ------------------------------------------------------------------------------------------------------
 
 

@@ -125,7 +125,7 @@ def test_capacity() -> None:
     assert disk.free_bytes() == 0  # still open somewhere
     held.close()
     assert disk.free_bytes() == 5
-    disk.link(b"b", b"d")
+    disk.give_name(b"b", b"d")
     disk.delete(b"b")
     assert disk.free_bytes() == 5
     writer.close()

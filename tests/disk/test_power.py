@@ -187,7 +187,7 @@ def test_a_disk_is_used_on_after_a_crash() -> None:
         for turn in range(5):
             disk.mkdir(b"d")
             disk.write(b"d/%d" % turn, bytes(turn))
-            disk.link(b"d/%d" % turn, b"l%d" % turn)
+            disk.give_name(b"d/%d" % turn, b"l%d" % turn)
             disk.crash()
         names: dict[int, int] = {}
         inodes: dict[int, Stat] = {}

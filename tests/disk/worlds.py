@@ -147,7 +147,7 @@ class MemoryWorld(World):
         self.memory.chmod(path, mode)
 
     def link(self, source: bytes, target: bytes) -> None:
-        self.memory.link(source, target)
+        self.memory.give_name(source, target)
 
     def close(self) -> None:
         self.memory.close()

@@ -119,7 +119,7 @@ def test_a_users_file_that_no_look_has_seen_is_reported_as_what_it_is(disk: Memo
         if verb == "rename" and path == b"folder/file" and disk.content(path) == b"old":
             disk.write(path, b"a user's", replace=True)
             if linked:
-                disk.link(path, b"link")
+                disk.give_name(path, b"link")
         elif verb == "stat" and path.startswith(STAGING + b"/old-") and disk.stat(b"folder") is not None:
             disk.delete(b"folder")
 

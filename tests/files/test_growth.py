@@ -164,7 +164,7 @@ def test_a_file_that_somebody_writes_into_is_not_appended_to() -> None:
 
 def test_a_file_with_two_names_is_not_appended_to() -> None:
     pair = start()
-    pair.two.disk.link(b"log", b"other")
+    pair.two.disk.give_name(b"log", b"other")
     pair.two.inbox.append(Touched(b"other", Urgency.CREATED))
     pair.run()
     append(pair.one, b"log", b"a line\n")

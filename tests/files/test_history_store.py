@@ -78,7 +78,7 @@ def test_what_the_history_cannot_take_stays_where_it_was(
     sync = file_sync(disk)
     disk.write(b"file", b"old")
     if linked:
-        disk.link(b"file", b"its other name")
+        disk.give_name(b"file", b"its other name")
 
     def fail(_: str, path: bytes) -> Trouble | None:
         return trouble if path.startswith(HISTORY + b"/") else None
@@ -125,7 +125,7 @@ def test_where_there_is_no_room_for_a_folder_of_the_day_versions_are_kept_all_th
 def test_half_a_copy_does_not_stay_in_the_history(disk: MemoryDisk) -> None:
     sync = file_sync(disk)
     disk.write(b"file", b"old")
-    disk.link(b"file", b"its other name")
+    disk.give_name(b"file", b"its other name")
 
     def fail(verb: str, path: bytes) -> Trouble | None:
         return Trouble.FULL if verb == "file.sync" and disk.counts["file.copy_from"] else None
@@ -142,7 +142,7 @@ def test_half_a_copy_is_never_in_the_history(disk: MemoryDisk) -> None:
     """What has other names is copied there; whoever dies meanwhile leaves the rest in the staging folder."""
     sync = file_sync(disk)
     disk.write(b"file", b"old")
-    disk.link(b"file", b"other")
+    disk.give_name(b"file", b"other")
     seen = []
 
     def before(verb: str, path: bytes) -> None:

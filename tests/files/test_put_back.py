@@ -89,7 +89,7 @@ def test_a_users_file_without_a_name_is_in_the_history_at_once(disk: MemoryDisk,
     sync = file_sync(disk)
     disk.write(b"file", b"old")
     if how == "no room for a copy":
-        disk.link(b"file", b"link")
+        disk.give_name(b"file", b"link")
     item = change(disk, b"file", b"new")
     exchanges = 0
 

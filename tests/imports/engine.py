@@ -29,6 +29,7 @@ MACHINES = [
     "deltas_out",
     "uploader",
     "applier",
+    "hard_links",
     "incoming_moves",
     "growth_in",
     "deltas_in",
@@ -251,7 +252,12 @@ ENGINE: dict[str, set[str]] = {
         *("engine.look_queue", "engine.applier"),
         *("engine.scope",),
     },
+    "engine.hard_links": {
+        *("index", "engine.board", "engine.mode_rules", "engine.work", "engine.sources", "engine.local_renames"),
+        "engine.applier",
+    },
     "engine.acquire": {
+        "engine.hard_links",
         *(
             "index",
             "engine.constants",
@@ -340,7 +346,7 @@ ENGINE: dict[str, set[str]] = {
         *("engine.constants", "engine.values", "engine.board", "engine.work", "engine.scope", "engine.stamps"),
         *("engine.folder_times", "engine.brakes", "engine.own_losses", "engine.transfers", "engine.publisher"),
         *("engine.local_renames", "engine.look_queue", "engine.names", "engine.rows", "engine.deltas_out"),
-        *("engine.intake", "engine.recorder"),
+        *("engine.hard_links", "engine.intake", "engine.recorder"),
     },
     "engine.ignoring": {
         *("engine.constants", "engine.board", "engine.intake", "engine.own_losses", "engine.scope"),
@@ -358,7 +364,7 @@ ENGINE: dict[str, set[str]] = {
         ),
         *("engine.transfers", "engine.publisher", "engine.local_renames", "engine.look_queue", "engine.rows"),
         *("engine.applier", "engine.planner", "engine.intake", "engine.recorder", "engine.local_changes"),
-        *("engine.ignoring",),
+        *("engine.ignoring", "engine.hard_links"),
     },
     "engine.queries": {"engine.constants", "engine.board", "engine.scope", "engine.stamps"},
     "engine.merging": {

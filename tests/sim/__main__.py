@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from tests.sim.ignoring import rules_of
 from tests.sim.keeping import keeps_of
 from tests.sim.limiting import limits_of
+from tests.sim.linking import links_of
 from tests.sim.merging import merges_of
 from tests.sim.modes import modes_of
 from tests.sim.world import Broken, run
@@ -29,12 +30,14 @@ class Attempt(NamedTuple):
 def changes_of(seed: int, kind: str) -> dict[str, Any]:
     """What is different in a world of this kind: "sealed": its links are those of a closed mesh; "modes": its nodes have
     modes; "rules": people write rules for paths that are not shared; "keeps": some nodes keep owner, ACLs and
-    extended attributes; "limits": nodes keep a part of their disks free, or have limits of bytes per second, or share no
-    file above a size; "merge": people change lines of texts, and nodes merge."""
+    extended attributes; "links": some keep names of one file; "limits": nodes keep a part of their disks free, or have
+    limits of bytes per second, or share no file above a size; "merge": people change lines of texts, and nodes merge."""
     if kind == "rules":
         return rules_of(seed)
     if kind == "keeps":
         return keeps_of(seed)
+    if kind == "links":
+        return links_of(seed)
     if kind == "limits":
         return limits_of(seed)
     if kind == "merge":
@@ -79,6 +82,7 @@ def main() -> int:
     kinds.add_argument(
         "--limits", dest="kind", action="store_const", const="limits", help="nodes have limits: of room, speed or size"
     )
+    kinds.add_argument("--links", dest="kind", action="store_const", const="links", help="nodes keep names of one file")
     kinds.add_argument("--merge", dest="kind", action="store_const", const="merge", help="texts in conflict are merged")
     parser.add_argument(
         "--hashes",

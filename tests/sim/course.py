@@ -41,7 +41,7 @@ class Course:
             self.world.run_to_rest("at the beginning")
         if options.rest_first and not options.modes:
             self.world.at_rest.check("at the beginning", {node.number for node in order})
-            if options.trees != "overlapping" and not options.keeps:
+            if options.trees != "overlapping" and not options.keeps and not options.one_file:
                 self.world.at_rest.check_crossed("at the beginning")
                 for node in order:
                     if node.index.sequences.last != len(node.index.changes.after(0, 1_000)):
@@ -58,7 +58,7 @@ class Course:
             self.world.lives.boot(late)
         self._heal()
         self.world.rest("after the last fault")
-        for _ in range(2 if any(node.linked for node in self.world.nodes) else 0):
+        for _ in range(2 if any(node.linked for node in self.world.nodes) and not options.one_file else 0):
             for node in self.world.nodes:
                 self.world.loop.post(node, node.epoch, Blind(b"", ""))
             self.world.rest("after the last fault")
@@ -73,6 +73,9 @@ class Course:
             return
         if options.keeps:
             self._with_attributes()
+            return
+        if options.one_file:
+            self._with_links()
             return
         self.world.at_rest.check("after the last fault")
         self.world.limiting.check("after the last fault")
@@ -125,6 +128,15 @@ class Course:
         self.world.at_rest.check_quiet()
         self.world.keeping.pass_on()
 
+    def _with_links(self) -> None:
+        """The rest of a world in which names of one file are kept."""
+        self.world.at_rest.check("after the last fault")
+        self.world.linking.check("after the last fault")
+        self.world.at_rest.check_history()
+        self.world.at_rest.check_versions()
+        self.world.at_rest.check_quiet()
+        self.world.linking.pass_on()
+
     def _something_happens(self) -> None:
         options, rng = self.world.options, self.world.rng
         node = rng.choice(self.world.nodes)
@@ -164,6 +176,8 @@ class Course:
             self.world.ignoring.write_rules(node)
         elif options.keeps and self.world.keeping.rng.random() < options.attributes:
             self.world.keeping.act(node)
+        elif options.one_file and self.world.linking.rng.random() < options.attributes:
+            self.world.linking.act(node)
         elif options.room and self.world.limiting.rng.random() < 0.3:
             self.world.limiting.act(node)
         elif options.merges and self.world.merging.rng.random() < options.merges:

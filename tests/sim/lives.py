@@ -19,6 +19,7 @@ from dir_sync.file_sync import FileSync
 from dir_sync.index import Index
 from dir_sync.ports import DiskError
 from tests.sim.broken import Broken, PowerCut
+from tests.sim.linking import FEW_NAMES
 from tests.sim.node import FOLDER, Node, SimIndex
 from tests.sim.seams import STAYS, SimEngine
 from tests.sim.trees import tells
@@ -74,6 +75,9 @@ class Lives:
         node.engine.work.disk.is_blind = disk is not node.disk
         node.disk.kept_parts = self.world.keeping.parts_of(node)
         node.engine.board.keeps = bool(node.disk.keeps)
+        node.engine.board.links.is_on = self.world.linking.is_on_at(node)
+        if self.world.linking.has_few_at(node) and self.world.options.one_file:
+            node.disk.names_max = FEW_NAMES
         self.world.limiting.begin(node)
         self.world.rating.begin(node)
         self.world.sizing.begin(node)

@@ -62,6 +62,7 @@ class MemoryDisk(MemoryTree):
         self.unreadable: set[int] = set()  # inodes whose content the program cannot read
         self.others: set[int] = set()  # inodes of another user: only they may set mode and times
         self._away: Inode | None = None  # the root, while it is gone
+        self.names_max = 65_000  # of one file
         self.kept_parts: frozenset[Part] = frozenset()  # the attributes that the program keeps here
 
     # --- ports.Disk -----------------------------------------------------------------------------------------------------
@@ -183,6 +184,13 @@ class MemoryDisk(MemoryTree):
     def make_link(self, path: bytes, target: bytes) -> None:
         self._enter("make_link", path)
         self._make_link(path, target)
+
+    def link(self, source: bytes, target: bytes) -> None:
+        self._enter("link", source, target)
+        inode = self._file(source)
+        if inode.links >= self.names_max:
+            raise DiskError(Trouble.NO_LINK, source)
+        self._give_name(source, target)
 
     def remove_directory(self, path: bytes) -> None:
         self._enter("remove_directory", path)
@@ -405,8 +413,11 @@ class MemoryDisk(MemoryTree):
     def symlink(self, path: bytes, target: bytes) -> None:
         self._make_link(path, target)
 
-    def link(self, source: bytes, target: bytes) -> None:
+    def give_name(self, source: bytes, target: bytes) -> None:
         """A hard link: a second name of one file."""
+        self._give_name(source, target)
+
+    def _give_name(self, source: bytes, target: bytes) -> None:
         _, _, inode = self._existing(source)
         if inode.kind == Kind.DIRECTORY:
             raise DiskError(Trouble.DENIED, source)

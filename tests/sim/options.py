@@ -84,6 +84,7 @@ class Options:
     modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
     keeps: tuple[frozenset[Part], ...]  # which attributes of files each node keeps; (): none
     attributes: float  # chance in a step: a user changes some of them
+    one_file: tuple[bool, ...]  # which nodes keep names of one file; (): none
     rot: bool  # at rest, bits tip over on the disks
     alike: float  # share of saves in the worst moment that leave size and time as they were
     others: float  # share of new files that are made by another user of that machine: only they may set mode and times
@@ -161,6 +162,7 @@ def draw(seed: int) -> Options:
         rules=0.0,  # with --rules there are some
         keeps=(),  # with --keeps they keep some
         attributes=0.0,
+        one_file=(),  # with --links some do
         room=0,  # with --limits there is little
         rates=(),
         sizes=(),

@@ -13,7 +13,19 @@ from blake3 import blake3
 from dir_sync.core.arrivals import is_flooded
 from dir_sync.core.attributes import NOTHING, merged
 from dir_sync.core.events import Event, Received
-from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Listed, Looked, PruneJob, Result, TreeOp, Version
+from dir_sync.core.jobs import (
+    Applied,
+    ApplyItem,
+    ApplyJob,
+    Cause,
+    Listed,
+    Looked,
+    Naming,
+    PruneJob,
+    Result,
+    TreeOp,
+    Version,
+)
 from dir_sync.core.looks import LookOutcome
 from dir_sync.core.messages import Acknowledge, Chunks, Message, ModificationUpdate, Pull, State, StateRequest
 from dir_sync.core.mode import OWN_FIRST, Mode, is_own
@@ -203,7 +215,8 @@ class Promises:
         items: dict[bytes, ApplyItem] = {item.path: item for item in job.items}
         for result in event.items:
             item = items[result.path]
-            if result.result == Result.DONE and item.act != TreeOp.META and item.target.kind != Kind.DIRECTORY:
+            is_news = item.act != TreeOp.META and item.naming is not Naming.JOIN
+            if result.result == Result.DONE and is_news and item.target.kind != Kind.DIRECTORY:
                 node.unsaid.add(item.path)
             if (
                 result.result == Result.DONE

@@ -64,6 +64,7 @@ from dir_sync.index.rows import Rows
 from dir_sync.index.versions import Versions
 from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import OPERATIONS, draw
+from tests.sim.planted_links import PLANTED as PLANTED_LINKS
 from tests.sim.seams import patched
 
 __all__ = ["KINDS", "LOOPS", "PRONE", "SABOTAGES", "nothing_is_healed", "seeds_for"]
@@ -483,7 +484,7 @@ def _shared_again_is_an_edit() -> AbstractContextManager[object]:
 def _attributes_end_here() -> AbstractContextManager[object]:
     stack = ExitStack()
     for module in (reconcile, local_changes):
-        stack.enter_context(patch.object(module, "merged", lambda before, now: now))
+        stack.enter_context(patch.object(module, "merged", lambda before, now, *more: now))
     return stack
 
 
@@ -598,6 +599,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "who waits for a content is not woken": (_copies_wait_on, 60),
     "a grace outlives what it was given to": (_endless_graces, 60),
     "what failed outlives what is announced": (_failures_remembered, 60),
+    **PLANTED_LINKS,
 }
 
 NEEDS = {
@@ -616,6 +618,7 @@ _MOVES = {"move folder": 6, "move": 3, "write": 2, "save": 1, "delete": 1}
 _SMALL_WRITES = {"write": 5, "save": 2, "append": 5, "slow write": 2}
 
 KINDS = {
+    **dict.fromkeys(PLANTED_LINKS, "links"),
     "what a node does not keep ends with its next version": "keeps",
     "what arrives is not given its attributes": "keeps",
     "small files need no room": "limits",

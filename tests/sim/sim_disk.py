@@ -100,8 +100,8 @@ class SimDisk(MemoryDisk):
                     self._heard(path, Urgency.CREATED)
                 self._heard(path, Urgency.NOW)
 
-    def link(self, source: bytes, target: bytes) -> None:
-        super().link(source, target)
+    def give_name(self, source: bytes, target: bytes) -> None:
+        super().give_name(source, target)
         self._heard(target, Urgency.CREATED)
 
     def touch(self, path: bytes, mtime: int | None = None) -> None:
@@ -135,7 +135,8 @@ class SimDisk(MemoryDisk):
         if target.startswith(STAGING + b"/new-"):
             inode = self._find(target)
             assert inode is not None
-            self.users.discard(inode.number)  # it had a name for a moment, and what it had replaced is put back
+            if inode.links == 1:
+                self.users.discard(inode.number)  # it had a name for a moment, and what it had replaced is put back
 
     def _moved(self, source: bytes, target: bytes) -> None:
         inode = self._find(target)
@@ -255,7 +256,7 @@ class SimDisk(MemoryDisk):
         self.successors.clear()  # names may be back
         staging = self._find(STAGING)
         for name, inode in staging.entries.items() if staging is not None else ():
-            if name.startswith(b"new-"):
+            if name.startswith(b"new-") and inode.links == 1:
                 self.users.discard(inode.number)  # the name it had got was lost again, before anybody was told
 
     def _must_be_elsewhere(self, path: bytes, inode: Inode) -> None:
@@ -309,6 +310,7 @@ class SimDisk(MemoryDisk):
             "file.stat",
             "file.read",
             "file.close",
+            "file.again",
             "is_root_here",
             "is_closed",
             "is_open",

@@ -52,6 +52,11 @@ def test_worlds_in_which_nodes_keep_attributes() -> None:
     assert not failed, "\n".join(failed)
 
 
+def test_worlds_in_which_nodes_keep_names_of_one_file() -> None:
+    failed = [f"seed {seed}: {text[:300]}" for seed, text, _ in attempts(list(range(SEEDS // 5)), 2, "links") if text]
+    assert not failed, "\n".join(failed)
+
+
 def test_worlds_whose_nodes_merge_texts() -> None:
     failed = [f"seed {seed}: {text[:300]}" for seed, text, _ in attempts(list(range(SEEDS // 5)), 2, "merge") if text]
     assert not failed, "\n".join(failed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from random import Random
 from typing import TYPE_CHECKING
 
 from dir_sync.core.events import Urgency
@@ -49,6 +50,10 @@ class User:
     def do(self, what: str, act: Callable[[], None]) -> None:
         """Something that only some worlds have."""
         self._try(what, act)
+
+    def some_name(self, rng: Random) -> bytes:
+        """A name that users here give."""
+        return rng.choice(self._names)
 
     def meddle(self, path: bytes) -> None:
         """Between two verbs of a job: something happens, most likely to the very file."""
@@ -447,4 +452,4 @@ class User:
         self._node.disk.mkfifo(path)
 
     def _hard_link(self) -> None:
-        self._node.disk.link(self._existing(Kind.FILE), self._name())
+        self._node.disk.give_name(self._existing(Kind.FILE), self._name())

@@ -33,6 +33,7 @@ from tests.sim.hazards import Hazards
 from tests.sim.ignoring import Ignoring
 from tests.sim.keeping import Keeping
 from tests.sim.limiting import Limiting
+from tests.sim.linking import Linking
 from tests.sim.lives import Lives
 from tests.sim.loop import Loop
 from tests.sim.merging import Merging
@@ -86,6 +87,7 @@ class World:
         self.modes = Modes(self)
         self.ignoring = Ignoring(self)
         self.keeping = Keeping(self)
+        self.linking = Linking(self)
         self.merging = Merging(self)
         self.limiting = Limiting(self)
         self.rating = Rating(self)

@@ -146,6 +146,8 @@ def checked_record(row: Any, makers: dict[str, str]) -> Record:
     record = _new(Record, first + _later(more, makers))
     if kind is Kind.ABSENT and record.attributes is not None:
         raise PeerError("a record of nothing that has attributes")
+    if kind is not Kind.FILE and record.attributes is not None and record.attributes.file_id is not None:
+        raise PeerError("a record of no file that is a name of one")
     return record
 
 

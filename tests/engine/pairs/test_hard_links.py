@@ -43,7 +43,7 @@ def edit_through_both(pair: Pair, one: OneNode, two: OneNode) -> None:
 
 
 def edit_through_three(pair: Pair, one: OneNode, two: OneNode) -> None:
-    one.disk.link(b"a", b"c")
+    one.disk.give_name(b"a", b"c")
     touch(pair, one, b"c")
     for path, data in ((b"a", b"first"), (b"b", b"second"), (b"c", b"third")):
         one.disk.write(path, data)
@@ -59,7 +59,7 @@ def test_no_name_stays_behind(act: Act, size: int) -> None:
     pair.link()
     one, two = pair.one, pair.two
     save(pair, one, b"a", b"x" * size)
-    one.disk.link(b"a", b"b")
+    one.disk.give_name(b"a", b"b")
     touch(pair, one, b"b")
     act(pair, one, two)
     assert one.disk.tree() == two.disk.tree()
@@ -71,7 +71,7 @@ def test_names_are_forgotten_when_they_are_files_of_their_own() -> None:
     pair.link()
     one = pair.one
     save(pair, one, b"a", b"x")
-    one.disk.link(b"a", b"b")
+    one.disk.give_name(b"a", b"b")
     touch(pair, one, b"b")
     edit_through_both(pair, one, pair.two)
     assert list(one.engine.look_queue._linked.values()) == [{b"a", b"b"}]
