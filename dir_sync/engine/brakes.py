@@ -1,8 +1,8 @@
 """What the two brakes hold, and whether the peers have been informed.
 
 In:   what own_losses and peer_losses decide. Out: BRAKE messages.
-Used by: own_losses, peer_losses, transfers, local_renames, rows, uploader, incoming_moves, fetcher, acquire, planner,
-      sync_report, intake, local_changes, scan, decisions, path_decisions.
+Used by: own_losses, peer_losses, transfers, local_renames, rows, uploader, hard_links, incoming_moves, fetcher, acquire,
+      planner, sync_report, intake, local_changes, scan, decisions, path_decisions.
 """
 
 from __future__ import annotations

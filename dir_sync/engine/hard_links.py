@@ -21,6 +21,7 @@ from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, inode_of, same_
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
+from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.sources import Sources
@@ -37,7 +38,7 @@ _TRIES_MAX = 8  # then it stays as it is, until its version changes or the next 
 
 class HardLinks:
     """`_asked`: names at which a look is under way because another name of their file has an id that they lack.
-    `_tries`: how often a name could not be joined."""
+    `_tries`: how often a name could not be joined. `_mates`: paths that jobs make names of a file -> another name of it."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class HardLinks:
         mode_rules: ModeRules,
         work: WorkTable,
         sources: Sources,
+        brakes: Brakes,
         local_renames: LocalRenames,
         applier: Applier,
     ) -> None:
@@ -52,10 +54,12 @@ class HardLinks:
         self._mode_rules = mode_rules
         self._work = work
         self._sources = sources
+        self._brakes = brakes
         self._local_renames = local_renames
         self._applier = applier
         self._asked: set[bytes] = set()
         self._tries: dict[bytes, int] = {}
+        self._mates: dict[bytes, bytes] = {}
 
     @property
     def is_on(self) -> bool:
@@ -82,7 +86,8 @@ class HardLinks:
 
     def _has_left(self, path: bytes, gone: Collection[bytes]) -> bool:
         """True if the file may have left this path, and the index does not know it yet. `gone`: old names of a rename."""
-        if path in gone or path in self._board.looking:
+        own = self._brakes.own
+        if path in gone or path in self._board.looking or path in own.missed or path in own.held:
             return True
         pending = self._board.pending_looks.find(path)
         return pending is not None and (pending.gone or pending.patience_ms > self._board.now.mono_ms)
@@ -114,7 +119,9 @@ class HardLinks:
         row = self._board.index.rows.get(path)
         if row is None or row.record.kind is not Kind.FILE:
             return None
-        found, _ = self.id_at(row.record, row.fp, row, is_known=True)
+        found, others_differ = self.id_at(row.record, row.fp, row, is_known=True)
+        if others_differ and found and found == file_id_of(row.record):
+            self.ask_others(path, row.record.content, row.fp)
         return None if found is None or found == file_id_of(row.record) else (row, with_id(row.record, found))
 
     def first_said(self) -> Iterator[tuple[Row, Record]]:
@@ -151,10 +158,12 @@ class HardLinks:
     def stays_apart(self, row: Row, item: ApplyItem, take: Take) -> bool:
         """True if a version with the content that is there (`item` sets the rest) is brought about here, or has to wait: the
         file has other names, which are to be otherwise. The path then leaves that file. False: it can be done in place."""
-        others = self.others_of(row)
+        path, others = item.path, self.others_of(row)
+        if self._is_being_linked(path):
+            self._board.plan_later(path, 20)
+            return True
         if not others:
             return False
-        path = item.path
         if any(self._work.jobs.is_at(other.record.path) for other in others):
             self._board.plan_later(path, 20)
             return True
@@ -164,6 +173,15 @@ class HardLinks:
             apart = item._replace(act=TreeOp.INSTALL, mode=None, copy_path=path, copy_fp=row.fp, naming=Naming.APART)
             self._applier.order_change(apart, take)
         return True
+
+    def _is_being_linked(self, path: bytes) -> bool:
+        """True while a job gives the file at a path another name, because of what the versions of both said."""
+        return any(mate == path and self._work.jobs.is_at(target) for target, mate in self._mates.items())
+
+    def _link(self, item: ApplyItem, take: Take | None, mate: Row, naming: Naming) -> None:
+        self._mates = {target: its for target, its in self._mates.items() if self._work.jobs.is_at(target)}
+        self._mates[item.path] = mate.record.path
+        self._applier.order_change(item._replace(copy_path=mate.record.path, copy_fp=mate.fp, naming=naming), take)
 
     def link_to(self, item: ApplyItem, take: Take) -> bool:
         """True if the wanted version is another name of a file that is here, and that was ordered."""
@@ -179,9 +197,7 @@ class HardLinks:
         mates.sort(key=lambda row: (-by_inode[inode_of(row.fp)], row.record.path))
         for mate in mates:
             if self._can_be_linked(mate):
-                self._applier.order_change(
-                    item._replace(copy_path=mate.record.path, copy_fp=mate.fp, naming=Naming.LINK), take
-                )
+                self._link(item, take, mate, Naming.LINK)
                 return True
         return False
 
@@ -276,10 +292,4 @@ class HardLinks:
             self._board.links.add(path, now + backoff(_RETRY_MS[0], tries + 1, _RETRY_MS[1]))
             return
         self._tries[path] = tries + 1
-        self._applier.order_change(
-            ApplyItem(
-                path, TreeOp.INSTALL, row.record, row.fp, Cause.REPLACED,
-                copy_path=mate.record.path, copy_fp=mate.fp, naming=Naming.JOIN,
-            ),
-            None,
-        )  # fmt: skip
+        self._link(ApplyItem(path, TreeOp.INSTALL, row.record, row.fp, Cause.REPLACED), None, mate, Naming.JOIN)

@@ -128,7 +128,7 @@ class Machines:
         self.applier = applier = Applier(
             board, mode_rules, work, scope, sources, versions, signatures, folder_times, transfers, look_queue, rows
         )
-        self.hard_links = hard_links = HardLinks(board, mode_rules, work, sources, local_renames, applier)
+        self.hard_links = hard_links = HardLinks(board, mode_rules, work, sources, brakes, local_renames, applier)
         self.incoming_moves = incoming_moves = IncomingMoves(
             board, mode_rules, work, sources, brakes, transfers, rows, applier
         )

@@ -254,7 +254,7 @@ ENGINE: dict[str, set[str]] = {
     },
     "engine.hard_links": {
         *("index", "engine.board", "engine.mode_rules", "engine.work", "engine.sources", "engine.local_renames"),
-        "engine.applier",
+        *("engine.brakes", "engine.applier"),
     },
     "engine.acquire": {
         "engine.hard_links",

@@ -27,11 +27,6 @@ def _never_joined() -> AbstractContextManager[object]:
     return stack
 
 
-def _pending_is_forgotten() -> AbstractContextManager[object]:
-    """What was to be joined is known to the running program only."""
-    return patch.object(HardLinks, "look_for_all", lambda self: None)
-
-
 def _apart_is_told() -> AbstractContextManager[object]:
     """That we have not joined a name yet is taken for what its user did."""
 
@@ -85,7 +80,6 @@ def _spare_is_anything() -> AbstractContextManager[object]:
 
 PLANTED: dict[str, tuple[Callable[[], AbstractContextManager[object]], int]] = {
     "names of one file are never joined": (_never_joined, 40),
-    "names that wait to be joined are forgotten at the end": (_pending_is_forgotten, 200),
     "what is not joined yet is told as a user's doing": (_apart_is_told, 60),
     "a mode is that of all names, whatever their versions say": (_all_names_are_set, 100),
     "equal contents are names of one file": (_equal_contents_are_one, 60),

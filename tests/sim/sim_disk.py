@@ -49,6 +49,7 @@ class SimDisk(MemoryDisk):
         self.users: set[int] = set()  # inodes that users ever saw
         self.owners = Random(f"owners {node.world.options.seed} {node.number}")
         self.expected: dict[bytes, set[bytes]] = {}  # path -> contents that the running job may put there
+        self.new_names: set[bytes] = set()  # in the staging folder, of files that users have
         self.pruned: frozenset[bytes] = frozenset()  # versions that the running job may remove
         self.last_heard: dict[bytes, bool] = {}  # the last that a program heard which watches: is the name there?
         self.written = 0  # bytes of content, by the program
@@ -99,6 +100,10 @@ class SimDisk(MemoryDisk):
                 if is_new:
                     self._heard(path, Urgency.CREATED)
                 self._heard(path, Urgency.NOW)
+
+    def link(self, source: bytes, target: bytes) -> None:
+        super().link(source, target)
+        self.new_names.add(target)  # a name of ours: if it is the last one, users have taken all others away
 
     def give_name(self, source: bytes, target: bytes) -> None:
         super().give_name(source, target)
@@ -185,7 +190,7 @@ class SimDisk(MemoryDisk):
     def _remove_file(self, path: bytes) -> None:
         inode = self._find(path)
         if self.program and inode is not None and inode.number in self.users and inode.links == 1 and inode.data:
-            if path not in self.pruned:
+            if path not in self.pruned and path not in self.new_names:
                 self._must_be_elsewhere(path, inode)
         super()._remove_file(path)
         self._heard(path, Urgency.VANISHED)
