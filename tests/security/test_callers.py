@@ -105,7 +105,7 @@ def test_a_code_is_served_while_there_is_an_invitation(anna: Machine, tmp_path: 
         thread = threading.Thread(target=accept)
         thread.start()
         at = ("127.0.0.1", port)
-        with pytest.raises(Exception, match="no invitation"):
+        with pytest.raises(Exception, match="nobody is being invited there"):
             join(str(tmp_path / "new"), Code("K7", "QX4MDP"), "new", iter([at]), None)
         inviting = Inviting(anna, "rw", 60.0, "default", lambda data: None, port)
         invitations.begin(inviting)

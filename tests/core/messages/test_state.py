@@ -19,6 +19,7 @@ from dir_sync.core.messages import (
 )
 from dir_sync.core.model import PeerError, Stamp
 from tests.core.messages.bench import (
+    BAD,
     FILE,
     FILE_RECORD,
     FOLDER,
@@ -93,7 +94,6 @@ FIELDS: Fields = [
     ("LACKS", ("declined", "too-large", "files"), "sequence"),
     ("LACKS", ("declined", "too-large", "bytes"), "sequence"),
     ("LACKS", ("declined", "too-large", "others"), "sequence"),
-    ("LACKS", ("declined", "too-large", "limit"), "sequence"),
 ]
 # Which arrays are bounded: the type of the message, the way to it, its least and its greatest length.
 ARRAYS: Arrays = [
@@ -142,6 +142,17 @@ def test_reasons_of_a_later_version_are_skipped() -> None:
 def test_reasons_that_are_none_are_refused(declined: Any) -> None:
     with pytest.raises(PeerError):
         lacks(declined)
+
+
+def test_a_reason_may_say_its_limit() -> None:
+    row = {"files": 1, "bytes": 2, "others": 0}
+    for limit in (1, limits.SEQUENCE_MAX):
+        (one,) = lacks({"too-large": row | {"limit": limit}}).declined
+        assert one.limit == limit
+    assert lacks({"too-large": row | {"limit": 0}}) == lacks({"too-large": row}), "0: not known"
+    for value in BAD["sequence"]:
+        with pytest.raises(PeerError):
+            lacks({"too-large": row | {"limit": value}})
 
 
 def test_a_state_request_may_carry_a_summary() -> None:
