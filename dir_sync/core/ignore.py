@@ -271,8 +271,7 @@ class Rules:
     def rule_for(self, path: bytes, is_folder: bool) -> Rule | None:
         """The rule by which a path is ignored; None: it is shared."""
         folder, _, name = path.rpartition(b"/")
-        rules = self._folders.get(folder) or self.of_folder(folder)
-        return rules.rule_for(name, is_folder)
+        return self.of_folder(folder).rule_for(name, is_folder)
 
     def ignored_files(self, paths: Iterable[bytes]) -> set[bytes]:
         """Those of `paths`, all of files, that are not shared. Where no rule is about a folder's files, as in nearly all

@@ -128,9 +128,10 @@ class BulkInstall:
             if subscriber is not None:
                 subscriber.all_taken_over(records)
             self._work.copies.wake_all(paths)
-            for record in records if self._board.links.is_on else ():
-                if file_id_of(record):
-                    self._board.links.add(record.path)
+            if self._board.links.is_on:
+                for record in records:
+                    if file_id_of(record):
+                        self._board.links.add(record.path)
             self._board.listings.add_all([parent_of(path) for path in paths if path.endswith(RULES_NAME)])
             for record in records:
                 if record.size >= limits.DELTA_FILE_BYTES_MIN:
