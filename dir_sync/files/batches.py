@@ -244,7 +244,8 @@ class Batches:
         for number, item in enumerate(items):
             result = results[number]
             filed = self._history.take_filed(item.path)
-            if item.copy_path is not None:
+            if item.act is TreeOp.MOVE and item.copy_path is not None:
+                # Only a move works on its source. What was displaced at the source of a copy is another change's.
                 filed += self._history.take_filed(item.copy_path)
             for version in filed:
                 folders[parent_of(version.name)] = None

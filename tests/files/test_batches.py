@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Rechecked, RecheckJob, Result
-from dir_sync.core.model import Kind
+from dir_sync.core.model import Kind, fingerprint
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.core.preserve import ON_ENTRIES
 from dir_sync.files.hashing import Stopped
@@ -105,6 +105,29 @@ def test_what_went_into_the_history_is_reported_though_the_change_fails_afterwar
     assert disk.content(result.version.name) == b"old"
     assert result.version.path == b"folder/file"
     assert kept(disk) == [b"old"]
+
+
+def test_what_went_into_the_history_is_reported_as_what_was_at_its_own_path(disk: MemoryDisk) -> None:
+    """Also if another change of the batch wanted a copy of it: it would be listed as what was at the path of that one."""
+    sync = file_sync(disk)
+    disk.write(b"first", b"1")
+    disk.write(b"second", b"2")
+    found = disk.stat(b"second")
+    assert found is not None
+    copy = change(disk, b"first", b"2")._replace(data=None, copy_path=b"second", copy_fp=fingerprint(found))
+    was_filed = False
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        nonlocal was_filed
+        was_filed = was_filed or (verb == "rename" and path.startswith(HISTORY) and disk.content(b"second") == b"3")
+        return Trouble.LIMIT if was_filed and (verb, path) == ("stat", b"second") else None
+
+    disk.fail = fail
+    first, second = apply(sync, copy, change(disk, b"second", b"3"))
+    disk.fail = None
+    assert second.result is Result.PROBLEM
+    assert [one.version is not None and disk.content(one.version.name) for one in (first, second)] == [b"1", b"2"]
+    assert [one.version is not None and one.version.path for one in (first, second)] == [b"first", b"second"]
 
 
 @pytest.mark.parametrize("linked", [False, True])
