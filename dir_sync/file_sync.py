@@ -91,7 +91,7 @@ class FileSync:
         installer = Installer(disk, staging, fingerprints, history, put_back, replacer, keeper, stopping)
         meta = Metadata(disk, staging, replacer, preparer, installer, keeper)
         self._appends = Appends(disk, staging, unsigned, meta, stopping)
-        mover = Mover(disk, staging, fingerprints, put_back, replacer, meta, keeper)
+        mover = Mover(disk, staging, fingerprints, put_back, replacer, meta, keeper, history, stopping)
         self._rereads = Rereads(disk, stopping)
         self._batches = Batches(
             disk, staging, fingerprints, preparer, installer, mover, meta, history, unsigned, keeper

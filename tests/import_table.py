@@ -179,7 +179,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "files.move": {
         *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.put_back", "files.replace"),
-        *("files.metadata", "files.kept"),
+        *("files.metadata", "files.kept", "files.hashing", "files.history_store"),
     },
     "files.unsigned": {"delta", "ports"},
     "files.batches": {

@@ -149,12 +149,12 @@ class Applier:
             self._board.plan_queue.add(path)
             if self._board.links.is_on:
                 self._board.links.came_back(item, result)
+            if result.version is not None:
+                self._versions.rescued((result.version,))
             if result.result == Result.DONE:
                 self._board.index.rows.set_fp(path, result.fp)
                 if item.naming is Naming.JOIN:
                     self._look_queue.look_at_names(item.target.content, result.fp)
-                if result.version is not None:
-                    self._versions.rescued((result.version,))
                 if item.act is TreeOp.REMOVE:
                     self._board.tell(notes.Removed(path, self._board.name_of(item.target.stamp.maker)))
                     self._look_queue.let_folder_go(path)
@@ -214,9 +214,11 @@ class Applier:
             case Result.REFUSED:
                 self._scope.skip(path, result.problem)
                 self._board.plan_later(path, self._work.retries.refuse(path, result.problem))
-        is_move = item.act == TreeOp.MOVE and item.copy_path is not None and not _is_kept(item.copy_path)
-        if is_move and item.copy_path is not None and result.result != Result.DONE:
-            self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
+        if item.act == TreeOp.MOVE and item.copy_path is not None and result.result != Result.DONE:
+            if not _is_kept(item.copy_path):
+                self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
+            elif result.result in (Result.CHANGED, Result.PROBLEM):
+                self._may_not_be_back(item.copy_path, path, result.result)
 
     def _keep(self, version: Version, item: ApplyItem, take: Take, row: Row | None) -> None:
         """List a displaced version. It is what our row says, or another user's file with the wanted content, which a
@@ -232,6 +234,15 @@ class Applier:
             if mine.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES and version.why != Cause.CONFLICT:
                 kept = Displaced(version.name, row.fp, version.maker, self._board.now.mono_ms)
                 self._sources.keep_displaced(mine.content, kept)
+
+    def _may_not_be_back(self, name: bytes, path: bytes, result: Result) -> None:
+        """A version that was to be moved to `path` is in the history again, or is not; and a program may have written into it
+        while it had that name. After mere trouble, a large one is read only if a program wrote."""
+        version = self._board.index.versions.get(name)
+        if version is not None and (
+            result is Result.CHANGED or version.size <= limits.MIB or self._board.pending_looks.is_closed(path)
+        ):
+            self._versions.doubt(version)
 
     def _ready_again(self, item: ApplyItem) -> None:
         """The content could not be installed now. It is kept, so that the next try need not fetch it again."""

@@ -2,8 +2,8 @@
 
 In:   open files or paths, and a function that tells whether the program ends.
 Out:  digests, marks of growing files. Raises Stopped when the program ends.
-Used by: `history_store`, `prepare`, `replace`, `install`, `batches`, `downloads`, `patch`, `deltas`, `reading`,
-`rereads`, `scanner`, `recovery`.
+Used by: `history_store`, `prepare`, `replace`, `install`, `move`, `batches`, `downloads`, `patch`, `deltas`,
+`reading`, `rereads`, `scanner`, `recovery`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 In:   a displaced file in the staging folder and the reason; versions of the index; names to remove.
 Out:  `Version`, `Rechecked`, `Pruned`. The name of a version has the day, the time, the reason, and the last part of
 its path, so that people can sort and read it, and the next start can list versions that are missing in the index.
-Used by: `put_back`, `replace`, `install`, `batches`, `recovery`, `file_sync`.
+Used by: `put_back`, `replace`, `install`, `move`, `batches`, `recovery`, `file_sync`.
 """
 
 from __future__ import annotations

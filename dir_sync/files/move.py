@@ -2,17 +2,21 @@
 
 In:   one change that names its source and the source's expected state.
 Out:  `ApplyResult`, with the displaced version. Raises Unexpected, Missing, DiskError: the source then has its old
-name.
+name; unless a user has written into it, or replaced it, at its new one.
 Used by: `batches`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stat, fingerprint
 from dir_sync.core.names import HISTORY, SWAP
 from dir_sync.files import fingerprints
 from dir_sync.files.fingerprints import Fingerprints
+from dir_sync.files.hashing import digest_at
+from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.kept import Keeper
 from dir_sync.files.metadata import Metadata
 from dir_sync.files.outcomes import Missing, Unexpected
@@ -38,6 +42,8 @@ class Mover:
         replacer: Replacer,
         meta: Metadata,
         keeper: Keeper,
+        history: HistoryStore,
+        stopping: Callable[[], bool],
     ) -> None:
         self._disk = disk
         self._staging = staging
@@ -46,6 +52,8 @@ class Mover:
         self._replacer = replacer
         self._meta = meta
         self._keeper = keeper
+        self._history = history
+        self._stopping = stopping
 
     def move(self, item: ApplyItem) -> ApplyResult:
         """Rename `item.copy_path` to `item.path` and set mode and mtime. The file that was there goes into the
@@ -60,7 +68,7 @@ class Mover:
             raise Missing
         is_meant = (moving.mode, moving.mtime) == (target.mode, target.mtime)
         is_others = not is_meant and self._disk.is_only_replaceable(source)
-        if is_others and source.startswith(HISTORY + b"/"):
+        if is_others and _is_kept(source):
             result = self._meta.put_ours(item, source)
             self._disk.remove_file(source)
             return result
@@ -72,7 +80,10 @@ class Mover:
         self._give_name(source, path, moving)
         moved = self._disk.stat(path)
         if moved is None or not self._replacer.is_as_known(path, moved, moving, target.content):
-            self._put_back.undo_rename(path, source)
+            # A name of the tree may have been given to something else before the rename. Nobody does that to a version: a
+            # user has saved at `path` since, and that stays.
+            if not _is_kept(source) or self._written(path, moving, target) is None:
+                self._undo(path, source, path)
             raise Unexpected
         if is_others:
             return self._meta.put_ours(item._replace(expect=fingerprint(moved), known=target.content), path)
@@ -81,7 +92,8 @@ class Mover:
                 self._disk.set_meta(path, target.mode, target.mtime)
             except DiskError:
                 # otherwise the file would look like one that a user put there
-                self._put_back.undo_rename(path, source)
+                if self._written(path, moving, target) is None:
+                    self._undo(path, source, path)
                 raise
             moved = self._disk.stat(path)
             if moved is None or moved.inode != moving.inode or moved.size != moving.size:
@@ -116,9 +128,14 @@ class Mover:
             version = self._replacer.take_out(item, swap, there, came)
         except (DiskError, Unexpected):
             if not is_exchanged or self._is_at(swap, moving.inode):
+                out = self._written(swap, moving, target) if is_exchanged and _is_kept(source) else None
+                if out is not None:
+                    # A user wrote into it while it had the name `path`: it is not the version that the history lists.
+                    self._history.rescue(swap, out, path)
+                    raise
                 if not is_meant:
                     self._as_before(swap, moving, mtimes)
-                self._put_back.undo_rename(swap, source)
+                self._undo(swap, source, path)
             raise
         moved = self._disk.stat(path)
         if moved is None or not fingerprints.is_same(moved, came):
@@ -152,6 +169,24 @@ class Mover:
             return out is not None and out.inode == inode
         return False
 
+    def _written(self, name: bytes, moving: Stat, target: Record) -> Stat | None:
+        """The stat of the entry if it is not the one that was moved, or if a program has written into it since: the size may
+        be the same, and the times too, so the content is compared. None if it is as it was, or if that is unknown."""
+        try:
+            out = self._disk.stat(name)
+            if out is None or (out.inode, out.kind) != (moving.inode, moving.kind):
+                return out
+            if out.kind is not Kind.FILE:
+                return None
+            is_so = out.size == target.size and digest_at(self._disk, name, out.size, self._stopping) == target.content
+            return None if is_so else out
+        except DiskError:
+            return None
+
+    def _undo(self, name: bytes, source: bytes, path: bytes) -> None:
+        """Give what was to be moved to `path` its old name back. If a version cannot have it, it is one of `path`."""
+        self._put_back.undo_rename(name, source, path if _is_kept(source) else source)
+
     def _as_before(self, name: bytes, moving: Stat, ours: set[int]) -> None:
         """Give the file its mode and mtime back, unless its mtime is none of `ours`: then a program wrote into it. A passing
         error is retried at once."""
@@ -184,3 +219,8 @@ class Mover:
         except (DiskError, Unexpected):
             self._put_back.undo_rename(swap, source)
             raise
+
+
+def _is_kept(name: bytes) -> bool:
+    """True for a version of the history."""
+    return name.startswith(HISTORY + b"/")

@@ -33,14 +33,15 @@ class PutBack:
         self._exchange_back(staged, path, ours)
         self._sync_names(path)
 
-    def undo_rename(self, name: bytes, path: bytes) -> None:
-        """Undo a rename that took content no look had seen."""
+    def undo_rename(self, name: bytes, path: bytes, filed_as: bytes | None = None) -> None:
+        """Undo a rename that took content no look had seen. `filed_as`: the path under which it is filed if it cannot have
+        its name back; None: `path`."""
         for left in reversed(range(_TRIES)):
             try:
                 self._disk.rename(name, path)
             except DiskError as error:
                 if error.trouble == Trouble.EXISTS or error.trouble in NO_SUCH_NAME:
-                    self._keep(name, path)
+                    self._keep(name, path if filed_as is None else filed_as)
                     return
                 if not left:
                     raise

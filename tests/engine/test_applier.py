@@ -265,6 +265,41 @@ def test_a_version_that_is_not_as_listed_is_doubted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("result", "size", "urgency", "is_doubted"),
+    [
+        (Result.CHANGED, 3, Urgency.ARRIVED, True),
+        (Result.CHANGED, limits.MIB + 1, Urgency.ARRIVED, True),
+        (Result.PROBLEM, 3, Urgency.ARRIVED, True),
+        (Result.PROBLEM, limits.MIB + 1, Urgency.NOW, True),
+        (Result.PROBLEM, limits.MIB + 1, Urgency.ARRIVED, False),
+        (Result.DONE, 3, Urgency.NOW, False),
+    ],
+)
+def test_a_version_that_was_to_move_and_did_not_is_read_again(
+    result: Result, size: int, urgency: Urgency, is_doubted: bool
+) -> None:
+    """It may not be back in the history, or a program may have written into it."""
+    kit = alone()
+    name = b".dir_sync/versions/v"
+    version = Version(name, b"a", Kind.FILE, size, b"c" * 32, 0, 0o644, WALL_NS, Cause.REPLACED, PEER)
+    kit.index.versions.put(version)
+    kit.board.pending_looks.touch(b"a", urgency, kit.board.now.mono_ms)
+    apply(kit, record(b"a", b"new"), result, TreeOp.MOVE, copy_path=name)
+    assert kit.asked("versions.doubt") == ([(version,)] if is_doubted else [])
+    assert not kit.is_looked_at(name)
+
+
+def test_what_a_change_that_failed_has_displaced_is_listed_also_if_nobody_wanted_the_change() -> None:
+    kit = alone()
+    row = kit.has(record(b"a", b"1"))
+    version = Version(b".dir_sync/versions/v", b"a", Kind.FILE, 1, b"", 0, 0o644, WALL_NS, Cause.RECOVERED, PEER)
+    kit.it.order_change(ApplyItem(b"a", TreeOp.INSTALL, row.record, row.fp, Cause.RECOVERED), None)
+    kit.it.flush_jobs()
+    kit.it.on_applied(ApplyResult(b"a", Result.PROBLEM, version=version))
+    assert kit.asked("versions.rescued") == [((version,),)]
+
+
+@pytest.mark.parametrize(
     ("size", "urgency", "is_doubted"),
     [(limits.MIB + 1, Urgency.NOW, True), (limits.MIB, Urgency.NOW, False), (limits.MIB + 1, Urgency.ARRIVED, False)],
 )

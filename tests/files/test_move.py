@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from blake3 import blake3
 
 from dir_sync.core.attributes import Attributes, Owner
-from dir_sync.core.jobs import Result
+from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Result
 from dir_sync.core.names import STAGING
 from dir_sync.core.preserve import ON_ENTRIES
 from dir_sync.engine.values import got_meta
+from dir_sync.file_sync import FileSync
 from dir_sync.ports import Trouble
 from tests.files.tools import MTIME, apply, change, file_sync, kept, move, watched
 from tests.sim.memory_disk import MemoryDisk
@@ -114,6 +116,92 @@ def test_what_came_out_of_the_history_goes_back_where_it_cannot_get_its_time() -
     assert moved.result is Result.PROBLEM
     assert disk.content(b"new") is None
     assert disk.content(removed.version.name) == b"content"
+
+
+def out_of_the_history(disk: MemoryDisk, sync: FileSync) -> tuple[ApplyItem, bytes]:
+    """The move of a version to `file`, and the name of the version."""
+    disk.write(b"old", b"version", MTIME)
+    before = disk.stat(b"old")
+    assert before is not None
+    (removed,) = apply(sync, change(disk, b"old", None))
+    assert removed.version is not None
+    return move(disk, b"file", b"version", removed.version.name, before), removed.version.name
+
+
+@pytest.mark.parametrize("is_dated", [False, True])
+def test_what_a_user_writes_into_a_version_that_came_out_of_the_history_is_no_version(
+    disk: MemoryDisk, is_dated: bool
+) -> None:
+    """It had the name of the file while what the user had saved before was put back. As large and as old as it was, it would
+    count as the content that the history lists. `is_dated`: the move also sets another time."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"before")
+    item, name = out_of_the_history(disk, sync)
+    if is_dated:
+        item = item._replace(target=item.target._replace(mtime=MTIME + 1_000))
+    saves = [b"saved 1", b"saved 2"]
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "exchange" and path == b"file" and saves:
+            there = disk.stat(b"file")
+            assert there is not None
+            disk.write(b"file", saves.pop(0), there.mtime)
+
+    disk.before = before
+    done = sync.perform(ApplyJob((item,)))
+    disk.before = None
+    assert isinstance(done, Applied)
+    assert not saves
+    assert [result.result for result in done.items] == [Result.CHANGED]
+    assert disk.content(b"file") == b"saved 1"
+    assert disk.content(name) is None, "it is not there any more"
+    (version,) = done.rescued
+    assert (version.path, version.why) == (b"file", Cause.RECOVERED)
+    assert version.content == blake3(b"saved 2").digest()
+    assert kept(disk) == [b"saved 2"]
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+@pytest.mark.parametrize("then", ["stat", "set_meta"])
+def test_what_a_user_saves_at_the_new_name_of_a_version_stays_there(
+    disk: MemoryDisk, replaces: bool, then: str
+) -> None:
+    """In the history, it would be listed as what it is not. `then`: the verb that finds the user's file, or that fails."""
+    sync = file_sync(disk)
+    item, name = out_of_the_history(disk, sync)
+    item = item._replace(target=item.target._replace(mtime=MTIME + 1_000))
+
+    def before(verb: str, path: bytes) -> None:
+        if (verb, path) == (then, b"file") and disk.content(b"file") == b"version":
+            disk.write(b"file", b"a user\xb4s", MTIME, replace=replaces)
+
+    disk.before = before
+    disk.fail = lambda verb, path: Trouble.LIMIT if (verb, path) == ("set_meta", b"file") else None
+    (result,) = apply(sync, item)
+    disk.before = disk.fail = None
+    assert result.result is (Result.CHANGED if then == "stat" else Result.PROBLEM)
+    assert disk.content(b"file") == b"a user\xb4s"
+    assert disk.content(name) is None
+    assert kept(disk) == []
+
+
+def test_a_version_that_cannot_have_its_name_back_is_one_of_the_path_it_was_for(disk: MemoryDisk) -> None:
+    """The folder of its day went meanwhile. The history lists paths of the tree."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"before")
+    item, name = out_of_the_history(disk, sync)
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "exchange" and path == b"file" and disk.content(path) == b"before":
+            disk.delete(name.rpartition(b"/")[0])
+            disk.write(b"file", b"saved")
+
+    disk.before = before
+    done = sync.perform(ApplyJob((item,)))
+    assert isinstance(done, Applied)
+    assert disk.content(b"file") == b"saved"
+    (version,) = done.rescued
+    assert (version.path, version.content) == (b"file", item.target.content)
 
 
 @pytest.mark.parametrize(
