@@ -143,6 +143,7 @@ class ApplyResult(NamedTuple):
     problem: str = ""
     full: bool = False  # the disk was full
     too_large: bool = False  # IMPOSSIBLE for its size, not for its name
+    is_unread: bool = False  # the version could not be read when it came out: nobody knows what its content is
 
 
 class Applied(NamedTuple):

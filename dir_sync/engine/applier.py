@@ -161,7 +161,7 @@ class Applier:
             return
         row = self._board.index.rows.get(path)
         if result.version is not None:
-            self._keep(result.version, item, take, row)
+            self._keep(result.version, item, take, row, result.is_unread)
             if (
                 result.version.size > limits.MIB
                 and self._board.pending_looks.is_closed(path)
@@ -220,12 +220,14 @@ class Applier:
             elif result.result in (Result.CHANGED, Result.PROBLEM):
                 self._may_not_be_back(item.copy_path, path, result.result)
 
-    def _keep(self, version: Version, item: ApplyItem, take: Take, row: Row | None) -> None:
+    def _keep(self, version: Version, item: ApplyItem, take: Take, row: Row | None, is_unread: bool) -> None:
         """List a displaced version. It is what our row says, or another user's file with the wanted content, which a
         copy of ours has replaced. (Such a file may have come without a row: by a move, by an installation that was not
         recorded, or by a user who made the same file.)"""
         if version.why is Cause.RECOVERED:  # no look has seen it
             self._versions.rescued((version,))
+        elif is_unread:
+            self._versions.keep_unread(version, None if row is None else row.record)
         elif version.kind == Kind.FILE and version.content and version.content == item.target.content:
             self._versions.keep(version, item.target, item.path, take.record.stamp)
         elif row is not None:

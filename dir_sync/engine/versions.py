@@ -72,6 +72,15 @@ class VersionKeeper:
             self._board.tell(notes.Conflict(path, version.name))
             self._board.losers.add(displaced, version.name)
 
+    def keep_unread(self, version: Version, displaced: Record | None) -> None:
+        """List a version whose content nobody knows: it could not be read when it came out of the tree, and a program may have
+        written as many bytes just before. It is listed without its digest until `recheck` can read it."""
+        if displaced is not None and version.kind is displaced.kind:
+            version = version._replace(attributes=displaced.attributes)
+        self.rescued((version._replace(content=b""),))
+        if version.why is Cause.CONFLICT:
+            self._board.tell(notes.Conflict(version.path, version.name))
+
     def rescued(self, versions: Iterable[Version]) -> None:
         """Users' files that could not have their names back are in the history, as they are."""
         for version in versions:

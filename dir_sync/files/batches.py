@@ -173,7 +173,7 @@ class Batches:
                 fp = fingerprint(stat)  # unchanged since it was prepared
             else:
                 fp = self._fingerprints.of_new(stat, made)
-            results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False, False))
+            results[number] = _new(ApplyResult, (path, Result.DONE, fp, None, "", False, False, False))
             folders[parents[number]] = None
 
     def _give_attributes(
@@ -230,10 +230,10 @@ class Batches:
                         if error.trouble not in (Trouble.ABSENT, Trouble.BOUNDARY, Trouble.WRONG_TYPE):
                             raise  # otherwise it is no longer a folder, and has no names of ours
         except DiskError as error:
-            for number, item in enumerate(items):
+            for number in range(len(items)):
                 if results[number].result == Result.DONE:
-                    version = results[number].version  # it is there, whatever else has to be done once more
-                    results[number] = ApplyResult(item.path, Result.PROBLEM, version=version, problem=str(error))
+                    # the version is there, whatever else has to be done once more
+                    results[number] = results[number]._replace(result=Result.PROBLEM, fp=b"", problem=str(error))
 
     def _report_filed(
         self, items: tuple[ApplyItem, ...], results: dict[int, ApplyResult], folders: dict[bytes, None]
@@ -251,8 +251,9 @@ class Batches:
                 folders[parent_of(version.name)] = None
                 if version.why is Cause.RECOVERED:
                     rescued.append(version)
-                elif result.version is None:
-                    results[number] = result = result._replace(version=version)
+                elif result.version in (None, version):
+                    is_unread = self._history.take_unread(version)
+                    results[number] = result = result._replace(version=version, is_unread=is_unread)
         return tuple(rescued)
 
     def _change(self, item: ApplyItem, staged: tuple[bytes, Stat] | None, folders: dict[bytes, None]) -> ApplyResult:

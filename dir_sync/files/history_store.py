@@ -39,14 +39,17 @@ class HistoryStore:
         self._now_ns = now_ns
         self._stopping = stopping
         self._filed: dict[bytes, list[Version]] = {}  # by path; only one job works on a path
+        self._unread: set[bytes] = set()  # names of those among them whose content could not be compared
 
-    def file_away(self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Cause, node: str) -> Version:
+    def file_away(
+        self, name: bytes, stat: Stat, path: bytes, digest: bytes, why: Cause, node: str, is_read: bool = True
+    ) -> Version:
         """Move a displaced file into the history. It is renamed, so a program that still has it open goes on writing
         into a file that exists. A file with other hard links is copied, because writes through those would change the
         version. A full disk without room for the day's folder still has room for a name; pruning may then free
-        space."""
+        space. `is_read`: False if the content could not be compared with what a look has seen."""
         now = self._now_ns()
-        content = self._disk.read_link(name) if stat.kind == Kind.SYMLINK else digest
+        content = self._disk.read_link(name) if stat.kind == Kind.SYMLINK else digest if is_read else b""
         day, clock = _calendar(now)
         folder = HISTORY + b"/" + day
         place = folder + b"/"
@@ -78,6 +81,8 @@ class HistoryStore:
                 pass  # it is listed without its digest; `recheck` tries again
         version = Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
         self._filed.setdefault(path, []).append(version)
+        if not is_read and why is not Cause.RECOVERED:
+            self._unread.add(version.name)
         return version
 
     @property
@@ -87,6 +92,12 @@ class HistoryStore:
     def take_filed(self, path: bytes) -> list[Version]:
         """What was filed away under that path since the last call."""
         return self._filed.pop(path, [])
+
+    def take_unread(self, version: Version) -> bool:
+        """True, once, if nobody knows the content of a version that was filed away."""
+        is_unread = version.name in self._unread
+        self._unread.discard(version.name)
+        return is_unread
 
     def rescue(self, name: bytes, stat: Stat, path: bytes, digest: bytes = b"") -> Version:
         """`file_away` for a user's file that cannot have its name back, so it has no other place to go. A passing error

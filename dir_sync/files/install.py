@@ -18,7 +18,7 @@ from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.kept import Keeper
 from dir_sync.files.outcomes import Unexpected
 from dir_sync.files.put_back import PutBack
-from dir_sync.files.replace import Replacer
+from dir_sync.files.replace import Match, Replacer
 from dir_sync.files.staging import Staging
 from dir_sync.ports import Disk, DiskError
 
@@ -128,11 +128,13 @@ class Installer:
         name = self._staging.new_name(OLD)
         self._disk.rename(path, name)
         displaced = self._disk.stat(name)
-        if displaced is None or not self._replacer.is_as_known(name, displaced, there, item.known):
+        match = Match.OTHER if displaced is None else self._replacer.compare(name, displaced, there, item.known)
+        if displaced is None or match is Match.OTHER:
             self._put_back.undo_rename(name, path)
             raise Unexpected
         try:
-            version = self._history.file_away(name, displaced, path, b"", item.why, item.target.stamp.maker)
+            maker, is_read = item.target.stamp.maker, match is not Match.UNREAD
+            version = self._history.file_away(name, displaced, path, b"", item.why, maker, is_read)
         except DiskError:
             if self._disk.stat(name) is not None:
                 self._put_back.undo_rename(name, path)

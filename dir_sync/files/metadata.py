@@ -72,7 +72,7 @@ class Metadata:
             if not self._keeper.says_more(path, target):
                 return ApplyResult(path, Result.DONE, fingerprint(now))
         # A write between the look and the new mtime would not show, so the content has to be read again. Nor would one
-        # that set the old mtime (cp -p): as in `Replacer.is_as_known`, only a small file is read because of that.
+        # that set the old mtime (cp -p): as in `Replacer.compare`, only a small file is read because of that.
         return ApplyResult(path, Result.DONE, fingerprint(now) + fingerprints.RACY)
 
     def put_ours(self, item: ApplyItem, source: bytes) -> ApplyResult:

@@ -21,7 +21,7 @@ from dir_sync.files.kept import Keeper
 from dir_sync.files.metadata import Metadata
 from dir_sync.files.outcomes import Missing, Unexpected
 from dir_sync.files.put_back import PutBack
-from dir_sync.files.replace import Replacer
+from dir_sync.files.replace import Match, Replacer
 from dir_sync.files.staging import Staging
 from dir_sync.ports import Disk, DiskError, Trouble
 
@@ -79,7 +79,8 @@ class Mover:
             return self._move_over(item, source, moving, there, is_meant)
         self._give_name(source, path, moving)
         moved = self._disk.stat(path)
-        if moved is None or not self._replacer.is_as_known(path, moved, moving, target.content):
+        match = Match.OTHER if moved is None else self._replacer.compare(path, moved, moving, target.content)
+        if moved is None or match is Match.OTHER:
             # A name of the tree may have been given to something else before the rename. Nobody does that to a version: a
             # user has saved at `path` since, and that stays.
             if not _is_kept(source) or self._written(path, moving, target) is None:
@@ -102,7 +103,7 @@ class Mover:
                 return ApplyResult(path, Result.CHANGED)
         else:
             moved = moved._replace(mode=moving.mode)  # if a user has changed the mode since, the next look sees that
-        return self._with_attributes(path, moved, target, None)
+        return self._with_attributes(path, moved, target, None, match)
 
     def _move_over(self, item: ApplyItem, source: bytes, moving: Stat, there: Stat, is_meant: bool) -> ApplyResult:
         """Rename `source` to a path at which there is something else. It has its mode and mtime before it gets the name:
@@ -113,7 +114,8 @@ class Mover:
         is_exchanged, mtimes = False, {moving.mtime, target.mtime}
         try:
             came = self._disk.stat(swap)
-            if came is None or not self._replacer.is_as_known(swap, came, moving, target.content):
+            match = Match.OTHER if came is None else self._replacer.compare(swap, came, moving, target.content)
+            if came is None or match is Match.OTHER:
                 raise Unexpected
             if not is_meant:
                 self._disk.set_meta(swap, target.mode, target.mtime)
@@ -141,9 +143,11 @@ class Mover:
         if moved is None or not fingerprints.is_same(moved, came):
             return ApplyResult(path, Result.CHANGED, b"", version)
         moved = moved._replace(mode=came.mode)  # if a user has changed the mode since, the next look sees that
-        return self._with_attributes(path, moved, target, version)
+        return self._with_attributes(path, moved, target, version, match)
 
-    def _with_attributes(self, path: bytes, moved: Stat, target: Record, version: Version | None) -> ApplyResult:
+    def _with_attributes(
+        self, path: bytes, moved: Stat, target: Record, version: Version | None, match: Match
+    ) -> ApplyResult:
         """Give what has its new name the attributes of its version. That comes last, so nothing that fails later has to take
         it back. If it fails, a look finds the content and the rest is done once more."""
         if self._keeper.is_on:
@@ -158,6 +162,8 @@ class Mover:
         fp = self._fingerprints.aged(moved)
         if moved.kind is Kind.FILE:
             fp = self._keeper.marked(path, target, fp)
+        if match is Match.UNREAD:
+            fp = fp[:FINGERPRINT_BYTES] + fingerprints.RACY  # whether it has that content is still to be read
         return ApplyResult(path, Result.DONE, fp, version)
 
     def _is_at(self, name: bytes, inode: int) -> bool:

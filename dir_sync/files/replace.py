@@ -9,6 +9,7 @@ Used by: `install`, `metadata`, `move`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem, Cause, Version
@@ -20,7 +21,15 @@ from dir_sync.files.outcomes import Unexpected
 from dir_sync.files.put_back import PutBack
 from dir_sync.ports import Disk, DiskError, Trouble
 
-__all__ = ["Replacer"]
+__all__ = ["Match", "Replacer"]
+
+
+class Match(Enum):
+    """What a rename took out, compared with what was looked at."""
+
+    SAME = "same"
+    OTHER = "other"  # a program has changed it in between
+    UNREAD = "unread"  # it cannot be read, so nobody knows
 
 
 class Replacer:
@@ -52,12 +61,13 @@ class Replacer:
         its content; b"": the engine knows it."""
         path = item.path
         displaced = self._disk.stat(swap)
-        if displaced is None or not self.is_as_known(swap, displaced, there, item.known):
+        match = Match.OTHER if displaced is None else self.compare(swap, displaced, there, item.known)
+        if displaced is None or match is Match.OTHER:
             self._put_back.undo_exchange(swap, path, ready)
             raise Unexpected
         try:
             if item.naming is not None and item.known == item.target.content:
-                if self._is_spare(swap, displaced, path):
+                if self._is_spare(swap, displaced, path, match):
                     self._disk.remove_file(swap)
                     return None
                 digest = item.known
@@ -65,7 +75,9 @@ class Replacer:
                 self._disk.remove_file(swap)
                 return None
             if displaced.kind != Kind.DIRECTORY:
-                return self._history.file_away(swap, displaced, path, digest, item.why, item.target.stamp.maker)
+                maker = item.target.stamp.maker
+                is_read = match is not Match.UNREAD
+                return self._history.file_away(swap, displaced, path, digest, item.why, maker, is_read)
             self._disk.remove_directory(swap)
         except DiskError as error:
             out = self._disk.stat(swap)
@@ -76,32 +88,35 @@ class Replacer:
             raise Unexpected from error
         return None
 
-    def is_as_known(self, name: bytes, out: Stat, there: Stat, digest: bytes) -> bool:
-        """True if what a rename took out is the entry that was looked at. `out`, `there`: after and before the rename.
+    def compare(self, name: bytes, out: Stat, there: Stat, digest: bytes) -> Match:
+        """Compare what a rename took out with the entry that was looked at. `out`, `there`: after and before the rename.
         `digest`: its content; b"": unknown. A program may write as many bytes between the look and the rename, and set
         the time that was there before (cp -p). Only ctime would show that, and the rename changes it. So a small file is
         read again."""
         if not fingerprints.is_same(out, there):
-            return False
+            return Match.OTHER
         if not digest or out.kind is not Kind.FILE or out.size > limits.MIB:
-            return True
+            return Match.SAME
         trouble = Trouble.LIMIT
         for _ in range(2):
             try:
-                return digest_at(self._disk, name, out.size, self._stopping) == digest
+                is_same = digest_at(self._disk, name, out.size, self._stopping) == digest
             except DiskError as error:
                 trouble = error.trouble
+            else:
+                return Match.SAME if is_same else Match.OTHER
         # A bad sector stays one, and what is on it must not be in the way for ever. Too many open files are not for long.
-        return trouble is not Trouble.LIMIT
+        return Match.OTHER if trouble is Trouble.LIMIT else Match.UNREAD
 
-    def _is_spare(self, name: bytes, displaced: Stat, path: bytes) -> bool:
+    def _is_spare(self, name: bytes, displaced: Stat, path: bytes, match: Match) -> bool:
         """True if the displaced name is one of several names of its file, or if its content is that of the file that replaced
-        it, and no program can write into it any more. (That of a small one is known: see `is_as_known`.)"""
+        it, and no program can write into it any more. (That of a small one is known if it could be read: see `compare`.)"""
         if displaced.links > 1:
             return True
         if not self._disk.is_closed(name):
             return False
-        return displaced.size <= limits.MIB or self._begins_with(path, name, displaced.size)
+        is_known = displaced.size <= limits.MIB and match is Match.SAME
+        return is_known or self._begins_with(path, name, displaced.size)
 
     def _is_beginning(self, name: bytes, displaced: Stat, path: bytes, ready: Stat) -> bool:
         """True if the displaced file is the beginning of the file that replaced it, so that nothing is lost with it,

@@ -177,7 +177,8 @@ def keep(index: Index, question: Answer) -> Answer:
     except (KeyError, TypeError, ValueError):
         return {"error": "the question names no version"}
     row = index.rows.get(version.path)
-    if row is not None and row.record.kind == Kind.FILE == version.kind and not version.content:
+    is_told = bool(version.content) or version.why is Cause.RECOVERED
+    if row is not None and row.record.kind == Kind.FILE == version.kind and not is_told:
         if (row.record.size, row.record.mtime) == (version.size, version.mtime):
             version = version._replace(content=row.record.content)
     if row is not None and row.record.kind is version.kind and row.record.content == version.content:

@@ -168,6 +168,8 @@ class Restorer:
         (result,) = done.items
         if result.version is not None:
             kept = result.version._replace(maker=node, content=was or result.version.content)
+            if result.is_unread:
+                kept = kept._replace(content=b"", why=Cause.RECOVERED)  # nobody knows what it is
             self._source.ask({"command": "keep", "version": packed(kept), "path": text_of(item.path)})
         if result.result in (Result.PROBLEM, Result.REFUSED):
             raise ConfigError(f"{show(item.path)} cannot be {verb}: {result.problem}")

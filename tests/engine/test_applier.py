@@ -39,7 +39,9 @@ def apply(
     kit: Alone[Applier], target: Record, result: Result = Result.DONE, act: TreeOp = TreeOp.INSTALL, **more: Any
 ) -> None:
     """It is ordered, and comes out so."""
-    result_of = {name: more.pop(name) for name in ("version", "problem", "full", "too_large") if name in more}
+    result_of = {
+        name: more.pop(name) for name in ("version", "problem", "full", "too_large", "is_unread") if name in more
+    }
     kit.announces(target)
     order(kit, target, act, **more)
     kit.it.flush_jobs()
@@ -188,6 +190,16 @@ def test_another_users_file_that_our_copy_replaced_is_listed_as_what_it_was(row:
     version = Version(b"v", b"a", Kind.FILE, 3, target.content, 0, 0o644, WALL_NS, Cause.REPLACED, PEER)
     apply(kit, target, act=TreeOp.META, version=version)
     assert kit.asked("versions.keep") == [(version, target, b"a", target.stamp)]
+    assert kit.asked("sources.keep_displaced") == []
+
+
+def test_what_could_not_be_read_when_it_was_replaced_is_not_listed_as_what_our_row_says() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"old"))
+    version = Version(b"v", b"a", Kind.FILE, 3, b"", 0, 0o644, WALL_NS, Cause.REPLACED, PEER)
+    apply(kit, later(mine.record, b"new"), version=version, is_unread=True)
+    assert kit.asked("versions.keep_unread") == [(version, mine.record)]
+    assert kit.asked("versions.keep") == []
     assert kit.asked("sources.keep_displaced") == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import Cause, PruneJob, RecheckJob, Version
 from dir_sync.core.model import Kind, Stamp
 from dir_sync.core.retention import Retention
@@ -145,6 +146,19 @@ def test_a_users_file_that_could_not_have_its_name_back_is_listed_as_it_is() -> 
     kit.it.rescued((one,))
     assert kit.index.versions.get(b"rescued") == one
     assert [name for _, name in kit.it.rechecks] == [b"rescued"] * len(RECHECK_MS)
+
+
+@pytest.mark.parametrize("why", [Cause.CONFLICT, Cause.REPLACED])
+def test_a_version_that_could_not_be_read_is_listed_without_a_digest_until_it_was(why: Cause) -> None:
+    kit = alone()
+    mine = record(b"a", b"as our row says")._replace(attributes=Attributes(None, None, ()))
+    one = version(b"unread", why=why, path=b"a")
+    kit.it.keep_unread(one, mine)
+    assert kit.index.versions.get(b"unread") == one._replace(content=b"", attributes=mine.attributes)
+    assert kit.told() == ([notes.Conflict(b"a", b"unread")] if why is Cause.CONFLICT else [])
+    assert kit.index.versions.with_content(mine.content) is None
+    kit.it.on_rechecked((one._replace(attributes=mine.attributes),), ())
+    assert kit.index.versions.with_content(one.content) is not None
 
 
 def test_the_digest_of_a_version_that_could_not_be_read_is_noted_when_it_can() -> None:

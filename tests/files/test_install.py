@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from blake3 import blake3
 
-from dir_sync.core.jobs import ApplyItem, Cause, Result, TreeOp
+from dir_sync.core.jobs import ApplyItem, Cause, Naming, Result, TreeOp
 from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.names import STAGING
 from dir_sync.ports import Trouble
@@ -107,6 +107,65 @@ def test_what_cannot_be_read_any_more_is_replaced(disk: MemoryDisk) -> None:
     assert disk.counts["open"]
     assert result.result is Result.DONE
     assert kept(disk) == [b"old"]
+    assert result.is_unread
+
+
+@pytest.mark.parametrize("new", [b"new", None])
+@pytest.mark.parametrize("sync_fails", [False, True])
+@pytest.mark.parametrize("is_readable", [False, True])
+def test_of_what_cannot_be_read_nobody_says_what_it_is(
+    disk: MemoryDisk, new: bytes | None, is_readable: bool, sync_fails: bool
+) -> None:
+    """A program wrote as many bytes with the old time, and then it could not be read when it came out of the tree."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old!")
+    item = change(disk, b"file", new)._replace(known=blake3(b"old!").digest())
+
+    def before(verb: str, path: bytes) -> None:
+        is_last_moment = verb in ("exchange", "rename") and path == b"file" and disk.content(path) == b"old!"
+        if is_last_moment and not is_readable:
+            alike(disk, b"file", b"mine")
+            inode = disk._find(b"file")
+            assert inode is not None
+            disk.unreadable.add(inode.number)
+
+    disk.before = before
+    disk.fail = lambda verb, path: Trouble.IO if sync_fails and verb == "sync_directory" and not path else None
+    (result,) = apply(sync, item)
+    assert result.result is (Result.PROBLEM if sync_fails else Result.DONE)
+    assert result.version is not None
+    assert result.is_unread is not is_readable
+    assert disk.content(result.version.name) == (b"old!" if is_readable else b"mine")
+
+
+@pytest.mark.parametrize("is_readable", [False, True])
+def test_a_file_that_should_become_a_name_of_another_is_kept_if_it_cannot_be_read(
+    disk: MemoryDisk, is_readable: bool
+) -> None:
+    """A file with the same content needs no version. What cannot be read may have any content."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"same")
+    disk.write(b"other", b"same")
+    there, other = disk.stat(b"file"), disk._find(b"file")
+    assert there is not None
+    assert other is not None
+    source = disk.stat(b"other")
+    assert source is not None
+    item = change(disk, b"file", b"same")
+    item = item._replace(data=None, copy_path=b"other", copy_fp=fingerprint(source), naming=Naming.JOIN)
+    item = item._replace(known=item.target.content)
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "exchange" and path == b"file" and not is_readable:
+            alike(disk, b"file", b"mine")
+            disk.unreadable.add(other.number)
+
+    disk.before = before
+    (result,) = apply(sync, item)
+    assert result.result is Result.DONE
+    assert disk.content(b"file") == b"same"
+    assert kept(disk) == ([] if is_readable else [b"mine"])
+    assert result.is_unread is not is_readable
 
 
 @pytest.mark.parametrize(("trouble", "times"), [(Trouble.LIMIT, 2), (Trouble.IO, 1), (Trouble.LIMIT, 1)])

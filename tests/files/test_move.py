@@ -7,6 +7,8 @@ from blake3 import blake3
 
 from dir_sync.core.attributes import Attributes, Owner
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Cause, Result
+from dir_sync.core.looks import RACY
+from dir_sync.core.model import fingerprint
 from dir_sync.core.names import STAGING
 from dir_sync.core.preserve import ON_ENTRIES
 from dir_sync.engine.values import got_meta
@@ -75,6 +77,28 @@ def test_what_is_as_large_and_as_old_as_what_should_move_stays(
     assert (disk.content(b"source"), disk.content(b"file")) == (b"own", there)
     assert kept(disk) == []
     assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("there", [b"old", None])
+@pytest.mark.parametrize("is_readable", [False, True])
+def test_what_moves_and_cannot_be_read_is_to_be_read_again(
+    disk: MemoryDisk, there: bytes | None, is_readable: bool
+) -> None:
+    """It has another's content, maybe: a program wrote as many bytes with the old time."""
+    sync = file_sync(disk)
+    if there is not None:
+        disk.write(b"file", there)
+    disk.write(b"source", b"new", MTIME)
+    source, inode = disk.stat(b"source"), disk._find(b"source")
+    assert source is not None
+    assert inode is not None
+    if not is_readable:
+        disk.unreadable.add(inode.number)
+    (result,) = apply(sync, move(disk, b"file", b"new", b"source", source))
+    now = disk.stat(b"file")
+    assert now is not None
+    assert result.result is Result.DONE
+    assert result.fp == fingerprint(now) + (b"" if is_readable else RACY)
 
 
 @pytest.mark.parametrize("written_meanwhile", [False, True])

@@ -13,9 +13,9 @@ from blake3 import blake3
 from dir_sync.config import ConfigError
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import Before, Cause, Version
-from dir_sync.core.model import Kind, Stat
+from dir_sync.core.model import Kind, Stat, unstamped
 from dir_sync.file_sync import FileSync
-from dir_sync.files.replace import Replacer
+from dir_sync.files.replace import Match, Replacer
 from dir_sync.folder import state
 from dir_sync.history.restorer import Restorer
 from dir_sync.history.source import Source, open_source
@@ -113,6 +113,25 @@ def test_what_is_as_large_and_as_old_as_what_was_merged_stays(folder: Path, monk
         monkeypatch.undo()
         restorer.install(b"file", b"own", b"merged", 0o644, "aa")
         assert file.read_bytes() == b"merged"
+
+
+@pytest.mark.parametrize("how", ["restore", "install"])
+def test_what_cannot_be_read_when_it_is_displaced_is_not_listed_as_what_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    with open_source(str(folder)) as source, closing(Restorer(source)) as restorer:
+        assert source.index is not None
+        version = kept(source.index)
+        there = (folder / "file").stat()
+        row = unstamped(b"file", Kind.FILE, 3, blake3(b"now").digest(), there.st_mtime_ns, 0o644)
+        source.index.rows.put(row, b"")
+        monkeypatch.setattr(Replacer, "compare", lambda *_arguments: Match.UNREAD)
+        if how == "restore":
+            assert restorer.restore(version, source.index.identity.replica)
+        else:
+            restorer.install(b"file", b"now", b"merged", 0o644, "aa")
+        (displaced,) = [one for one in source.index.versions.oldest_first() if one.name != NAME]
+        assert (displaced.content, displaced.why) == (b"", Cause.RECOVERED)
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_taken_for_what_was_read(

@@ -52,7 +52,9 @@ class Promises:
         self.world = world
         self.crossed: Counter[tuple[tuple[str, str], bytes]] = Counter()  # bytes of each content, by link
         self.sizes: dict[bytes, int] = {}
-        self.displaced: dict[tuple[str, bytes], bytes] = {}  # versions: the digest of what a job has just displaced
+        self.displaced: dict[
+            tuple[str, bytes], bytes
+        ] = {}  # versions just displaced: the digest; b"": it cannot be read
         self.claims: dict[tuple[str, str], tuple[int, ...]] = {}  # to be in sync, as checked last
 
     def check_vain(self, node: Node, peer: str, count: int) -> None:
@@ -233,9 +235,13 @@ class Promises:
                 raise Broken(f"{node.name} says it kept {version.name!r}, and it is not there")
             if blake3(content).digest() != item.target.content:  # (a copy of ours may replace another user's file)
                 self._check_conflict(node, item, version.why)
-            if blake3(content).digest() not in node.seen:
+            if result.is_unread:
+                inode = node.disk._find(version.name)
+                if not self.world.options.trouble and (inode is None or inode.number not in node.disk.unreadable):
+                    raise Broken(f"{node.name} says of what can be read at {result.path!r} that it cannot")
+            elif blake3(content).digest() not in node.seen:
                 raise Broken(f"{node.name} replaced bytes it has not seen at {result.path!r}: {content[:20]!r}")
-            self.displaced[node.name, version.name] = blake3(content).digest()
+            self.displaced[node.name, version.name] = b"" if result.is_unread else blake3(content).digest()
 
     def check_pruned(self, node: Node, job: PruneJob) -> None:
         """The history gives way to age, or to room that is wanted: first what fills it with itself, then the oldest, and losers

@@ -57,7 +57,7 @@ from dir_sync.files.downloads import Downloads
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.kept import Keeper
 from dir_sync.files.prepare import Preparer
-from dir_sync.files.replace import Replacer
+from dir_sync.files.replace import Match, Replacer
 from dir_sync.index import Index
 from dir_sync.index.peers import Peers
 from dir_sync.index.rows import Rows
@@ -137,13 +137,24 @@ def _unexpected_is_fine() -> AbstractContextManager[object]:
 
 
 def _any_inode_will_do() -> AbstractContextManager[object]:
-    return patch.object(Replacer, "is_as_known", lambda self, name, out, there, digest: True)
+    return patch.object(Replacer, "compare", lambda self, name, out, there, digest: Match.SAME)
 
 
 def _size_and_time_will_do() -> AbstractContextManager[object]:
-    return patch.object(
-        Replacer, "is_as_known", lambda self, name, out, there, digest: fingerprints.is_same(out, there)
-    )
+    def compare(self: Any, name: bytes, out: Any, there: Any, digest: bytes) -> Match:
+        return Match.SAME if fingerprints.is_same(out, there) else Match.OTHER
+
+    return patch.object(Replacer, "compare", compare)
+
+
+def _the_unread_is_known() -> AbstractContextManager[object]:
+    original = Replacer.compare
+
+    def compare(*arguments: Any) -> Match:
+        match = original(*arguments)
+        return Match.SAME if match is Match.UNREAD else match
+
+    return patch.object(Replacer, "compare", compare)
 
 
 def _content_unsynced() -> AbstractContextManager[object]:
@@ -558,6 +569,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "what is found is not compared with what was expected": (_unexpected_is_fine, 100),
     "what comes out of an exchange is not looked at": (_any_inode_will_do, 300),
     "what is as large and as old is what it was": (_size_and_time_will_do, 60),
+    "what cannot be read is what it was": (_the_unread_is_known, 60),
     "contents are not synced": (_content_unsynced, 60),
     "names are not synced": (_names_unsynced, 100),
     "what is displaced is deleted": (_no_history, 60),
@@ -671,6 +683,7 @@ PRONE: dict[str, dict[str, Any]] = {
         "large": 0.0,
         "weights": tuple(_SMALL_WRITES.get(operation, 0) for operation in OPERATIONS),
     },
+    "what cannot be read is what it was": {"unreadable": 0.3, "worst": 0.5, "alike": 1.0, "steps": 50, "trouble": 0.0},
     "copies are not verified": {"worst": 0.2, "meddling": 0.02, "steps": 50},
     "what is found is not compared with what was expected": {"meddling": 0.2},
     "the brake holds moves": {
@@ -754,6 +767,7 @@ NOTICED = {
     "what was known is a common version": 12,
     "the mtime decides": 3,
     "what is as large and as old is what it was": 2,
+    "what cannot be read is what it was": 2,
     "a crowd is counted and not named": 4,
     "what arrives is not given its attributes": 4,
 }
