@@ -97,6 +97,10 @@ class Batches:
                     staged.pop(number, None)
             except (DiskError, Missing, Unexpected) as error:
                 results[number] = failed(item, error)
+                if item.act is TreeOp.META:
+                    # A part of it may be there, and the next look takes it for what a user did. A power cut must not undo it:
+                    # that would look like one more change of a user.
+                    folders[parent_of(item.path)] = None
             except Stopped:
                 # What was done before is reported. This change and the rest are looked at again by the next start.
                 rest = [left for left in range(number, len(items)) if left not in results]

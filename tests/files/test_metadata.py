@@ -44,6 +44,31 @@ def test_whoever_touches_a_file_while_its_times_are_set_is_not_taken_for_ourselv
     assert disk.list(STAGING) == []
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_time_that_a_written_file_got_is_still_there_after_a_power_cut(seed: int) -> None:
+    """The next look has recorded it with what the user wrote. Otherwise the file would seem to be touched once more."""
+    disk = MemoryDisk(time.time_ns, Random(seed))
+    sync = file_sync(disk)
+    disk.write(b"file", b"data")
+    item = change(disk, b"file", b"data")._replace(act=TreeOp.META, data=None)
+    disk.settle()
+
+    def before(verb: str, path: bytes) -> None:
+        if (verb, path) == ("set_meta", b"file"):
+            disk.write(b"file", b"a user's")
+            disk.settle()  # users sync what they save
+
+    disk.before = before
+    (result,) = apply(sync, item)
+    disk.before = None
+    assert result.result is Result.CHANGED
+    found = disk.stat(b"file")
+    assert found is not None
+    assert found.mtime == item.target.mtime
+    disk.crash()
+    assert disk.stat(b"file") == found
+
+
 @pytest.mark.parametrize("moment", ["set_meta", "stat"])
 def test_a_chmod_of_a_folder_while_its_time_is_set_is_seen(disk: MemoryDisk, moment: str) -> None:
     """Its fingerprint says the mode and nothing else: what was accepted with it would never be found again."""
