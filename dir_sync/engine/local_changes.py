@@ -130,7 +130,7 @@ class LocalChanges:
             self._board.plan_queue.add_all(dict.fromkeys(self._work.obstacles.found(path, seen.kind)))
         again = now
         if self._brakes.own.held and seen.look in (LookOutcome.FOUND, LookOutcome.SAME) and seen.kind != Kind.OTHER:
-            self._own_losses.no_longer_held(path)
+            self._own_losses.no_longer_held(path, seen.kind is Kind.DIRECTORY)
         if seen.look in (LookOutcome.FOUND, LookOutcome.UNSTABLE) and pending.watched:
             is_open = pending.open and not pending.closed
             self._work.pace.looked(path, seen.size, now - pending.sent_ms, now, seen.look is LookOutcome.FOUND, is_open)

@@ -17,6 +17,7 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["STAYS", "OwnLosses"]
 
+_CHILDREN_MAX = 1_000_000
 _SHRUNK_MS = 2_000  # no held file came back for so long
 STAYS = (
     "losses stay held"  # index note: a person decided about some of them, and what else is missing waits for a person
@@ -86,8 +87,15 @@ class OwnLosses:
             pending = self._board.scan.add(path, self._board.now.mono_ms)
             pending.removal_confirmed = True
 
-    def no_longer_held(self, path: bytes) -> None:
+    def no_longer_held(self, path: bytes, is_folder: bool = False) -> None:
+        """A held path exists again, or was settled in another way. `is_folder`: a folder has the name again. What was held
+        with it stays held until it is found in it, too: an empty folder says nothing about the files."""
         if path in self._brakes.own.held:
+            if is_folder and self._brakes.own.held[path][0]:
+                tree = self._board.index.tree
+                below = [row.record.path for row in tree.live_children(path, _CHILDREN_MAX)]
+                self._brakes.own.split(path, {child: tree.measure(child) for child in below})
+                self._board.listings.add(path)
             self._board.plan_queue.add_all_offers()  # paths that waited for the decision
             self._brakes.publish_later()
             self.held_again_ms = self._board.now.mono_ms + _SHRUNK_MS

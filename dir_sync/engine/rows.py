@@ -83,7 +83,7 @@ class Rows:
             before = self._board.index.rows.get(record.path)
             # otherwise only its vector or stamp is new
             if before is None or fp != before.fp or record.kind == Kind.ABSENT:
-                self._own_losses.no_longer_held(record.path)
+                self._own_losses.no_longer_held(record.path, bool(fp) and record.kind is Kind.DIRECTORY)
         row = self._board.index.rows.put(record, fp)
         if self._board.links.is_on and record.attributes is not None and record.attributes.file_id:
             self._board.links.add(record.path)

@@ -166,8 +166,10 @@ class Scan:
         if self._brakes.own.held:
             gone = {prefix + name for name in listing.gone}
             gone |= {prefix + name for name, stat in listing.entries if stat.kind == Kind.OTHER}
+            folders = {prefix + name for name, stat in listing.entries if stat.kind is Kind.DIRECTORY}
+            folders.update(prefix + name for name in listing.folders)
             for path in [path for path in self._brakes.own.held if parent_of(path) == folder and path not in gone]:
-                self._own_losses.no_longer_held(path)
+                self._own_losses.no_longer_held(path, path in folders)
         if self._work.obstacles:
             there = {prefix + name for name, _ in listing.entries}
             for path in self._work.obstacles.not_among(folder, there):

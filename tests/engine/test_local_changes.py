@@ -232,14 +232,15 @@ def test_what_is_held_is_no_deletion_however_it_is_looked_at() -> None:
     assert list(own.held) == [b"a"]
 
 
-def test_what_is_held_and_there_again_is_held_no_longer() -> None:
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.DIRECTORY])
+def test_what_is_held_and_there_again_is_held_no_longer(kind: Kind) -> None:
     kit = alone()
     kit.has(record(b"a", b"old"))
     own = kit.real(Brakes).own
     own.miss(b"a")
     own.hold({b"a": (1, 3)}, 1)
-    look(kit, Seen(b"a", LookOutcome.SAME, Kind.FILE))
-    assert kit.asked("own_losses.no_longer_held") == [(b"a",)]
+    look(kit, Seen(b"a", LookOutcome.SAME, kind))
+    assert kit.asked("own_losses.no_longer_held") == [(b"a", kind is Kind.DIRECTORY)]
 
 
 def test_of_what_came_and_went_only_the_time_of_its_folder_is_left() -> None:

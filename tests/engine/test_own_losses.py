@@ -118,3 +118,51 @@ def test_when_all_is_back_people_are_told() -> None:
     for number in range(6):
         kit.it.no_longer_held(b"%03d" % number)
     assert kit.told() == [notes.NothingHeld()]
+
+
+def held_with_a_folder() -> Alone[OwnLosses]:
+    """Three of five files are missing: two of them with their folder, and one of these in a folder below it."""
+    kit = Alone(OwnLosses, Brakes, brake=Limits(files=3, percent=50))
+    for path in (b"d", b"d/e", b"d/f"):
+        kit.has(folder(path))
+    for path in (b"a", b"b", b"c", b"d/a", b"d/e/a"):
+        kit.has(record(path, path))
+    kit.it.begin_to_look()
+    for path in (b"a", b"d"):
+        kit.real(Brakes).own.miss(path)
+    kit.it.judge()
+    kit.effects()
+    return kit
+
+
+def test_what_was_held_with_a_folder_stays_held_when_a_folder_has_its_name_again() -> None:
+    """Somebody made it anew, or gave another folder its name. What is in it is found by its listing."""
+    kit = held_with_a_folder()
+    own = kit.real(Brakes).own
+    assert own.held == {b"a": (1, 1), b"d": (2, 8)}
+    kit.it.no_longer_held(b"d", True)
+    assert own.held == {b"a": (1, 1), b"d/a": (1, 3), b"d/e": (1, 5), b"d/f": (0, 0)}
+    assert (own.held_files, own.held_bytes) == (3, 9)
+    kit.it.no_longer_held(b"d/e", True)
+    assert own.held == {b"a": (1, 1), b"d/a": (1, 3), b"d/f": (0, 0), b"d/e/a": (1, 5)}
+    assert kit.listed() == [b"d", b"d/e"]
+    assert kit.told() == []
+
+
+def test_nor_is_it_announced_before_the_person_decides_who_has_decided_about_some() -> None:
+    kit = held_with_a_folder()
+    kit.it.decided([b"a"])
+    kit.it.no_longer_held(b"d", True)
+    kit.wait(10_000)
+    kit.it.judge_again()
+    assert list(kit.real(Brakes).own.held) == [b"d/a", b"d/e", b"d/f"]
+    kit.it.no_longer_held(b"d/a")
+    kit.it.no_longer_held(b"d/e")
+    kit.it.no_longer_held(b"d/f", True)
+    assert kit.told() == [notes.NothingHeld()]
+
+
+def test_what_was_in_a_folder_goes_with_it_if_something_else_has_its_name() -> None:
+    kit = held_with_a_folder()
+    kit.it.no_longer_held(b"d")
+    assert kit.real(Brakes).own.held == {b"a": (1, 1)}

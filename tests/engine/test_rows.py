@@ -65,7 +65,10 @@ def test_what_is_there_again_is_held_no_longer() -> None:
     kit.it.put(record(b"a", b"old"), b"fp")
     assert kit.asked("own_losses.no_longer_held") == [], "only its vector is new"
     kit.it.put(record(b"a", b"new"), b"other fp")
-    assert kit.asked("own_losses.no_longer_held") == [(b"a",)]
+    assert kit.asked("own_losses.no_longer_held") == [(b"a", False)]
+    kit.it.put(folder(b"a"), b"fp of a folder")
+    kit.it.put(later(folder(b"a"), None), b"")
+    assert kit.asked("own_losses.no_longer_held")[1:] == [(b"a", True), (b"a", False)]
 
 
 # --- offers ----------------------------------------------------------------------------------------------------------

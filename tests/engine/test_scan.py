@@ -213,11 +213,11 @@ def test_what_is_being_put_into_a_folder_while_it_is_listed_has_it_listed_once_m
 def test_what_is_held_and_listed_is_held_no_longer() -> None:
     kit = alone()
     own = kit.real(Brakes).own
-    for path in (b"d/a", b"d/b"):
-        own.miss(path)
-    own.hold({b"d/a": (1, 1), b"d/b": (1, 1)}, 1)
-    listing(kit, b"d", gone=(b"b",))
-    assert kit.asked("own_losses.no_longer_held") == [(b"d/a",)]
+    own.hold(dict.fromkeys((b"d/a", b"d/b", b"d/new", b"d/known", b"d/file"), (1, 1)), 1)
+    entries = (b"new", there(kind=Kind.DIRECTORY)), (b"file", there(b"1"))
+    listing(kit, b"d", *entries, folders=(b"known",), gone=(b"b",))
+    told = dict(kit.asked("own_losses.no_longer_held"))
+    assert told == {b"d/a": False, b"d/file": False, b"d/new": True, b"d/known": True}
 
 
 # --- what a folder keeps --------------------------------------------------------------------------------------------
