@@ -9,7 +9,7 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.hard_links import same_but_id
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
-from dir_sync.core.mode import is_own, is_own_first
+from dir_sync.core.mode import is_own, is_own_first, nothing
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Refuse, Take
 from dir_sync.engine.applier import Applier
@@ -32,6 +32,7 @@ from dir_sync.index import Row
 __all__ = ["Acquire"]
 
 _LINGER_MS = 400  # a folder's tombstone may arrive this long before those of its children
+_MAKERS_MS = 10_000  # within this time, those who made what is in a deleted folder bring it back
 
 
 class Acquire:
@@ -169,16 +170,21 @@ class Acquire:
                 pending = True
                 continue
             # The child is alive in our index. Its tombstone may still arrive after that of the folder.
-            if self._work.grace_ms(path, target) < _LINGER_MS or self._board.is_being_told(path):
+            may_announce = self._mode_rules.mode.announces
+            wait_ms = _LINGER_MS if may_announce or is_own(child.record) else _MAKERS_MS
+            if self._work.grace_ms(path, target) < wait_ms or self._board.is_being_told(path):
+                pending = True
+                continue
+            if not may_announce and not is_own(child.record):
+                # Nobody brings it back: its maker is away, or has lost its index. So it is here only.
+                self._rows.keep_own(child, nothing(child.record))
                 pending = True
                 continue
             self._work.end_grace(path)
-            if self._mode_rules.mode.announces:
+            if may_announce:
                 self._rows.reassert(row, target)
-            elif is_own(child.record):
-                self._rows.keep_own(row, target, is_own_first(child.record))
             else:
-                return False  # those who made what is in it bring the folder back
+                self._rows.keep_own(row, target, is_own_first(child.record))
             self._board.tell(notes.Kept(path))
             return False
         if pending:

@@ -8,6 +8,7 @@ import pytest
 
 from dir_sync.core import limits, notes
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp, Version
+from dir_sync.core.mode import Mode, nothing
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.transfers.transfer import Fetch
@@ -157,6 +158,25 @@ def test_a_folder_stays_if_something_in_it_does_and_everybody_hears_of_it() -> N
     assert kit.asked("rows.reassert") == [(here, gone)]
     assert kit.told() == [notes.Kept(b"d")]
     assert kit.work.grace_ms(b"d", gone) == 0, "another time its children are waited for again"
+
+
+@pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.RECEIVE_ONLY])
+def test_what_nobody_brings_back_in_a_folder_that_was_deleted_elsewhere_is_here_only(mode: Mode) -> None:
+    kit = alone()
+    kit.mode_rules.mode = mode
+    here, child = kit.has(folder(b"d")), kit.has(record(b"d/a", b"1"))
+    gone = later(here.record, None)
+    kit.board.peers[PEER].synced = True
+    bring(kit, gone)
+    kit.wait(1_000)
+    assert bring(kit, gone) is None
+    assert kit.asked("rows.keep_own") == [], "who made it may still bring the folder back"
+    kit.wait(10_000)
+    assert bring(kit, gone) is None
+    kept = nothing(child.record)
+    assert kit.asked("rows.keep_own") == [(child, kept)]
+    assert kept.kind is Kind.ABSENT, "a mirror undoes it"
+    assert kit.asked("rows.reassert") == []
 
 
 def test_a_folder_does_not_go_while_its_peer_has_not_told_all() -> None:
