@@ -196,7 +196,7 @@ def test_a_machine_writes_only_its_own_fields() -> None:
         "self._board.jobs_out -= 1",
         "self._transfers.large[token] = fetch",
         "self._sources.bases.pop(path, None)",
-        "del self._look_queue.echoes[path]",
+        "del self._sources.origins[path]",
         "a, self._brakes.own.before = 1, 2",
         "self._board.listings.failed.clear()",
     ],

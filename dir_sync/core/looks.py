@@ -111,6 +111,7 @@ class Seen(NamedTuple):
     folder_mtime: int | None = None  # mtime of its folder, to be announced together with a change
     # ABSENT, because the disk takes the name for this other one (see ports.Disk.spelled)
     taken_for: bytes | None = None
+    links: int = 0  # how many names the file has; 0: unknown
     attributes: Attributes | None = None  # those that are kept here
 
 

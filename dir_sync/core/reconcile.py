@@ -115,13 +115,17 @@ def two_way(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Deci
     """The newest version wins, by the total order."""
     best = mine
     foreign = False
+    least_ns = limits.STAMP_NS_MAX if mine is None else mine.stamp.ns
     for offer in offers:
         theirs = offer.record
-        if best is None or theirs.stamp > best.stamp or (theirs.stamp == best.stamp and beats(theirs, best)):
-            best, foreign = offer.record, offer.foreign
+        stamp = theirs.stamp
+        if stamp.ns < least_ns:
+            least_ns = stamp.ns
+        if best is None or stamp > best.stamp or (stamp == best.stamp and beats(theirs, best)):
+            best, foreign = theirs, offer.foreign
     if best is None:
         return Nothing()
-    if best.stamp.ns - min(one.stamp.ns for one in _versions(mine, offers)) > limits.STAMP_GAP_NS:
+    if best.stamp.ns - least_ns > limits.STAMP_GAP_NS:
         best = _best_by_causality(_versions(mine, offers), spent)
         foreign = any(offer.foreign for offer in offers if offer.record is best)
     if mine is not None and mine.kind != Kind.ABSENT and best.kind == Kind.ABSENT:
@@ -131,6 +135,8 @@ def two_way(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Deci
     wanted = best if mine is None else joined(best, mine)
     for offer in offers:
         theirs = offer.record
+        if theirs is best:
+            continue
         if best.kind == Kind.ABSENT and theirs.kind != Kind.ABSENT and not has_seen(best, theirs):
             continue  # a node with that content will reassert it; a join now would delete it
         wanted = joined(wanted, theirs)
@@ -285,7 +291,9 @@ def changed(
                 # between may have gone back, at a node whose clock is far behind.
                 is_time, stamp_ns = False, stamp_ns + 1
         vector = with_change(previous.vector, node, sequence, previous.stamp.maker)
-        lineage = with_change(lineage_of(previous), node, sequence, previous.stamp.maker)
+        lineage = vector
+        if previous.lineage:
+            lineage = with_change(previous.lineage, node, sequence, previous.stamp.maker)
     stamp = Stamp(stamp_ns, node) if is_time else _stamp(stamp_ns, node, sequence)
     found = now._replace(stamp=stamp, vector=vector, lineage=() if lineage == vector else lineage)
     if previous is not None and previous.attributes is not None and previous.kind == now.kind:

@@ -154,8 +154,8 @@ class Acquire:
         assert row is not None
         if self._work.attempts.awaits_listing(path):
             return False  # the folder was not empty: its next listing decides
-        pending = False
-        for child in self._board.index.tree.live_children(path, limits.LOOK_ITEMS_MAX):
+        pending = self._work.jobs.is_below(path)
+        for child in () if pending else self._board.index.tree.live_children(path, limits.LOOK_ITEMS_MAX):
             name = child.record.path
             if self._brakes.peers.holds(name):
                 return False  # when that is decided, all offers are planned again
@@ -301,14 +301,21 @@ class Acquire:
 
     def copy_or_move(self, item: ApplyItem, take: Take) -> bool:
         target = take.record
-        rows = self._board.index.rows.by_content(target.content)
-        origin = (
-            self._board.index.rows.get(self._sources.origins.get(item.path, b""))
-            if item.path in self._sources.origins
-            else None
-        )
-        if origin is not None and origin not in rows and same_content(origin.record, target):
-            rows.append(origin)
+        source = self._sources.origins.get(item.path)
+        origin = None if source is None else self._board.index.rows.get(source)
+        if origin is not None and not same_content(origin.record, target):
+            origin = None
+        if (
+            origin is not None
+            and origin.fp
+            and same_meta(origin.record, target)
+            and self._incoming_moves.is_leaving(origin)
+        ):
+            rows = [origin]  # its maker named it: no need to search
+        else:
+            rows = self._board.index.rows.by_content(target.content)
+            if origin is not None and origin not in rows:
+                rows.append(origin)
         is_at_work = False
         if len(rows) > 1:  # of several files with this content, one that leaves, and best with this mode and mtime
             rows.sort(key=lambda row: (not self._incoming_moves.is_leaving(row), not same_meta(row.record, target)))

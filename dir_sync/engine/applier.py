@@ -89,8 +89,8 @@ class Applier:
                 self._work.attempts.record_attempt(item.copy_path, gone.stamp)
         if item.copy_path is not None and item.target.kind is Kind.FILE:
             self._work.expected.add(item.target.content, item.path)
-        if item.act is TreeOp.INSTALL and not item.expect:
-            self._look_queue.expect_echo(item.path)
+        if not item.expect:
+            self._look_queue.echoes.expect_change(item)
         if item.act in (TreeOp.INSTALL, TreeOp.MOVE):
             self._board.listings.put_into(parent_of(item.path))
         large = (
@@ -124,7 +124,7 @@ class Applier:
 
     def on_applied(self, result: ApplyResult) -> None:
         path = result.path
-        self._look_queue.installed(path, result.result is Result.DONE)
+        self._look_queue.echoes.ended(path, result.result is Result.DONE, self._board.now.mono_ms)
         if len(result.fp) == FINGERPRINT_BYTES and self._board.pending_looks.is_closed(path):
             # A program wrote to the file while the job was out. If that was between the rename and the stat, and the size
             # and mtime are as before (cp -p), the fingerprint is of what the program wrote: read it again.

@@ -10,7 +10,7 @@ Used by: applier.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.jobs import ApplyItem, ApplyJob
+from dir_sync.core.jobs import ApplyItem, ApplyJob, TreeOp
 
 __all__ = ["ApplyOrders"]
 
@@ -65,7 +65,7 @@ class ApplyOrders:
 
 def _batches(items: list[ApplyItem], most: int) -> list[list[ApplyItem]]:
     """The changes in batches of at most `most` for one job each. All but the last are full; the last may be empty."""
-    size = sum([item.target.size for item in items])
+    size = sum(map(_bytes_of, items))
     if len(items) < most and size < limits.APPLY_BYTES_MAX:
         return [items]
     batches: list[list[ApplyItem]] = []
@@ -73,8 +73,16 @@ def _batches(items: list[ApplyItem], most: int) -> list[list[ApplyItem]]:
     size = 0
     for item in items:
         batch.append(item)
-        size += item.target.size
+        size += _bytes_of(item)
         if len(batch) >= most or size >= limits.APPLY_BYTES_MAX:
             batches.append(batch)
             batch, size = [], 0
     return [*batches, batch]
+
+
+def _bytes_of(item: ApplyItem) -> int:
+    """What counts of a change for the size of its job. Only an installation writes the content. A rename reads a small file
+    again (see `files.replace`), which costs about an eighth of that."""
+    if item.act is TreeOp.INSTALL:
+        return item.target.size
+    return item.target.size // 8 if item.target.size <= limits.MIB else 0

@@ -91,7 +91,7 @@ class BulkInstall:
             items.append(item)
         if gifts:
             self._publisher.subscribers[peer.replica].seeding.note_announcement()
-            self._look_queue.expect_echoes(gifts)
+            self._look_queue.echoes.expect(gifts)
             intent = index.intents.put(peer.replica, gifts.values())
             self._applier.intend(intent, peer.replica, items)
             work.begin_pushed(intent, peer.replica, items)
@@ -118,7 +118,7 @@ class BulkInstall:
         for replica in dict.fromkeys([replica for _, _, replica, _ in pushed.values()]):
             records = [item[2] for item, _, its_node, _ in pushed.values() if its_node == replica]
             paths = [record.path for record in records]
-            self._look_queue.all_installed(paths)
+            self._look_queue.echoes.made(paths, self._board.now.mono_ms)
             if self._board.journals:
                 self._board.index.journal.write_new(records, self._board.now.wall_ns)
             rows = self._board.index.rows.put_new(records, [done[path] for path in paths])

@@ -31,7 +31,6 @@ from dir_sync.core.events import (
     RoomMeasured,
     Ticked,
     Touched,
-    Urgency,
     VerifyEnded,
     VerifyWanted,
 )
@@ -72,12 +71,7 @@ class Engine(Machines):
     def without_echoes(self, events: Iterable[Event], now: Now) -> list[Event]:
         """The events of the watcher that are no echoes of our own work. Echoes arrive by the thousand, and need no turn."""
         self.board.begin(now)
-        take_echo = self.look_queue.take_echo
-        return [
-            event
-            for event in events
-            if not (type(event) is Touched and event.urgency is Urgency.ARRIVED and take_echo(event.path))
-        ]
+        return [event for event in events if not self.look_queue.is_echo(event)]
 
     def heard(self, events: Iterable[Event], now: Now) -> list[Effect]:
         """`handle` for several events."""
@@ -100,7 +94,7 @@ class Engine(Machines):
                 self.own_losses.begin_to_look()
                 if reason:
                     self.board.tell(notes.Rescanning(path, reason))
-                    self.look_queue.forget_echoes()
+                    self.look_queue.echoes.forget()
                 self.board.listings.add(path)
             case Decided(approve, paths):
                 self.decisions.on_decided(approve, paths)

@@ -72,7 +72,7 @@ class IdleTasks:
         if due is not None and due < self._board.now.mono_ms + CALM_MS:
             return
         if self._board.listings.add_calm():
-            self._look_queue.forget_echoes()
+            self._look_queue.echoes.forget()
             self._board.run_once_more()
             return
         for path in self._work.folders.ready():

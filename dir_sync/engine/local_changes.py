@@ -357,8 +357,8 @@ class LocalChanges:
                 ApplyItem(path, TreeOp.META, best, fp[:FINGERPRINT_BYTES], Cause.REPLACED, mode=mode)
             )
         if not pending.matched and (mine is None or mine.kind == Kind.ABSENT):
-            moved = self._local_renames.new_name_of(path, seen.kind, seen.content, fp)
             sources = self._local_renames.renames.sources_of(path)
+            moved = self._local_renames.new_name_of(path, seen.kind, seen.content, fp)
             if moved is not None and moved.record.path not in sources:
                 pending.matched = True
                 self._local_renames.match(path, moved)

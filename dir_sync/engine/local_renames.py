@@ -70,8 +70,11 @@ class LocalRenames:
 
     def renamed_from(self, path: bytes) -> Row | None:
         """The row of the old name, while a rename is not completely handled."""
-        rows = (self._board.index.rows.get(source) for source in self.renames.sources_of(path))
-        return next((row for row in rows if row is not None and row.record.kind == Kind.FILE), None)
+        for source in self.renames.sources_of(path):
+            row = self._board.index.rows.get(source)
+            if row is not None and row.record.kind == Kind.FILE:
+                return row
+        return None
 
     def attributes_before(self, path: bytes, row: Row | None) -> Attributes | None:
         """What is known of the attributes of the entry at a path: from the version there (`row`), or at its old name while
@@ -113,6 +116,9 @@ class LocalRenames:
         there is none."""
         if kind is not Kind.FILE or self._board.scan.is_first:
             return None
+        if self.renames and (old := self.renamed_from(path)) is not None:  # the watcher named it: no need to search
+            if old.record.content == content and inode_of(old.fp) == inode_of(fp):
+                return old
         for row in self._board.index.rows.by_content(content):
             is_other = row.record.path != path and not self._work.is_set_aside(row.record.path)
             if is_other and row.fp and inode_of(row.fp) == inode_of(fp):

@@ -7,13 +7,13 @@ Used by: names, uploader, applier, bulk_install, recorder, local_changes, scan, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from dir_sync.core import limits, notes
-from dir_sync.core.events import Moved, Urgency
+from dir_sync.core.events import Event, Moved, Touched, Urgency
 from dir_sync.core.jobs import LookJob
 from dir_sync.core.looks import Hint, LookItem
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, inode_of, parent_of
+from dir_sync.core.watching.echoes import Echoes
+from dir_sync.core.watching.linked import LinkedNames
 from dir_sync.core.watching.pace import Span
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import likely_originals, says_nothing
@@ -29,7 +29,6 @@ from dir_sync.index import Row
 __all__ = ["LookQueue"]
 
 _NEIGHBOURS_MAX = 1_000  # files of a folder whose size is compared
-_LINKED_MAX = 10_000  # inodes
 _TURN_LOOKS_MAX = 4 * limits.LOOK_ITEMS_MAX
 _PACED = (Urgency.NOW, Urgency.ATTRIBUTES, Urgency.ARRIVED, Urgency.CREATED)
 _STILL_OPEN = (Urgency.WRITING, Urgency.ATTRIBUTES)  # events that do not mean that a program has closed the file
@@ -55,11 +54,9 @@ class LookQueue:
         self._local_renames = local_renames
         self.echoes_min = 16  # from so many new files on, the events of one folder are treated as a bulk
         self._restless_told: set[bytes] = set()  # files for which the "changes all the time" note was given
-        self._linked: dict[
-            int, set[bytes]
-        ] = {}  # by inode: the names of files that were changed through one of several
+        self.linked = LinkedNames()
         self.looks_out = 0
-        self.echoes: dict[bytes, int | None] = {}  # new names that we make -> until when (ms) their events are echoes
+        self.echoes = Echoes(ECHO_MS)
 
     def on_touched(self, path: bytes, urgency: Urgency) -> None:
         if not self._scope.is_ours(path):
@@ -109,6 +106,10 @@ class LookQueue:
     def _vanished(self, path: bytes, row: Row | None) -> None:
         """A name vanished, and the watcher saw no new name for it."""
         self._work.opened.closed(path)
+        is_gone = row is not None and row.record.kind is Kind.ABSENT and not row.fp
+        if (is_gone and path not in self._board.pending_looks) or self._work.jobs.is_moving_away(path):
+            self.let_folder_go(path)  # we took it away, or do so now: if that fails, a look follows
+            return
         now = self._board.now.mono_ms
         grace = 0
         if row is not None and row.record.kind == Kind.FILE and row.fp:
@@ -135,28 +136,6 @@ class LookQueue:
         if above is not None and above.fp and (above.record.kind == Kind.ABSENT or self._work.obstacles.is_at(parent)):
             self._board.listings.add(parent)
 
-    def expect_echo(self, path: bytes) -> None:
-        """We are about to make a new name: its event will be an echo."""
-        self.echoes[path] = None
-
-    def expect_echoes(self, paths: Iterable[bytes]) -> None:
-        self.echoes.update(dict.fromkeys(paths))
-
-    def installed(self, path: bytes, is_done: bool) -> None:
-        """The name was made (`is_done`), or making it failed."""
-        if path in self.echoes:
-            if is_done:
-                self.echoes[path] = self._board.now.mono_ms + ECHO_MS
-            else:
-                del self.echoes[path]
-
-    def all_installed(self, paths: list[bytes]) -> None:
-        until = self._board.now.mono_ms + ECHO_MS
-        self.echoes.update(dict.fromkeys(self.echoes.keys() & paths, until))
-
-    def forget_echoes(self) -> None:
-        self.echoes.clear()
-
     def look_came_back(self, pending: PendingLook) -> None:
         self.looks_out -= not pending.large
 
@@ -169,22 +148,40 @@ class LookQueue:
     def rests(self, path: bytes) -> None:
         self._restless_told.discard(path)
 
-    def take_echo(self, path: bytes) -> bool:
-        """True if this event is most probably an echo of our own work. A bulk of new files causes thousands of them;
-        their folders are listed when all is calm, which costs less than a look at each file. Single files are looked at
-        together with all others of a short span: a look for each costs as much as its installation."""
-        until = self.echoes.pop(path, 0)
-        now = self._board.now.mono_ms
-        if until is not None and until <= now:
+    def is_echo(self, event: Event) -> bool:
+        """True if an event of the watcher is most probably an echo of our own work; it is then dealt with."""
+        if type(event) is Touched:
+            return event.urgency is Urgency.ARRIVED and self.take_echo(event.path)
+        return type(event) is Moved and self._take_move(event)
+
+    def _take_move(self, event: Moved) -> bool:
+        if not self.echoes.take_move(event.source, event.target, self._board.now.mono_ms):
             return False
+        self._work.opened.closed(event.source)
+        self._look_at_what_we_made(event.target)
+        return True
+
+    def take_echo(self, path: bytes) -> bool:
+        """True if the event that this name has come is most probably an echo of our own work."""
+        if not self.echoes.take(path, self._board.now.mono_ms):
+            return False
+        self._look_at_what_we_made(path)
+        return True
+
+    def _look_at_what_we_made(self, path: bytes) -> None:
+        """A bulk of new files causes thousands of echoes; their folders are listed when all is calm, which costs less than a
+        look at each file. Single files are looked at together with all others of a short span: a look for each costs as
+        much as its installation."""
+        now = self._board.now.mono_ms
         if len(self.echoes) < self.echoes_min and not self._board.listings.when_calm:
             self._board.pending_looks.add(path, now - now % ECHO_LOOK_MS + ECHO_LOOK_MS, now).watched = True
-            return True
-        self._board.listings.add_when_calm(path.rpartition(b"/")[0])
-        return True
+        else:
+            self._board.listings.add_when_calm(path.rpartition(b"/")[0])
 
     def on_moved(self, event: Moved) -> None:
         """Look at both ends of a rename together, so that the peers receive one rename. The file is not read again."""
+        if self._take_move(event):
+            return
         if not (self._scope.is_ours(event.source) and self._scope.is_ours(event.target)):
             for path in (event.source, event.target):
                 self.on_touched(path, Urgency.FOLDER if event.is_directory else Urgency.NOW)
@@ -259,20 +256,20 @@ class LookQueue:
         base, was, was_size = b"", b"", 0
         replaced = 1 if row is None or row.record.kind != Kind.FILE else row.record.size
         if self._board.peers and self._board.with_deltas:
-            others = [*self._local_renames.renames.sources_of(pending.path)]
             is_new = row is None or row.record.kind == Kind.ABSENT
+            before = [row]
+            before += [self._board.index.rows.get(one) for one in self._local_renames.renames.sources_of(pending.path)]
             if is_new:
-                others += likely_originals(pending.path)
-            before = [row, *(self._board.index.rows.get(other) for other in others)]
+                before += [self._board.index.rows.get(other) for other in likely_originals(pending.path)]
             if is_new and says_nothing(pending.path):
                 before.append(self._saved_for(pending))
                 if pending.open:  # the file waits for its close, as if it were written under its final name
                     largest = self._board.index.tree.largest_file(parent_of(pending.path), _NEIGHBOURS_MAX)
                     replaced = max(replaced, largest if largest >= limits.LARGE_FILE_BYTES else 0)
-            files = (one.record for one in before if one is not None and one.record.kind == Kind.FILE)
-            large = (record for record in files if record.size >= limits.DELTA_FILE_BYTES_MIN)
-            if (original := next(large, None)) is not None:
-                base, replaced = original.content, max(replaced, original.size)
+            for one in before:
+                if one is not None and one.record.size >= limits.DELTA_FILE_BYTES_MIN and one.record.kind == Kind.FILE:
+                    base, replaced = one.record.content, max(replaced, one.record.size)
+                    break
         old = row
         if self._local_renames.renames.targets and (row is None or row.record.kind == Kind.ABSENT):
             old = self._local_renames.renamed_from(pending.path)
@@ -322,20 +319,21 @@ class LookQueue:
         `before`: its fingerprint before the change. The others may have been looked at since the last change but one, so
         that they have another content by now: names that belonged together once are looked at, too."""
         inode, now = inode_of(before), self._board.now.mono_ms
+        if not self.linked.may_have_others(inode, now):
+            return
         if self._board.links.is_on:
             rows = self._board.index.rows.names_of(previous.content, inode)
         else:
             rows = self._board.index.rows.by_content(previous.content)
-        if inode in self._linked:
-            rows += [row for path in self._linked.pop(inode) if (row := self._board.index.rows.get(path)) is not None]
+        known = (self._board.index.rows.get(path) for path in self.linked.take(inode))
+        rows += [row for row in known if row is not None]
         others = {row.record.path for row in rows if row.fp and inode_of(row.fp) == inode} - {previous.path}
-        if not others or not inode:
+        others.discard(self._publisher.new_name_of(previous.path) or b"")  # both were looked at together
+        if not others:
             return
         for path in sorted(others):
             self._board.pending_looks.add(path, now, now)
-        if len(self._linked) >= _LINKED_MAX:
-            self._linked.clear()
-        self._linked[inode] = others | {previous.path}
+        self.linked.keep(inode, others | {previous.path})
 
     def look_at_names(self, content: bytes, fp: bytes) -> None:
         """A file got another name, which changes nothing but its ctime: look at all of them. A large one is not read again."""

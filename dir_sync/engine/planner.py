@@ -8,8 +8,6 @@ Used by: scan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from dir_sync.core import limits, notes
 from dir_sync.core.declined import Reason
 from dir_sync.core.mode import THEIRS, is_own
@@ -137,8 +135,10 @@ class Planner:
                 self._transfers.drop_wanted(path)
                 self._transfers.forget_attempts(path)
         self._board.index.rows.fetch(path for path, _ in offered)
-        live = [(path, offers) for path, offers in offered if _best_kind(offers) != Kind.ABSENT]
-        dead = [(path, offers) for path, offers in offered if _best_kind(offers) == Kind.ABSENT]
+        live: list[tuple[bytes, list[Offer]]] = []
+        dead: list[tuple[bytes, list[Offer]]] = []
+        for entry in offered:
+            (dead if _best_kind(entry[1]) is Kind.ABSENT else live).append(entry)
         for path, offers in sorted(live, key=_path_of):
             is_coming = arrivals.is_ready(path) or arrivals.fetch(path) is not None
             if not is_coming and self._is_new_file(path, offers):
@@ -358,7 +358,9 @@ class Planner:
             self._transfers.forget_attempts(path)
 
 
-def _best_kind(offers: Iterable[Offer]) -> Kind:
+def _best_kind(offers: list[Offer]) -> Kind:
+    if len(offers) == 1:
+        return offers[0].record.kind
     return max(offers, key=lambda offer: offer.record.stamp).record.kind
 
 

@@ -37,7 +37,7 @@ class Publisher:
         self._board = board
         self._mode_rules = mode_rules
         self.renamed_here: dict[bytes, tuple[bytes, ...]] = {}  # new name -> old names, of this turn
-        self._left_here: set[bytes] = set()  # all these old names
+        self._left_here: dict[bytes, bytes] = {}  # all these old names, each with the new one
         # new name -> old names, since the start, for peers that were away
         self._sources: dict[bytes, tuple[bytes, ...]] = {}
         self.told_ms = 0  # when (ms) changes were last announced
@@ -75,11 +75,15 @@ class Publisher:
     def renamed(self, path: bytes, sources: tuple[bytes, ...]) -> None:
         """A file was renamed to `path` in this turn. `sources`: its earlier names."""
         self.renamed_here[path] = sources
-        self._left_here.update(sources)
+        self._left_here.update(dict.fromkeys(sources, path))
 
     def was_renamed_here(self, source: bytes) -> bool:
         """True if this is the old name of a file that was renamed in this turn."""
         return source in self._left_here
+
+    def new_name_of(self, source: bytes) -> bytes | None:
+        """The name to which the file that was known as `source` was renamed in this turn."""
+        return self._left_here.get(source)
 
     def _forget_renames(self) -> None:
         self.renamed_here.clear()

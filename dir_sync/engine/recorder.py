@@ -12,7 +12,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.jobs import ApplyItem, Version
 from dir_sync.core.looks import Seen
 from dir_sync.core.messages import DeltaOffer
-from dir_sync.core.model import Kind, Record, parent_of, same_content, unstamped
+from dir_sync.core.model import Kind, Record, inode_of, parent_of, same_content, unstamped
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
@@ -125,6 +125,8 @@ class LocalRecorder:
         if seen is not None:
             self._folder_times.mark_active(parent_of(record.path), folder_mtime)
         self._signatures.sign_later(record, previous, delta is not None and delta.marks is not None)
+        if seen is not None and seen.links == 1:
+            self._look_queue.linked.has_one_name(inode_of(fp), self._board.now.mono_ms)
         if seen is not None and previous is not None and previous.kind == Kind.FILE:
             self._look_queue.look_at_links(before, previous)
 

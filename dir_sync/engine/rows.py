@@ -77,6 +77,8 @@ class Rows:
             self._keep_theirs(record)
         if self._mode_rules.keeps_own and record.kind == Kind.ABSENT and b"/" in record.path:
             self._board.plan_queue.add(parent_of(record.path))  # it may have kept its folder here
+        elif record.kind == Kind.ABSENT and b"/" in record.path and self._board.index.offers.of(parent_of(record.path)):
+            self._board.plan_queue.add(parent_of(record.path))  # a peer deleted it, and it waited for this
         if not self._mode_rules.mode.takes and record.kind != Kind.ABSENT and b"/" in record.path:
             self._board.plan_queue.add(parent_of(record.path))  # peers may have deleted the folder
         if self._brakes.own.held:

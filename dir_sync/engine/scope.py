@@ -41,7 +41,7 @@ class Scope:
         """True if the path may be synchronized. A path that never can be is reported once."""
         if not path:
             return False
-        if limits.RESERVED_NAME in path.split(b"/"):
+        if limits.RESERVED_NAME in path and limits.RESERVED_NAME in path.split(b"/"):
             return False
         try:
             check_path(path)

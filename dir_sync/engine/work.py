@@ -147,11 +147,16 @@ class WorkTable:
     def forget_announced(self, path: bytes) -> None:
         """Nothing newer is announced for this path any more: forget its attempts, retries and waits, which belong to
         that announcement. (`attempted`, what may be on the disk, is kept until a look.)"""
-        self.rooms.leave(path)
-        self.out_of_reach.leave(path)
-        if self._paths.get(path) is not None:
-            self.end_grace(path)
-            self.retries.forget(path)
+        if self.rooms.queues:
+            self.rooms.leave(path)
+        if self.out_of_reach:
+            self.out_of_reach.leave(path)
+        entry = self._paths.get(path)
+        if entry is not None:
+            if entry.grace is not None:
+                self.end_grace(path)
+            if entry.retry is not None:
+                self.retries.forget(path)
 
     def end_turn(self) -> None:
         """End the turn: drop empty entries. Called when everything due is done."""

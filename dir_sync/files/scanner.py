@@ -266,7 +266,7 @@ def _look(
             return Seen(path, LookOutcome.FOUND, stat.kind, problem=MOUNTED if _is_mount(disk, stat) else "")
         if item.hint is not None and _is_hinted(stat, fp, item):
             _, size, content, _ = item.hint
-            seen = Seen(path, LookOutcome.FOUND, stat.kind, size, content, stat.mtime, stat.mode, fp)
+            seen = Seen(path, LookOutcome.FOUND, stat.kind, size, content, stat.mtime, stat.mode, fp, links=stat.links)
             return with_attributes(seen)
         if _is_half(disk, item, stat.size):
             return Seen(path, LookOutcome.OPEN, size=stat.size)
@@ -358,7 +358,8 @@ def _look_at_file(
         seen = Seen(
             item.path, LookOutcome.FOUND, Kind.FILE, before.size, digest, before.mtime, before.mode,
             fp + fingerprints.RACY if is_racy else fp, data,
-            grown=None if marks is None else Grown(item.was, item.was_size, marks), attributes=attributes,
+            grown=None if marks is None else Grown(item.was, item.was_size, marks), links=after.links,
+            attributes=attributes,
         )  # fmt: skip
         return on_file(item, reader, seen)
     finally:

@@ -77,8 +77,12 @@ class Offers:
 
     def of(self, path: bytes) -> list[Offer]:
         """The offers for a path, ordered by peer."""
-        known = self._of(path)
-        return [known[peer] for peer in sorted(known)] if known else []
+        known = self._decoded.get(path)
+        if known is None:
+            known = self._of(path)
+        if len(known) < 2:
+            return [*known.values()]
+        return [known[peer] for peer in sorted(known)]
 
     def of_peer(self, path: bytes, peer: str) -> Offer | None:
         return self._of(path).get(peer)

@@ -16,6 +16,7 @@ from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.constants import NOBODY, OURS, TROUBLE_RETRY_MS
+from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.values import Ready
 from dir_sync.index import Index
 from tests.ends import closed_at_end
@@ -123,7 +124,8 @@ def test_the_event_of_a_new_name_of_ours_is_expected() -> None:
     order(kit, record(b"a", b"1"))
     kit.has(record(b"b", b"old"))
     order(kit, record(b"b", b"new"))
-    assert kit.asked("look_queue.expect_echo") == [(b"a",)]
+    assert kit.real(LookQueue).echoes.take(b"a", kit.board.now.mono_ms)
+    assert not kit.real(LookQueue).echoes.take(b"b", kit.board.now.mono_ms)
 
 
 # --- results --------------------------------------------------------------------------------------------------------

@@ -314,6 +314,8 @@ class PeerBrake:
     @property
     def is_on(self) -> bool:
         """True if any change waits or is held."""
+        if not self.bursts:
+            return False
         return any(burst.held.changes or burst.waiting.changes for burst in self.bursts.values())
 
     def holds(self, path: bytes) -> bool:

@@ -106,8 +106,16 @@ class Renames:
 
     def group_of(self, path: bytes) -> list[bytes]:
         """All names to look at together with `path`: new names before the old ones that wait for them."""
-        if path not in self.targets and path not in self._sources:
+        target = path
+        if path in self.targets:
+            target = self.targets[path][0]
+        elif path not in self._sources:
             return [path]
+        sources = self._sources.get(target, {})
+        if len(sources) == 1 and target not in self.targets:
+            (source,) = sources
+            if source not in self._sources:
+                return [target, source]  # one rename, as nearly always
         seen: dict[bytes, None] = {}
         ahead = [path]
         while ahead:

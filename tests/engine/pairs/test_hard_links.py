@@ -74,9 +74,9 @@ def test_names_are_forgotten_when_they_are_files_of_their_own() -> None:
     one.disk.give_name(b"a", b"b")
     touch(pair, one, b"b")
     edit_through_both(pair, one, pair.two)
-    assert list(one.engine.look_queue._linked.values()) == [{b"a", b"b"}]
+    assert list(one.engine.look_queue.linked.names.values()) == [{b"a", b"b"}]
     save(pair, one, b"b", b"of its own", replace=True)
     save(pair, one, b"a", b"alone")
-    assert not one.engine.look_queue._linked
+    assert not one.engine.look_queue.linked.names
     assert (one.disk.content(b"a"), one.disk.content(b"b")) == (b"alone", b"of its own")
     assert one.disk.tree() == pair.two.disk.tree()
