@@ -3,7 +3,7 @@
 In:   one job at a time (dir_sync.core.jobs), on a disk worker's thread.
 Out:  one event with the result.
 Rule: this module only dispatches; `dir_sync.files` works on files, and holds the rules.
-Used by: daemon, history.restorer, history.verify_here.
+Used by: daemon, history.recovering, history.restorer, history.verify_here.
 """
 
 from __future__ import annotations

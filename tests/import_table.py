@@ -210,6 +210,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "history.choice": set(),
     "history.answers": {"config", "network.control", "history.undo_plan", "index", "history.codec"},
     "history.source": {"config", "network.control", "folder.state", "index", "history.answers", "history.story"},
+    "history.recovering": {"file_sync", "folder.state", "index"},
     "history.story": {"folder.pauses", "history.codec", "index", "network.control", "reporting.log"},
     "history.restorer": {
         *("config", "disk", "file_sync", "index", "ports", "history.codec", "history.source"),

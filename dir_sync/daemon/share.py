@@ -32,6 +32,7 @@ from dir_sync.engine import Engine
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
+from dir_sync.history.recovering import recover_history
 from dir_sync.index import KEEPS, Index
 from dir_sync.ports import DiskError, Trouble
 from dir_sync.readable import Readable
@@ -223,17 +224,10 @@ class Share:
 
     def recover_history(self) -> list[Version]:
         """Record what the last run displaced and did not record. Returns it for the engine. Raises ConfigError."""
-        index, sync = self.index, self._sync
         try:
-            names = sync.prepare()
-            found = [] if index.notes.get(state.AT_REST) else sync.unlisted(index.versions.has, index.path_with)
-            index.notes.put(state.AT_REST, 0)
-            found = [*found, *sync.recover(names, index.versions.with_content, index.path_with, index.content_at)]
+            return recover_history(self.index, self._sync)
         except DiskError as error:
             raise ConfigError(f"{show(error.path)} in {self._config.folder}: {error}", ENVIRONMENT) from error
-        for version in found:
-            index.versions.put(version)
-        return found
 
     def check(self, warn_once: Callable[[str], None]) -> bool:
         """False if the folder, or our lock in it, was removed: the node has to start anew. Other folders of ours that

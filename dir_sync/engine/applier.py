@@ -226,11 +226,11 @@ class Applier:
         recorded, or by a user who made the same file.)"""
         if version.why is Cause.RECOVERED:  # no look has seen it
             self._versions.rescued((version,))
-        elif is_unread:
-            self._versions.keep_unread(version, None if row is None else row.record)
         elif version.kind == Kind.FILE and version.content and version.content == item.target.content:
             self._versions.keep(version, item.target, item.path, take.record.stamp)
-        elif row is not None:
+        elif is_unread or row is None:  # nobody knows what it is
+            self._versions.keep_unread(version, None if row is None else row.record)
+        else:
             mine = row.record
             self._versions.keep(version, mine, item.path, take.record.stamp)
             if mine.kind == Kind.FILE and len(row.fp) == FINGERPRINT_BYTES and version.why != Cause.CONFLICT:

@@ -41,7 +41,7 @@ from dir_sync.core.model import PeerError
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.text_jobs import Merged, TextsRead
 from dir_sync.core.verify import Verified
-from dir_sync.engine.constants import CALM_MS, DELTA_KEEP_MS, RECHECK_MAX, RECHECK_MS, RETRY_MS, TELL_TOGETHER_MS
+from dir_sync.engine.constants import CALM_MS, DELTA_KEEP_MS, RETRY_MS, TELL_TOGETHER_MS
 from dir_sync.engine.machines import Machines
 from dir_sync.engine.values import Now
 
@@ -64,8 +64,7 @@ class Engine(Machines):
             self.board.plan_queue.add_all_offers()
         self.peer_losses.brake_again()
         self.recorder.find_not_noted(found)
-        for version in self.board.index.versions.since(now.wall_ns - RECHECK_MS[-1] * 1_000_000, RECHECK_MAX):
-            self.versions.recheck_later(version)
+        self.versions.begin(found)
         return self.board.out + self.end_turn(now)
 
     def without_echoes(self, events: Iterable[Event], now: Now) -> list[Event]:

@@ -48,6 +48,15 @@ class VersionKeeper:
         self._since: dict[bytes, int] = {}  # path -> when (ms) its content arrived
         self.rechecks: list[tuple[int, bytes]] = []  # due time (ms), name of the version to be checked again
 
+    def begin(self, found: Iterable[Version]) -> None:
+        """The program starts: check again what is young, and read what could not be read when it was listed. `found`: what
+        the last run had not recorded."""
+        listed = self._board.index.versions
+        young = listed.since(self._board.now.wall_ns - RECHECK_MS[-1] * 1_000_000, RECHECK_MAX)
+        unread = [version for version in (*found, *listed.unread(RECHECK_MAX)) if not version.content]
+        for version in {version.name: version for version in (*young, *unread)}.values():
+            self.recheck_later(version)
+
     def came(self, contents: Iterable[bytes]) -> None:
         """These contents arrived from peers just now."""
         self._arrivals.add(contents, self._board.now.mono_ms)
@@ -166,7 +175,7 @@ class VersionKeeper:
             self._board.run_once_more()
 
     def recheck_later(self, version: Version) -> None:
-        if version.kind == Kind.FILE:
+        if version.kind == Kind.FILE or not version.content:
             for wait in RECHECK_MS:
                 heapq.heappush(self.rechecks, (self._board.now.mono_ms + wait, version.name))
 

@@ -8,6 +8,7 @@ Used by: `put_back`, `replace`, `install`, `move`, `batches`, `recovery`, `file_
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import time as _time
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dir_sync.core.jobs import Cause, Pruned, Rechecked, Version
 from dir_sync.core.model import Kind, Stat, parent_of
 from dir_sync.core.names import HISTORY, NEW
-from dir_sync.files.hashing import digest_at
+from dir_sync.files.hashing import Stopped, digest_at
 from dir_sync.files.staging import Staging
 from dir_sync.ports import Disk, DiskError, Trouble
 
@@ -24,6 +25,7 @@ __all__ = ["HistoryStore"]
 
 _FOLDER_TRIES = 4  # another thread may make or remove the day's folder at the same time
 _RESCUE_TRIES = 3
+_READ_TRIES = 3
 _KEPT_NAME = re.compile(rb"(\d{6})\.(\d{6})-(%s)-\d+-(.*)" % b"|".join(why.value.encode() for why in Cause), re.DOTALL)
 """The name that `file_away` gives a version: time of day, reason, and the last part of its path."""
 _DAY_BYTES = len(b"2000-01-01")  # put before the name, with a hyphen, if the disk has no room for the day's folder
@@ -75,10 +77,8 @@ class HistoryStore:
                 elif error.trouble != Trouble.EXISTS:
                     raise
         if why is Cause.RECOVERED and not content:
-            try:
-                content = digest_at(self._disk, kept, stat.size, self._stopping)  # no look has seen it
-            except DiskError:
-                pass  # it is listed without its digest; `recheck` tries again
+            with contextlib.suppress(Stopped):
+                content = self._read_if_possible(kept, stat)  # no look has seen it
         version = Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
         self._filed.setdefault(path, []).append(version)
         if not is_read and why is not Cause.RECOVERED:
@@ -142,9 +142,27 @@ class HistoryStore:
         try:
             self._disk.remove_file(name)
         except DiskError:
-            self._staging.discard((kept,))  # otherwise there would be two of it
-            raise
+            try:
+                self._disk.remove_file(kept)  # otherwise there would be two of it
+            except DiskError as stays:
+                if stays.trouble is Trouble.ABSENT:
+                    raise
+            else:
+                raise
+            # The history has it all the same, so that is listed; the next start removes the other.
         return now.size == stat.size and now.mtime == stat.mtime
+
+    def _read_if_possible(self, kept: bytes, stat: Stat) -> bytes:
+        """The digest of a file, or the target of a link, in the history; b"" if it cannot be read now: it is
+        listed all the same, and `recheck` tries again. A passing error is retried at once."""
+        for _ in range(_READ_TRIES):
+            try:
+                if stat.kind == Kind.SYMLINK:
+                    return self._disk.read_link(kept)
+                return digest_at(self._disk, kept, stat.size, self._stopping)
+            except DiskError:
+                continue
+        return b""
 
     def has_kept(self, version: Version | None, digest: bytes) -> bool:
         """True if the version that the index lists for this content exists and has this content."""
@@ -157,7 +175,9 @@ class HistoryStore:
         self, is_listed: Callable[[bytes], bool], path_of: Callable[[bytes, bytes], bytes | None]
     ) -> list[Version]:
         """Versions in the history that the index does not list, because the program ended between the rename and the
-        commit. `path_of`: as in `recover`; a version without an answer gets the last part of its path as its path."""
+        commit. `path_of`: as in `recover`; a version without an answer gets the last part of its path as its path. One
+        that cannot be read is among them, without its content. So is one whose name is not on the medium for certain: a
+        row without a file is dropped when it is used, but a file without a row is found by nobody."""
         versions = []
         for kept, day, name, stat in self._all_kept():
             match = _KEPT_NAME.fullmatch(name)
@@ -168,20 +188,18 @@ class HistoryStore:
 
             try:
                 moment = timegm(_time.strptime((day + clock).decode("ascii"), "%Y-%m-%d%H%M%S"))
-                if stat.kind == Kind.FILE:
-                    content = digest_at(self._disk, kept, stat.size, self._stopping)
-                    path = path_of(content, base) or base
-                else:
-                    content, path = self._disk.read_link(kept), base
-            except (ValueError, DiskError):
+            except ValueError:
                 continue
+            content = self._read_if_possible(kept, stat)
+            path = (path_of(content, base) if content and stat.kind == Kind.FILE else None) or base
             time_ns = moment * 1_000_000_000 + int(fraction) * 1000
             reason = Cause(why.decode("ascii"))
             versions.append(
                 Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, time_ns, reason, "")
             )
         if versions:
-            self._disk.sync_all()
+            with contextlib.suppress(DiskError):
+                self._disk.sync_all()
         return versions
 
     def _all_kept(self) -> Iterator[tuple[bytes, bytes, bytes, Stat]]:
@@ -208,6 +226,8 @@ class HistoryStore:
                 ):
                     digest = digest_at(self._disk, version.name, stat.size, self._stopping)
                     there.append(version._replace(size=stat.size, mtime=stat.mtime, content=digest))
+                elif stat.kind == Kind.SYMLINK and not version.content:
+                    there.append(version._replace(content=self._disk.read_link(version.name)))
             except DiskError:
                 continue  # try again another time
         return Rechecked(tuple(there), tuple(self._really(gone)))

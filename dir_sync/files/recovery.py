@@ -8,6 +8,7 @@ Used by: `file_sync`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from dir_sync.core.jobs import Cause, Version
@@ -53,9 +54,13 @@ class Recovery:
         version that `known` names is there with this content. (A row of the index proves nothing: it still describes
         the displaced content as that of the tree; and a version that was not synced may be lost.)
 
+        A version is returned whatever fails afterwards, also if its name is not on the medium for certain: a power cut then
+        brings the file back to the staging folder, and the row is dropped when it is used. Without a row nobody would
+        find it.
+
         `path_of`: the path that the index has for a content, preferably one with that last part ("" for any).
         `content_at`: the content that the index has at a path; b"": none."""
-        versions = []
+        versions: list[Version] = []
         growing: dict[bytes, growth.Unfinished | None] = {}
         for name in names:
             path = STAGING + b"/" + name
@@ -83,24 +88,25 @@ class Recovery:
         # After a power cut there may be several notes of one file's growths: the latest one is undone first.
         for note, left in sorted(growing.items(), key=lambda each: -each[1].size if each[1] is not None else 0):
             try:
-                versions += self._undo_growth(note, left, content_at)
+                self._undo_growth(note, left, content_at, versions)
             except DiskError:
                 continue
         for version in versions:
             self._history.take_filed(version.path)
         if versions:
-            try:
+            with contextlib.suppress(DiskError):
                 self._disk.sync_all()
-            except DiskError:
-                return []  # the versions are in the history, but cannot be listed
         return versions
 
     def _undo_growth(
-        self, note: bytes, left: growth.Unfinished | None, content_at: Callable[[bytes], bytes]
-    ) -> list[Version]:
+        self,
+        note: bytes,
+        left: growth.Unfinished | None,
+        content_at: Callable[[bytes], bytes],
+        versions: list[Version],
+    ) -> None:
         """A file was growing when the program ended. If a program may have written into it since, its present content
-        is kept."""
-        versions: list[Version] = []
+        is kept, and added to `versions`."""
 
         def digest_of_first(path: bytes, size: int) -> bytes:
             return digest_at(self._disk, path, size, self._stopping)
@@ -125,4 +131,3 @@ class Recovery:
         if left is not None:
             growth.undo_unfinished(self._disk, left, digest_of_first, keep_copy, content_at(left.path))
         self._disk.remove_file(note)
-        return versions

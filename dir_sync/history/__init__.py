@@ -6,6 +6,7 @@
     source      where a command gets its answers: the running node, or the index, opened here
     brought     the content of a version that only another machine keeps
     verify_here what `verify` does while no node runs
+    recovering  at the start of a folder: what the last run displaced and did not record is listed
     restorer    puts files back without the engine
     client      the history of one folder: used by the commands history, restore, undo and conflicts
     choice      selects versions

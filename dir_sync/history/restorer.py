@@ -166,6 +166,8 @@ class Restorer:
         done = self._sync.perform(ApplyJob((item,)))
         assert isinstance(done, Applied)
         (result,) = done.items
+        for rescued in done.rescued:  # a user's file that came in between, and could not have its name back
+            self._source.ask({"command": "keep", "version": packed(rescued), "path": text_of(item.path)})
         if result.version is not None:
             kept = result.version._replace(maker=node, content=was or result.version.content)
             if result.is_unread:

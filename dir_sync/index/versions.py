@@ -94,6 +94,11 @@ class Versions:
         """How many lost a conflict that is not settled. It reads the whole table."""
         return int(self._execute("SELECT COUNT(*) FROM version WHERE why='conflict'").fetchone()[0])
 
+    def unread(self, limit: int) -> list[Version]:
+        """Up to `limit` files that could not be read when they were listed: their content is unknown."""
+        query = "SELECT * FROM version WHERE kind=1 AND content=? LIMIT ?"
+        return [version_of(fields) for fields in self._execute(query, (b"", limit))]
+
     def since(self, time_ns: int, limit: int) -> list[Version]:
         """Up to `limit` versions that were displaced at `time_ns` or later, the latest first."""
         query = "SELECT * FROM version WHERE time_ns>=? ORDER BY time_ns DESC LIMIT ?"

@@ -36,8 +36,8 @@ CHANGES = {
         "elif False:\n",
     ),
     "what was displaced and not noted is forgotten": Change(
-        "daemon/share.py",
-        "found = [] if index.notes.get(state.AT_REST) else",
+        "history/recovering.py",
+        "found = [] if was_at_rest else",
         "found = [] if True else",
     ),
     "contents are not synced": Change(

@@ -278,6 +278,14 @@ def test_a_version_that_is_not_as_listed_is_doubted() -> None:
     assert not kit.is_looked_at(name), "no name of the tree"
 
 
+@pytest.mark.parametrize("result", [Result.DONE, Result.CHANGED, Result.PROBLEM])
+def test_what_was_displaced_is_listed_also_if_its_row_has_gone(result: Result) -> None:
+    kit = alone()
+    version = Version(b".dir_sync/versions/v", b"a", Kind.FILE, 3, b"", 0, 0o644, WALL_NS, Cause.REPLACED, PEER)
+    apply(kit, record(b"a", b"new"), result, version=version, expect=b"something")
+    assert kit.asked("versions.keep_unread") == [(version, None)]
+
+
 @pytest.mark.parametrize(
     ("result", "size", "urgency", "is_doubted"),
     [

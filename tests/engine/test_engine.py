@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dir_sync.core.events import Drained, Drop, PeerDown, PeerUp, Received, Ticked, Touched, Urgency
-from dir_sync.core.jobs import ListJob, Looked, LookJob
+from dir_sync.core.jobs import Cause, ListJob, Looked, LookJob, Version
 from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, Pull, PullItem, State
+from dir_sync.core.model import Kind
+from dir_sync.engine import Engine
 from tests.engine.whole.bench import FOLDER, PEER, Bench, record, state
 
 
@@ -15,6 +19,17 @@ def test_a_start_looks_at_everything() -> None:
     assert bench.engine.board.scan.is_on
     assert bench.engine.is_busy
     assert bench.engine.has_jobs_out
+
+
+@pytest.mark.parametrize("how", ["listed before", "found now"])
+def test_a_start_reads_versions_again_that_could_not_be_read(how: str) -> None:
+    bench = Bench(scanned=False)
+    kind = Kind.FILE if how == "listed before" else Kind.SYMLINK
+    unread = Version(b"old", b"a", kind, 1, b"", 0, 0o644, 5, Cause.DELETED, PEER)
+    bench.index.versions.put(unread)
+    engine = Engine(bench.index, FOLDER, "again")
+    engine.start(bench.now, [] if kind is Kind.FILE else [unread])
+    assert {name for _, name in engine.versions.rechecks} == {b"old"}
 
 
 def test_at_rest_there_is_nothing_to_wait_for() -> None:

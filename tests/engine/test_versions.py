@@ -123,10 +123,12 @@ def test_whoever_goes_on_writing_into_what_was_displaced_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.FILE, Kind.SYMLINK])
-def test_only_files_are_written_into(kind: Kind) -> None:
+@pytest.mark.parametrize("content", [b"c", b""])
+def test_only_files_are_written_into(kind: Kind, content: bytes) -> None:
+    """A link that could not be read is read again."""
     kit = alone()
-    kit.it.recheck_later(version(b"v")._replace(kind=kind))
-    assert bool(kit.it.rechecks) == (kind == Kind.FILE)
+    kit.it.recheck_later(version(b"v")._replace(kind=kind, content=content))
+    assert bool(kit.it.rechecks) == (kind == Kind.FILE or not content)
 
 
 def test_a_version_that_is_doubted_is_no_source_until_it_was_looked_at() -> None:

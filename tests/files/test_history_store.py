@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
+from dir_sync.core import limits
 from dir_sync.core.jobs import (
     ApplyItem,
     ApplyResult,
@@ -24,6 +26,8 @@ from dir_sync.core.jobs import (
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync
+from dir_sync.files.history_store import HistoryStore
+from dir_sync.files.staging import Staging
 from dir_sync.ports import Trouble
 from tests.files.tools import apply, change, file_sync, kept, nowhere
 from tests.sim.memory_disk import MemoryDisk
@@ -209,6 +213,73 @@ def test_what_was_displaced_and_not_noted_is_known_after_the_next_start(disk: Me
     assert again.unlisted(lambda name: name == found.name, nowhere) == []
     (found,) = again.unlisted(lambda name: False, nowhere)
     assert found.path == b"file"
+
+
+def test_what_was_not_noted_is_listed_also_if_the_disk_cannot_be_synced(disk: MemoryDisk) -> None:
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    (result,) = apply(sync, change(disk, b"file", None))
+    assert result.version is not None
+    disk.fail = lambda verb, path: Trouble.IO if verb == "sync_all" else None
+    (found,) = sync.unlisted(lambda name: False, nowhere)
+    assert found.name == result.version.name
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_what_cannot_be_read_is_listed_and_read_later(disk: MemoryDisk, passes: bool) -> None:
+    """Without a row it would be found by nobody. An error that passes is no reason to list it under another path."""
+    sync = file_sync(disk)
+    disk.mkdir(b"folder")
+    disk.write(b"folder/file", b"old")
+    disk.symlink(b"link", b"target")
+    apply(sync, change(disk, b"folder/file", None), change(disk, b"link", None))
+    failed: set[bytes] = set()
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        if verb not in ("open", "read_link") or (passes and path in failed):
+            return None
+        failed.add(path)
+        return Trouble.IO
+
+    disk.fail = fail
+    file, link = sync.unlisted(lambda name: False, lambda digest, base: b"folder/file")
+    disk.fail = None
+    digest = blake3(b"old").digest()
+    assert (file.path, file.content) == ((b"folder/file", digest) if passes else (b"file", b""))
+    assert (link.path, link.content) == (b"link", b"target" if passes else b"")
+    done = sync.perform(RecheckJob((file, link)))
+    read = () if passes else (file._replace(content=digest), link._replace(content=b"target"))
+    assert done == Rechecked(read, ())
+
+
+def test_a_copy_in_the_history_that_cannot_be_taken_back_is_listed(disk: MemoryDisk) -> None:
+    """A file with other names is copied; then neither the file nor the copy can be removed. The next start removes the file."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    disk.give_name(b"file", b"its other name")
+    disk.fail = lambda verb, path: Trouble.IO if verb == "remove_file" and b"/new-" not in path else None
+    (result,) = apply(sync, change(disk, b"file", None))
+    disk.fail = None
+    assert result.result is Result.DONE
+    version = result.version
+    assert version is not None
+    assert disk.content(version.name) == b"old"
+    assert kept(disk) == [b"old"]
+    again = file_sync(disk)
+    assert again.recover(again.prepare(), lambda digest: version) == []
+    assert disk.list(STAGING) == []
+    assert kept(disk) == [b"old"]
+
+
+def test_what_a_user_put_there_is_listed_also_if_the_program_ends_while_it_is_read(disk: MemoryDisk) -> None:
+    file_sync(disk)
+    disk.write(STAGING + b"/swap-1", bytes(limits.MIB + 1))
+    stat = disk.stat(STAGING + b"/swap-1")
+    assert stat is not None
+    history = HistoryStore(disk, Staging(disk, b"test"), time.time_ns, lambda: True)
+    version = history.rescue(STAGING + b"/swap-1", stat, b"file")
+    assert version.content == b""
+    assert history.take_filed(b"file") == [version]
 
 
 def test_names_in_the_history_that_are_not_ours_are_left_alone(disk: MemoryDisk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import closing
 from pathlib import Path
 from unittest.mock import patch
@@ -83,6 +84,29 @@ def test_a_process_that_dies_leaves_word_that_the_history_may_hold_more(folder: 
     with open_source(str(folder)) as source:
         assert source.index is not None
         assert source.index.notes.get(state.AT_REST) == 0
+
+
+def test_a_users_file_that_came_in_between_and_lost_its_place_is_listed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder went, too, so it could not have its name back."""
+    (folder / "in").mkdir()
+    (folder / "in/file").write_bytes(b"now")
+    exchange = Replacer.exchange
+
+    def meddled(self: Replacer, path: bytes, swap: bytes, there: Stat) -> None:
+        (folder / "in/file").write_bytes(b"a user's")
+        exchange(self, path, swap, there)
+        shutil.rmtree(folder / "in")
+
+    monkeypatch.setattr(Replacer, "exchange", meddled)
+    with open_source(str(folder)) as source, closing(Restorer(source)) as restorer:
+        assert source.index is not None
+        with pytest.raises(ConfigError, match="was changed meanwhile"):
+            restorer.install(b"in/file", b"now", b"merged", 0o644, "aa")
+        (rescued,) = source.index.versions.oldest_first()
+        assert (rescued.path, rescued.why) == (b"in/file", Cause.RECOVERED)
+        assert (folder / rescued.name.decode()).read_bytes() == b"a user's"
 
 
 @pytest.mark.parametrize("how", ["restore", "put back"])

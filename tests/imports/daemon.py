@@ -118,7 +118,7 @@ DAEMON: dict[str, set[str]] = {
     "daemon.matching": {"daemon.folder", "daemon.linked", "engine", "network.outbox", "node", "reporting.log"},
     "daemon.share": {
         *("daemon.jobs", "config", "delta", "disk", "engine", "event_handler", "file_sync", "daemon.inbox"),
-        *("reporting.log", "ports", "readable", "delta.signature_cache", "folder.state", "index"),
+        *("reporting.log", "ports", "readable", "delta.signature_cache", "folder.state", "history.recovering", "index"),
     },
     "daemon.jobs": {
         "daemon.news",

@@ -16,6 +16,8 @@ from dir_sync.core.retention import Retention
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.disk import SpelledDisk
 from dir_sync.file_sync import FileSync
+from dir_sync.folder.state import AT_REST
+from dir_sync.history.recovering import recover_history
 from dir_sync.index import Index
 from dir_sync.ports import DiskError
 from tests.sim.broken import Broken, PowerCut
@@ -87,14 +89,8 @@ class Lives:
         self.world.note(f"{node.name} starts as {node.index.identity.replica} at {node.index.sequences.last}")
         try:
             node.disk.program = True
-            troubles = self.world.stats["troubles"]
             try:
-                index, names = node.index, node.sync.prepare()
-                found = node.sync.unlisted(index.versions.has, index.path_with)
-                node.passed_over = self.world.stats["troubles"] > troubles
-                found += node.sync.recover(names, index.versions.with_content, index.path_with, index.content_at)
-                for version in found:
-                    index.versions.put(version)
+                found = recover_history(node.index, node.sync)
             finally:
                 node.disk.program = False
         except DiskError as error:
@@ -159,6 +155,7 @@ class Lives:
         if not node.alive or node.epoch != epoch or node.disk.root_here:
             return
         self.world.note(f"{node.name} pauses")
+        node.index.notes.put(AT_REST, int(not node.engine.has_jobs_out))
         node.index.commit()
         node.image = node.index.image()
         node.index.close()

@@ -116,7 +116,6 @@ class Node:
     image: bytes | None = None
     older_images: list[bytes] = field(default_factory=list)
     forgot: bool = False  # it has lost its index once
-    passed_over: bool = False  # at its last start something could not be read: the next one lists what that leaves out
     linked: bool = False  # files with two names: what is done to one is done to the other
     unsettled: set[bytes] = field(default_factory=set)  # a job has been there, and no committed row tells of it yet
     moves: dict[bytes, bytes] = field(default_factory=dict)  # the two names of moves by the program, either way

@@ -64,6 +64,7 @@ from dir_sync.index.rows import Rows
 from dir_sync.index.versions import Versions
 from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import OPERATIONS, draw
+from tests.sim.planted_history import PLANTED as PLANTED_IN_HISTORY
 from tests.sim.planted_links import PLANTED as PLANTED_LINKS
 from tests.sim.seams import patched
 
@@ -612,6 +613,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a grace outlives what it was given to": (_endless_graces, 60),
     "what failed outlives what is announced": (_failures_remembered, 60),
     **PLANTED_LINKS,
+    **PLANTED_IN_HISTORY,
 }
 
 NEEDS = {
@@ -736,6 +738,8 @@ NOTICED = {
     "what comes out of an exchange is not looked at": 16,
     "names are not synced": 16,
     "what is displaced is deleted": 0,
+    "what a start files away is not listed": 25,
+    "each end was a clean one": 13,
     "offers do not survive a crash": 15,
     "different states have equal summaries": 1,
     "copies are not verified": 4,
