@@ -101,15 +101,14 @@ class BulkInstall:
         """Handle all pushed files that were installed as ordered, as `Applier.on_applied` would. Returns the other
         results."""
         unknown = self._board.index.unknown([result.path for result in results])
-        is_closed = self._board.pending_looks.is_closed  # then a program has written to it: `Applier` has it read again
         done = {
             result[0]: result[2]
             for result in results
-            if result[1] is Result.DONE
-            and len(result[2]) == FINGERPRINT_BYTES
-            and result[0] in unknown
-            and not is_closed(result[0])
+            if result[1] is Result.DONE and len(result[2]) == FINGERPRINT_BYTES and result[0] in unknown
         }
+        if self._board.pending_looks.looks:
+            is_closed = self._board.pending_looks.is_closed  # a program has written to it: `Applier` has it read again
+            done = {path: fp for path, fp in done.items() if not is_closed(path)}
         pushed = self._work.jobs.end_pushed(done)
         others = [result for result in results if result[0] not in pushed]
         installed = Counter([intent for _, _, _, intent in pushed.values()])

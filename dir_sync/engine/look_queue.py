@@ -172,11 +172,12 @@ class LookQueue:
         """A bulk of new files causes thousands of echoes; their folders are listed when all is calm, which costs less than a
         look at each file. Single files are looked at together with all others of a short span: a look for each costs as
         much as its installation."""
+        listings = self._board.listings
+        if listings.when_calm or len(self.echoes) >= self.echoes_min:
+            listings.add_when_calm(path.rpartition(b"/")[0])
+            return
         now = self._board.now.mono_ms
-        if len(self.echoes) < self.echoes_min and not self._board.listings.when_calm:
-            self._board.pending_looks.add(path, now - now % ECHO_LOOK_MS + ECHO_LOOK_MS, now).watched = True
-        else:
-            self._board.listings.add_when_calm(path.rpartition(b"/")[0])
+        self._board.pending_looks.add(path, now - now % ECHO_LOOK_MS + ECHO_LOOK_MS, now).watched = True
 
     def on_moved(self, event: Moved) -> None:
         """Look at both ends of a rename together, so that the peers receive one rename. The file is not read again."""
