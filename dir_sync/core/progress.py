@@ -19,6 +19,7 @@ _AVERAGE_MS = 8_000  # what was so long ago counts a third of what is now
 _APART_MS = 200  # samples that follow sooner say nothing
 _STALE_MS = 60_000  # an average with a longer gap begins anew
 _PAUSE_MS = 3_000  # a run is over if nothing has been lacking for so long
+_AWAY_MS = 60_000  # the same, if the machine that has what was lacking is away
 _KNOWN_MS = 2_000  # before that, nothing is said about the time that is left
 _STILL_MS = 5_000  # what has stood still for so long has no end that could be told
 _BEST_MS = 60_000  # half of what was the best speed is forgotten after this
@@ -70,20 +71,27 @@ class Speed:
 
 
 class Meter:
-    """One direction. What is lacking becomes less because it came, and more because there is more to come."""
+    """One direction. What is lacking becomes less because it came, and more because there is more to come. With a link that
+    is lost, what its machine has is not lacking any more, and has not come. When that machine is back, it is lacking again;
+    and so is, for a moment, the part of a file that had come, until its transfer goes on."""
 
     def __init__(self) -> None:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._left = self._done = NOTHING
+        self._away = NOTHING  # what was lacking of machines that are away now
+        self._again = NOTHING  # what had come, and counts as lacking again
+        self._flown = NOTHING  # what came, for the speed
         self._began_ms: int | None = None
         self._empty_ms: int | None = None  # since when nothing is lacking
         self._moved_ms = 0  # when something was done last
         self._bytes, self._items = Speed(), Speed()
 
-    def sample(self, left: Lack, now_ms: int) -> None:
-        if self._empty_ms is not None and now_ms - self._empty_ms >= _PAUSE_MS:
+    def sample(self, left: Lack, now_ms: int, went: bool = False, came: bool = False) -> None:
+        """`went`, `came`: since the last sample, a link was lost; there is a new one."""
+        pause_ms = _PAUSE_MS if self._away == NOTHING else _AWAY_MS
+        if self._empty_ms is not None and now_ms - self._empty_ms >= pause_ms:
             self._begin_anew()
         if left != NOTHING:
             self._empty_ms = None
@@ -93,13 +101,21 @@ class Meter:
             return
         elif self._empty_ms is None:
             self._empty_ms = now_ms
-        came = Lack(*(max(0, before - now) for before, now in zip(self._left, left, strict=True)))
-        if came != NOTHING:
+        less = self._left.less(left)
+        if went:
+            self._away, less = self._away.plus(less), NOTHING
+        if came and (went or self._away != NOTHING):
+            back = left.less(self._left)
+            self._again = self._again.plus(back.less(self._away))
+            self._done, self._away = self._done.less(back.less(self._away)), NOTHING
+        if less != NOTHING:
             self._moved_ms = now_ms
-        self._done = self._done.plus(came)
+        self._done = self._done.plus(less)
+        self._flown = self._flown.plus(less.less(self._again))
+        self._again = self._again.less(less)
         self._left = left
-        self._bytes.sample(self._done.bytes, now_ms)
-        self._items.sample(self._done.files + self._done.others, now_ms)
+        self._bytes.sample(self._flown.bytes, now_ms)
+        self._items.sample(self._flown.files + self._flown.others, now_ms)
 
     def progress(self, now_ms: int) -> Progress | None:
         """None: nothing is lacking."""

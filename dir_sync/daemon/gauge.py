@@ -61,6 +61,9 @@ class Gauge:
         now_ms = int(mono * 1000)
         report = self._share.engine.sync_report
         links = self._connected.links
+        before = {(replica, one.link) for replica, one in self._peers.items()}
+        there = {(replica, node.link) for replica, node in links.items()}
+        went, came = bool(before - there), bool(there - before)
         self._peers = {replica: one for replica, one in self._peers.items() if replica in links}
         sending = NOTHING
         comes: list[Lack] = []
@@ -79,8 +82,8 @@ class Gauge:
                 one.lacks, one.since_s = lacks, mono
             sending = sending.plus(left)
             comes.append(report.lacked_from(replica))
-        self.sending.sample(sending, now_ms)
-        self.receiving.sample(_once(comes, self._share.index.offers.count_paths), now_ms)
+        self.sending.sample(sending, now_ms, went, came)
+        self.receiving.sample(_once(comes, self._share.index.offers.count_paths), now_ms, went, came)
         self.due_s = mono + max(_EVERY_S, _COST * (time.monotonic() - begun))
 
     def note_seen(self) -> None:

@@ -101,6 +101,55 @@ def test_a_short_pause_is_no_end_and_a_long_one_is() -> None:
     assert (found.files_done, found.files, found.seconds) == (0, 3, 0)
 
 
+def test_a_lost_connection_neither_brings_what_is_lacking_nor_makes_the_whole_larger() -> None:
+    meter = Meter()
+    now_ms = run(meter, Lack(1, 300, 0), Lack(1, 200, 0))
+    for lost in range(3):
+        now_ms += 1_000
+        meter.sample(NOTHING, now_ms, went=True)
+        assert meter.progress(now_ms) is None
+        now_ms += 10_000
+        meter.sample(Lack(1, 300, 0), now_ms, came=True)  # it is not known yet that a part of it is here
+        found = meter.progress(now_ms)
+        assert found is not None
+        assert (found.files, found.bytes, found.bytes_done) == (1, 300, 0)
+        now_ms += 1_000
+        meter.sample(Lack(1, 200, 0), now_ms)
+        found = meter.progress(now_ms)
+        assert found is not None
+        assert (found.files, found.files_done, found.bytes, found.bytes_done) == (1, 0, 300, 100), lost
+        assert found.per_s <= 100, "what was here before did not fly in a moment"
+
+
+def test_a_connection_that_is_there_again_at_the_next_look_makes_the_whole_not_larger_either() -> None:
+    meter = Meter()
+    now_ms = run(meter, Lack(1, 300, 0), Lack(1, 200, 0))
+    meter.sample(Lack(1, 300, 0), now_ms + 1_000, went=True, came=True)
+    meter.sample(Lack(1, 200, 0), now_ms + 2_000)
+    found = meter.progress(now_ms + 2_000)
+    assert found is not None
+    assert (found.bytes, found.bytes_done) == (300, 100)
+
+
+def test_what_a_machine_brings_that_was_never_here_makes_the_whole_larger() -> None:
+    meter = Meter()
+    now_ms = run(meter, Lack(1, 300, 0), Lack(1, 200, 0))
+    meter.sample(Lack(2, 700, 0), now_ms + 1_000, came=True)
+    found = meter.progress(now_ms + 1_000)
+    assert found is not None
+    assert (found.files, found.bytes, found.bytes_done) == (2, 800, 100)
+
+
+def test_who_is_back_after_a_long_time_begins_anew() -> None:
+    meter = Meter()
+    now_ms = run(meter, Lack(1, 300, 0), Lack(1, 200, 0))
+    meter.sample(NOTHING, now_ms + 1_000, went=True)
+    meter.sample(Lack(1, 200, 0), now_ms + 100_000, came=True)
+    found = meter.progress(now_ms + 100_000)
+    assert found is not None
+    assert (found.bytes, found.bytes_done) == (200, 0)
+
+
 def test_what_stands_still_has_no_end() -> None:
     meter = Meter()
     assert meter.progress(run(meter, *[Lack(1, 1_000, 0)] * 10)) == Progress(1, 0, 1_000, 0, 0, 0, 0, 9, None)

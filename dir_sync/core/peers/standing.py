@@ -32,6 +32,12 @@ class Lack(NamedTuple):
     def plus(self, other: Lack) -> Lack:
         return Lack(self.files + other.files, self.bytes + other.bytes, self.others + other.others)
 
+    def less(self, other: Lack) -> Lack:
+        """By how much this is more than the other one; never below 0."""
+        return Lack(
+            max(0, self.files - other.files), max(0, self.bytes - other.bytes), max(0, self.others - other.others)
+        )
+
 
 NOTHING = Lack(0, 0, 0)
 
