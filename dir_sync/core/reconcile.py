@@ -128,6 +128,10 @@ def two_way(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Deci
     if best.stamp.ns - least_ns > limits.STAMP_GAP_NS:
         best = _best_by_causality(_versions(mine, offers), spent)
         foreign = any(offer.foreign for offer in offers if offer.record is best)
+    if best.kind == Kind.ABSENT and (mine is None or mine.kind == Kind.ABSENT):
+        kept = _kept_against(best, offers, spent)
+        if kept is not None:
+            best, foreign = kept.record, kept.foreign
     if mine is not None and mine.kind != Kind.ABSENT and best.kind == Kind.ABSENT:
         # The tombstone has the larger stamp. Did its maker know our content?
         if not has_seen(best, mine) or (foreign and is_first_scan(mine)):
@@ -257,8 +261,27 @@ def _best_by_causality(versions: list[Record], spent: Spent) -> Record:
     ]
     best, *others = left or versions
     for one in others:
-        if one.stamp > best.stamp or (one.stamp == best.stamp and beats(one, best)):
+        if _is_newer(one, best):
             best = one
+    return best
+
+
+def _is_newer(one: Record, other: Record) -> bool:
+    """By the stamps, whatever the vectors say."""
+    return one.stamp > other.stamp or (one.stamp == other.stamp and beats(one, other))
+
+
+def _kept_against(gone: Record, offers: Iterable[Offer], spent: Spent) -> Offer | None:
+    """The newest content below this tombstone whose holder knows the tombstone, although the tombstone does not know the
+    content. It lost against what had replaced the tombstone by the exception (`model.beats`), or the like. That holder is
+    not told of the tombstone again, and so cannot reassert its content, as others do."""
+    best: Offer | None = None
+    for offer in offers:
+        theirs = offer.record
+        if theirs.kind == Kind.ABSENT or not has_seen(theirs, gone) or has_seen(gone, theirs):
+            continue
+        if (theirs.stamp, gone.stamp) not in spent and (best is None or _is_newer(theirs, best.record)):
+            best = offer
     return best
 
 

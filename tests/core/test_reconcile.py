@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dir_sync.core import limits
 from dir_sync.core.content import first_scan_record
-from dir_sync.core.model import Kind, Record, Stamp, has_seen, join, leq
+from dir_sync.core.model import Kind, Record, Stamp, beats, has_seen, join, leq
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Take, answer, changed, decide
 
 NODES = ("a", "b", "c")
@@ -127,6 +127,39 @@ def test_a_loser_in_the_vector_says_nothing_about_the_content() -> None:
     gone = Record(b"x", Kind.ABSENT, 0, b"", 0, 0, Stamp(30, "a"), (("a", 2),))
     assert has_seen(gone, edit)
     assert isinstance(decide(edit, offers(gone)), Take)
+
+
+def test_a_content_that_others_keep_with_knowledge_of_a_tombstone_is_kept() -> None:
+    """Clocks lie years apart. An edit by a clock that is far behind replaced a tombstone, and lost against an edit that did
+    not know the tombstone and is dated a little below it. Its holders know the tombstone: none of them is told of it again,
+    to reassert the edit."""
+    late, year_ns = 1_800_000_000 * 10**9, 366 * 86_400 * 10**9
+    before = Record(b"x", Kind.FILE, 1, b"o" * 32, 0, 0o644, Stamp(late - 100 * 10**9, "b"), (("b", 1),))
+    nothing = before._replace(kind=Kind.ABSENT, size=0, content=b"", mode=0)
+    gone = changed(before, nothing, "b", 2, late)
+    behind = changed(gone, before._replace(content=b"a" * 32), "a", 1, late - 3 * year_ns, late - 2 * year_ns)
+    edit = changed(before, before._replace(content=b"c" * 32), "c", 1, late - 6 * 10**9)
+    assert beats(behind, gone)
+    assert beats(edit, behind)
+    assert beats(gone, edit)
+    taken = decide(behind, offers(edit))
+    assert isinstance(taken, Take)
+    there = taken.record
+    assert there.content == edit.content
+    assert decide(edit, offers(behind)) == Join(there)
+    for mine in (gone, None):
+        known = offers(there) if mine is not None else offers(gone, there)
+        for some in (known, known[::-1]):
+            decision = decide(mine, some)
+            assert isinstance(decision, Take)
+            assert decision.record == there
+            assert not decision.conflict
+    spent = {(there.stamp, gone.stamp)}
+    assert decide(gone, offers(there), spent) == Nothing(), "it wins only once"
+    assert isinstance(decide(there, offers(gone)), Answer)
+    assert isinstance(decide(gone, offers(edit)), Nothing), (
+        "whoever has it and does not know the tombstone reasserts it"
+    )
 
 
 class Mesh:
