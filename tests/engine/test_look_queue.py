@@ -14,7 +14,7 @@ from dir_sync.core.model import Kind, fingerprint, inode_of
 from dir_sync.engine.constants import ECHO_LOOK_MS, ECHO_MS, EMPTY_MS, REOPENED_MS
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
-from tests.engine.kit import WALL_NS, Alone, folder, later, record, stat
+from tests.engine.kit import WALL_NS, Alone, folder, later, record, stat, tombstone
 
 
 def alone(**answers: Any) -> Alone[LookQueue]:
@@ -324,6 +324,17 @@ def test_a_name_that_vanished_and_turned_up_in_a_listing_is_a_rename() -> None:
     kit.board.pending_looks.add(b"new", kit.board.now.mono_ms + 50, kit.board.now.mono_ms)
     kit.it.on_touched(b"old", Urgency.VANISHED)
     assert kit.real(LocalRenames).renames.sources_of(b"new") == (b"old",)
+
+
+def test_what_was_in_the_way_of_a_version_is_looked_at_when_it_vanishes() -> None:
+    """The row says that nothing is there, because a pipe that is not synchronized took the place of a file."""
+    kit = alone()
+    for path in (b"a", b"b"):
+        kit.has(tombstone(path))
+    kit.work.obstruct(b"a", Kind.OTHER)
+    for path in (b"a", b"b"):
+        kit.it.on_touched(path, Urgency.VANISHED)
+    assert paths(looks(kit, 1_000)) == [[b"a"]], "of b nothing new can be found"
 
 
 def test_the_absence_of_what_an_editor_has_put_aside_is_not_believed_at_once() -> None:
