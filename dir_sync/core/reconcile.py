@@ -136,14 +136,6 @@ def two_way(mine: Record | None, offers: list[Offer], spent: Spent = ()) -> Deci
         # The tombstone has the larger stamp. Did its maker know our content?
         if not has_seen(best, mine) or (foreign and is_first_scan(mine)):
             return Answer(best)
-    elif best.kind == Kind.ABSENT:
-        # Who has a content that the maker of the tombstone did not know reasserts it, when it hears of the tombstone. If
-        # its version includes the tombstone already, it has done with it and will not. This needs three versions each of
-        # which beats the next, by stamp or by knowledge: a clock was set back by more than the gap.
-        kept = [one.record for one in offers if one.record.kind != Kind.ABSENT]
-        kept = [one for one in kept if has_seen(one, best) and not has_seen(best, one)] if kept else kept
-        if kept:
-            best = _best_by_causality(kept, spent)
     wanted = best if mine is None else joined(best, mine)
     for offer in offers:
         theirs = offer.record

@@ -252,31 +252,6 @@ def test_random_histories(block: int) -> None:
             assert first.kind == Kind.ABSENT, f"seed {seed}: a delete was undone"
 
 
-def test_a_content_whose_holders_have_done_with_a_tombstone_wins_over_it() -> None:
-    """Three versions, each of which beats the next: B deleted the file, and then its clock was set back by a year. A made
-    the file anew, knowing that. C had changed it at the same time as B, by the old clocks."""
-    year = 365 * 86_400 * 10**9
-    now = 3 * year
-    blank = Record(b"x", Kind.FILE, 5, b"", 0, 0o644, Stamp(1, "a"), ())
-    was = blank._replace(content=b"was", stamp=Stamp(now, "a"), vector=(("a", 1),))
-    gone = Record(b"x", Kind.ABSENT, 0, b"", 0, 0, Stamp(now + 20, "b"), (("a", 1), ("b", 1)))
-    anew = blank._replace(content=b"anew", stamp=Stamp(now - year, "a"), vector=(("a", 2), ("b", 1)))
-    other = blank._replace(content=b"other", stamp=Stamp(now + 10, "c"), vector=(("a", 1), ("c", 1)))
-    assert has_seen(anew, gone)
-    assert beats(anew, gone)
-    assert beats(other, anew)
-    assert beats(gone, other)
-    at_a = decide(anew, [Offer("C", other, False)])
-    assert isinstance(at_a, Take)
-    for mine in (gone, None):
-        offers = [Offer("A", at_a.record, False)] + ([] if mine else [Offer("B", gone, False)])
-        at_b = decide(mine, offers)
-        assert isinstance(at_b, Take)
-        assert (at_b.record.content, at_b.record.vector) == (b"other", at_a.record.vector)
-        assert isinstance(decide(at_b.record, offers), Nothing if mine else Answer)
-    assert decide(was, [Offer("B", gone, False)]) == Take(gone, False)
-
-
 @given(st.integers(1, 2**62), st.integers(1, 2**52), st.integers(1, 1023))
 def test_the_same_moment_in_two_lives_of_a_node_gives_two_stamps(ns: int, sequence: int, apart: int) -> None:
     """The later one works with a backup of the index, and does not know of the first."""
