@@ -242,7 +242,7 @@ def test_a_large_file_that_leaves_is_told_of(new_lan: Callable[..., Lan]) -> Non
     a, _ = lan
     lan.start()
     lan.meet("start")
-    a.limit_rate("20mbit")
+    a.limit_rate("6mbit")
     write(a.base / "large", blob(18_000_000)).rename(a.dir / "large")
     wait_for(
         lambda: re.search(
