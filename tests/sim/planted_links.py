@@ -82,7 +82,7 @@ PLANTED: dict[str, tuple[Callable[[], AbstractContextManager[object]], int]] = {
     "names of one file are never joined": (_never_joined, 40),
     "what is not joined yet is told as a user's doing": (_apart_is_told, 60),
     "a mode is that of all names, whatever their versions say": (_all_names_are_set, 100),
-    "equal contents are names of one file": (_equal_contents_are_one, 60),
+    "equal contents are names of one file": (_equal_contents_are_one, 100),
     "an edit through one name is told of that one": (_edits_of_one_name, 60),
     "who keeps no names does not pass them on": (_ids_end_here, 60),
     "what a new name displaces is removed": (_spare_is_anything, 60),

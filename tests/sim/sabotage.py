@@ -603,7 +603,7 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "the last that is heard of what is replaced is that it left": (_exchange_the_other_way, 60),
     "the halves of a rename are told one by one": (_halves_apart, 60),
     "an absence is believed at once": (_absence_believed, 60),
-    "what moved stays in the history": (_no_way_out_of_the_history, 300),
+    "what moved stays in the history": (_no_way_out_of_the_history, 600),
     "a name is what a look by it finds": (_any_spelling_will_do, 40),
     "what has no room is tried for ever": (_names_are_tried_for_ever, 40),
     "another user's file keeps its mode and time": (_others_are_left_alone, 60),
@@ -707,6 +707,7 @@ def seeds_for(name: str) -> Iterator[int]:
 
 
 NOTICED = {
+    "equal contents are names of one file": 73,
     "small files need no room": 4,
     "large files need no room": 3,
     "what waits for room waits for ever": 3,
@@ -764,7 +765,7 @@ NOTICED = {
     "the last that is heard of what is replaced is that it left": 0,
     "the halves of a rename are told one by one": 4,
     "an absence is believed at once": 3,
-    "what moved stays in the history": 22,
+    "what moved stays in the history": 427,
     "whoever lost merges": 1,
     "a merge has the changes of one side": 1,
     "what lost is not sent to who merges it": 2,
