@@ -51,8 +51,8 @@
     status_words  the text of `status`
 
 A new command is a function in one of these modules, a line in COMMANDS, a row in EXITS, and one in
-tests/json_schemas.py. If a running node has to answer it, the answer is
-made in `dir_sync.daemon.requests`.
+tests/json_schemas.py. docs/architecture.md ("Where would you add") has the rest: docs, scripts/run, completions. If a
+running node has to answer it, the answer is made in `dir_sync.daemon.requests`.
 It may import everything but the engine: it runs a node through `dir_sync.daemon`, and asks one through
 `dir_sync.network.control`. Who calls it: `dir_sync.__main__`.
 """

@@ -49,7 +49,9 @@ def with_id(record: Record, file_id: str | None) -> Record:
 
 def same_but_id(mine: Attributes | None, theirs: Attributes | None) -> bool:
     """True if two attributes differ in the file id at most."""
-    return mine == theirs or (mine or NOTHING)[:3] == (theirs or NOTHING)[:3]
+    if mine == theirs:
+        return True
+    return (mine or NOTHING)._replace(file_id=None) == (theirs or NOTHING)._replace(file_id=None)
 
 
 def are_one_file(mine: Record, theirs: Record) -> bool:

@@ -3,7 +3,8 @@
 In:   the mode that the user chose; records of changes that are not announced.
 Out:  what each mode means, as questions; the record of a change that stays on this node.
 Rule: a change that is not announced has a maker that no peer accepts (`OWN`), so it cannot leave by mistake. The version
-that the mesh has at such a path is kept as an offer of `THEIRS`. The decisions themselves are in `core.reconcile`.
+that the mesh has at such a path is kept as an offer of `THEIRS`. The decisions themselves are in `core.reconcile`;
+`engine.stamps` makes a change made here one of these.
 """
 
 from __future__ import annotations

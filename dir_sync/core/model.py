@@ -1,7 +1,7 @@
 """The basic values: path, record, stamp and version vector.
 
-Values only. To add an attribute of files, begin with a field of `Record` here (or a part of `core.attributes`, if it is
-kept on demand); `LATER_FIELDS` of `core.messages` sends and stores it, `disk` reads it and `files.metadata` sets it.
+Values only. To add an attribute of files, begin with a field of `Record` here; `LATER_FIELDS` of `core.messages` sends and
+stores it, `disk` reads it and `files.metadata` sets it. One that is kept on demand is a part of `core.attributes`.
 
 Paths are bytes relative to the shared folder, parts joined by ``/``; the folder itself is ``b""``.
 Times are integer nanoseconds since 1970 and may exceed 64 bits (ext4 holds the year 2446).

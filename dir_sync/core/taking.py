@@ -1,9 +1,10 @@
-"""Which contents of peers are taken here: while enough of the disk stays free, none that is too large.
+"""Which files are too large to be sent or taken, and for which contents of peers there is room here.
 
 In:   the limits that a person has set; how much room there is, measured now and then. Out: whether a content may come; the
 paths that had to wait and may be tried again.
 Rule: what may come is subtracted from the room at once, so a burst between two measurements keeps to the limit. Deletions,
-folders, links, times, modes, and contents that are on this disk already are never asked about.
+folders, links, times, modes, and contents that are on this disk already are never asked about. A file here that is too
+large stays here: engine.stamps makes such a change (core.mode, OWN_LARGE).
 Used by: config, daemon.share, doctor.examination, doctor.folder_facts, engine.board, engine.own_changes, engine.planner.
 """
 

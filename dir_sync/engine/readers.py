@@ -3,19 +3,67 @@
 In:   each message of a peer that may not write. Out: the message without changes made by that peer; None: nothing is
 left.
 Rule: a version is accepted if it is ours, or if a member that may write has announced it. Contents may still come from
-a read-only member: their hash is checked.
+a read-only member: their hash is checked. A kind of message that is not named here does not pass.
 Used by: engine.
 """
 
 from __future__ import annotations
 
 from dir_sync.core import notes
-from dir_sync.core.messages import Brake, Change, Decision, Lost, Message, ModificationUpdate, Settle, State
+from dir_sync.core.messages import (
+    Acknowledge,
+    Brake,
+    Change,
+    Chunks,
+    Close,
+    Decision,
+    Delta,
+    DeltaRequest,
+    Folders,
+    Forecast,
+    ForecastRequest,
+    Have,
+    HaveRequest,
+    Hello,
+    History,
+    HistoryRequest,
+    Lacks,
+    Lost,
+    Members,
+    Message,
+    ModificationUpdate,
+    NeedSignature,
+    Ping,
+    Pong,
+    Pull,
+    Refuse,
+    Rows,
+    RowsRequest,
+    Settle,
+    Signature,
+    State,
+    StateRequest,
+    VerifyReport,
+    VerifyRequest,
+)
 from dir_sync.core.model import Record, beats, knows_itself, leq, same_body, with_change
 from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
 
-__all__ = ["ReadersFilter"]
+__all__ = ["DECIDING", "HARMLESS", "ReadersFilter"]
+
+HARMLESS = frozenset[type[Message]](
+    (
+        *(Hello, Close, Ping, Pong, Members, Folders),  # of the connection
+        *(StateRequest, Acknowledge, Lacks, Pull, Refuse, Chunks),  # what it has, what it lacks, contents
+        *(DeltaRequest, NeedSignature, Signature, Delta),
+        *(HistoryRequest, History, HaveRequest, Have, RowsRequest, Rows, ForecastRequest, Forecast),
+        *(VerifyRequest, VerifyReport),
+    )
+)
+"""Messages that change and decide nothing."""
+DECIDING = frozenset[type[Message]]((Brake, Decision, Settle, Lost))
+"""Messages that count only from a member that may write."""
 
 _REASON = "it is a read-only member of this mesh, so what it changes counts nowhere else"
 
@@ -42,9 +90,7 @@ class ReadersFilter:
                     Change("modify" if record.kind else "delete", record) for record in self._known(peer, records)
                 )
                 return ModificationUpdate(folder, sequence, told)
-            case Decision() | Settle() | Brake() | Lost():
-                return None
-        return message
+        return message if type(message) in HARMLESS else None
 
     def _known(self, peer: Contact, records: tuple[Record, ...]) -> list[Record]:
         """Those of the peer's records that it did not make itself."""

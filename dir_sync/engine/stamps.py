@@ -2,7 +2,8 @@
 
 In:   the record before, and the new state of the path.
 Out:  the record with its maker, its place in the sequence and its stamp.
-Rule: a change made here wins over what it replaces, whatever stamp a peer gave that.
+Rule: a change made here wins over what it replaces, whatever stamp a peer gave that. Whether a change stays on this node,
+because of the mode or for its size, is decided here; `own_changes` does so when mode or limit are others than before.
 Used by: rows, own_changes, planner, intake, forecaster, recorder, local_changes, queries, merging, path_decisions.
 """
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from dir_sync.core import notes
-from dir_sync.core.messages import Brake, Change, Decision, Message, ModificationUpdate, Pull, Settle, State
+from dir_sync.core.messages import (
+    Brake,
+    Change,
+    Chunks,
+    Decision,
+    JsonMessage,
+    Message,
+    ModificationUpdate,
+    Pull,
+    Settle,
+    State,
+)
 from dir_sync.core.model import Record
-from dir_sync.engine.readers import ReadersFilter
+from dir_sync.engine.readers import DECIDING, HARMLESS, ReadersFilter
 from tests.engine.kit import FOLDER, OTHER, PEER, Alone, later, record
 
 
@@ -75,3 +88,14 @@ def test_people_are_told_once_on_each_connection() -> None:
     kit.it.peer_gone(PEER)
     allowed(kit, State(FOLDER, 5, True, (record(b"again", b"3"),)))
     assert len(kit.told()) == 2
+
+
+def test_each_kind_of_message_is_known_to_change_something_or_not() -> None:
+    """A new one does not pass until somebody has decided that."""
+    kinds = {*get_args(JsonMessage), Chunks}
+    assert HARMLESS | DECIDING | {State, ModificationUpdate} == kinds
+    assert not HARMLESS & (DECIDING | {State, ModificationUpdate})
+    kit = Alone(ReadersFilter)
+    for kind in DECIDING:
+        message: Message = kind.__new__(kind)
+        assert allowed(kit, message) is None

@@ -12,24 +12,42 @@ from dir_sync.core import limits
 from dir_sync.core.backoff import backoff
 from dir_sync.core.messages import (
     Acknowledge,
+    Chunks,
+    Close,
     Decision,
+    Delta,
+    DeltaRequest,
     Folders,
+    Forecast,
     ForecastRequest,
+    Have,
     HaveRequest,
+    Hello,
+    History,
     HistoryRequest,
     Lacks,
     Lost,
+    Members,
     Message,
+    ModificationUpdate,
+    NeedSignature,
     Ping,
     Pong,
+    Pull,
+    Refuse,
+    Rows,
     RowsRequest,
     Settle,
+    Signature,
+    State,
     StateRequest,
+    VerifyReport,
+    VerifyRequest,
 )
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["ALLOWED", "Guard", "Patience", "Verdict", "demand", "place_among", "worth"]
+__all__ = ["ALLOWED", "UNLIMITED", "Guard", "Patience", "Verdict", "demand", "place_among", "worth"]
 
 
 class Allowance(NamedTuple):
@@ -65,6 +83,25 @@ ALLOWED: dict[object, Allowance] = {
     "waste": Allowance(16 * limits.MIB, limits.MIB, "much text that says little"),
 }
 """By type of message, or by name. Changes and contents are not here: fair shares and windows limit them."""
+
+UNLIMITED = frozenset[type[Message]](
+    (
+        *(State, ModificationUpdate, Pull, Refuse, Chunks),
+        *(
+            DeltaRequest,
+            NeedSignature,
+            Signature,
+            Delta,
+            History,
+            Have,
+            Rows,
+            Forecast,
+        ),  # answers, or limited by their cost
+        *(VerifyRequest, VerifyReport),  # one walk at a time, and at rest
+        *(Hello, Close, Members),  # the phases of a connection
+    )
+)
+"""All other messages: each kind is either limited or named here."""
 
 _QUESTION = 100  # so many look-ups of contents cost as much as one message
 _TEXT_PER_ITEM = 2 * limits.KIB  # more text than an honest message has for each record, path or answer
