@@ -236,6 +236,7 @@ class AtRest:
         that are somewhere: an edit that its user wiped before anybody had it cannot come back."""
         tree = self.world.nodes[0].disk.tree()
         forgetful = any(node.forgot for node in self.world.nodes)
+        is_rejected = any(node.rejected for node in self.world.nodes)
         others = self.others()
         for path, locals_ in sorted(self.world.locals.items()):
             if is_below(path, others):
@@ -253,6 +254,8 @@ class AtRest:
             is_to_be_had = newest is not None and self.world.written.get(newest.content, kept) <= kept
             if self.world.ignoring.was_hidden(path):
                 continue  # what users did to it meanwhile is known to nobody
+            if newest is not None and is_rejected:  # what went in a disaster, and is nowhere, cannot come back
+                is_to_be_had = any(node.disk.has_content(newest.content) for node in self.world.nodes)
             if survives and is_to_be_had and path not in tree and not forgetful:
                 raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
             answered = any(  # whose answer may have met, unknown to it, a delete of what it answered for

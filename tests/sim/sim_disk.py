@@ -295,6 +295,11 @@ class SimDisk(MemoryDisk):
                     found |= tokens_of(content)
         return found
 
+    def has_content(self, digest: bytes) -> bool:
+        """True if a file with this content is somewhere, in the tree or not."""
+        files = (inode for inode in self._walk(self._root) if inode.kind == Kind.FILE)
+        return any(blake3(bytes(inode.data)).digest() == digest for inode in files)
+
     def history(self) -> list[bytes]:
         """The names of all that is in the history."""
         found, folders = [], [HISTORY]
