@@ -136,10 +136,15 @@ class DeltaRequests:
         row = self._board.index.rows.get(path)
         decision = self._mode_rules.decision_at(path, row)
         base = self._sources.bases.get(path)
-        if base is not None and isinstance(decision, Take) and decision.record.content == asked.content:
+        if base is not None and isinstance(decision, Take) and self._is_wanted(peer, asked, decision):
             offer = DeltaOffer(base, message.size, message.marks)
             self._work.holders.offer_delta(path, peer.replica, base, asked.content, offer)
         self._board.plan_queue.add(path)
+
+    def _is_wanted(self, peer: Contact, asked: _Requested, decision: Take) -> bool:
+        """While nobody within reach has the best version, the planner takes another one: then the peer's own offer counts."""
+        offer = self._board.index.offers.of_peer(asked.path, peer.replica)
+        return asked.content in (decision.record.content, None if offer is None else offer.record.content)
 
     def on_signed(self, event: Signed) -> None:
         if not event.peer:

@@ -10,9 +10,11 @@ from dir_sync.core.jobs import DiscardJob, PatchJob, Signed, SignJob
 from dir_sync.core.messages import Delta, DeltaRequest, Signature
 from dir_sync.core.model import Record
 from dir_sync.core.names import part_name
+from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.engine.constants import STALLED_MS
 from dir_sync.engine.deltas_in import DeltaRequests
+from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.transfers import TransferTable
 from tests.engine.kit import FOLDER, OTHER, PEER, Alone, record
 
@@ -68,6 +70,23 @@ def test_a_delta_that_is_there_is_offered_if_it_is_still_wanted() -> None:
             500,
         )
         assert kit.planned() == [b"a"]
+
+
+def test_a_delta_counts_while_nobody_has_the_best_version() -> None:
+    """The planner takes what is within reach meanwhile. It took the whole file then, although the peer had offered the
+    bytes that were appended."""
+    kit = alone()
+    kit.announces(TARGET)
+    best = record(b"a", b"best", ns=TARGET.stamp.ns + 1)
+    kit.announces(best, OTHER)
+    decision = kit.real(ModeRules).decision_at(b"a", None)
+    assert isinstance(decision, Take)
+    assert decision.record == best
+    id_ = ask(kit)
+    kit.it.on_delta(kit.board.peers[PEER], Delta(FOLDER, id_, 500))
+    offer = kit.work.holders.delta_offer(b"a")
+    assert offer is not None
+    assert offer.content == TARGET.content
 
 
 def test_a_delta_that_nobody_asked_for_is_nothing() -> None:
