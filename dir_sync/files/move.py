@@ -15,7 +15,7 @@ from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stat, fingerpri
 from dir_sync.core.names import HISTORY, SWAP
 from dir_sync.files import fingerprints
 from dir_sync.files.fingerprints import Fingerprints
-from dir_sync.files.hashing import digest_at
+from dir_sync.files.hashing import Stopped, digest_at
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.kept import Keeper
 from dir_sync.files.metadata import Metadata
@@ -75,19 +75,27 @@ class Mover:
         if is_others and there is not None:
             # that would take two steps that each displace something: the content is copied or fetched instead
             raise Missing
-        if there is not None:
-            return self._move_over(item, source, moving, there, is_meant)
+        if there is not None or (_is_kept(source) and not is_meant):
+            return self._move_staged(item, source, moving, there, is_meant)
         self._give_name(source, path, moving)
-        moved = self._disk.stat(path)
-        match = Match.OTHER if moved is None else self._replacer.compare(path, moved, moving, target.content)
-        if moved is None or match is Match.OTHER:
+        try:
+            moved = self._disk.stat(path)
+            match = Match.OTHER if moved is None else self._replacer.compare(path, moved, moving, target.content)
+            if moved is None or match is Match.OTHER:
+                raise Unexpected
+        except (DiskError, Unexpected, Stopped):
             # A name of the tree may have been given to something else before the rename. Nobody does that to a version: a
             # user has saved at `path` since, and that stays.
             if not _is_kept(source) or self._written(path, moving, target) is None:
                 self._undo(path, source, path)
-            raise Unexpected
+            raise
         if is_others:
-            return self._meta.put_ours(item._replace(expect=fingerprint(moved), known=target.content), path)
+            try:
+                return self._meta.put_ours(item._replace(expect=fingerprint(moved), known=target.content), path)
+            except (DiskError, Unexpected, Missing):
+                if self._written(path, moving, target) is None:
+                    self._undo(path, source, path)
+                raise
         if not is_meant:
             try:
                 self._disk.set_meta(path, target.mode, target.mtime)
@@ -105,9 +113,12 @@ class Mover:
             moved = moved._replace(mode=moving.mode)  # if a user has changed the mode since, the next look sees that
         return self._with_attributes(path, moved, target, None, match)
 
-    def _move_over(self, item: ApplyItem, source: bytes, moving: Stat, there: Stat, is_meant: bool) -> ApplyResult:
-        """Rename `source` to a path at which there is something else. It has its mode and mtime before it gets the name:
-        otherwise a failure in between would leave a file that looks like one that a user put there."""
+    def _move_staged(
+        self, item: ApplyItem, source: bytes, moving: Stat, there: Stat | None, is_meant: bool
+    ) -> ApplyResult:
+        """Rename `source` to a path at which there is something else, or a version to any path. It has its mode and mtime
+        before it gets the name: otherwise a failure in between would leave a file that looks like one that a user put
+        there. (Into a free name, a file of the tree goes in one step: it is always at one of its two names.)"""
         path, target = item.path, item.target
         swap = self._staging.new_name(SWAP)
         self._disk.rename(source, swap)
@@ -125,9 +136,13 @@ class Mover:
                 if not self._meta.verify_meta(came, target.mode, target.mtime):
                     raise Unexpected
                 mtimes.add(came.mtime)
-            self._replacer.exchange(path, swap, there)
-            is_exchanged = True
-            version = self._replacer.take_out(item, swap, there, came)
+            if there is None:
+                self._disk.rename(swap, path)
+                version = None
+            else:
+                self._replacer.exchange(path, swap, there)
+                is_exchanged = True
+                version = self._replacer.take_out(item, swap, there, came)
         except (DiskError, Unexpected):
             if not is_exchanged or self._is_at(swap, moving.inode):
                 out = self._written(swap, moving, target) if is_exchanged and _is_kept(source) else None
@@ -217,8 +232,8 @@ class Mover:
                 raise
         swap = self._staging.new_name(SWAP)
         self._disk.rename(source, swap)
-        came = self._disk.stat(swap)
         try:
+            came = self._disk.stat(swap)
             if came is None or not fingerprints.is_same(came, moving):
                 raise Unexpected
             self._disk.rename(swap, path)

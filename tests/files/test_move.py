@@ -134,12 +134,65 @@ def test_what_came_out_of_the_history_goes_back_where_it_cannot_get_its_time() -
     sync = file_sync(disk)
     (removed,) = apply(sync, change(disk, b"old", None))
     assert removed.version is not None
-    disk.fail = lambda verb, path: Trouble.IO if verb == "set_meta" and path == b"new" else None
+    failing = [True]
+    disk.fail = lambda verb, _: Trouble.IO if verb == "set_meta" and failing and failing.pop() else None
     item = move(disk, b"new", b"content", removed.version.name, before)
     (moved,) = apply(sync, item)
+    assert not failing
     assert moved.result is Result.PROBLEM
     assert disk.content(b"new") is None
     assert disk.content(removed.version.name) == b"content"
+    now = disk.stat(removed.version.name)
+    assert now is not None
+    assert now.mtime == before.mtime
+
+
+@pytest.mark.parametrize(
+    ("is_version", "is_others", "is_lasting"),
+    [(True, False, False), (True, False, True), (True, True, False), (False, False, False), (False, True, False)],
+)
+def test_what_moves_has_its_mode_and_time_at_its_new_name_whatever_fails(
+    is_version: bool, is_others: bool, is_lasting: bool
+) -> None:
+    """Else the next look takes it for what a user put there. `is_others`: the file is another user's. `is_lasting`: whatever
+    comes after the first failure fails, too, so that nothing can be undone."""
+    for at in range(100):
+        disk = watched()
+        sync = file_sync(disk)
+        disk.write(b"source", b"content", MTIME - 1)
+        disk.chmod(b"source", 0o600)
+        before, source = disk.stat(b"source"), b"source"
+        assert before is not None
+        if is_version:
+            (removed,) = apply(sync, change(disk, b"source", None))
+            assert removed.version is not None
+            source = removed.version.name
+        if is_others:
+            disk.others.add(before.inode)
+        calls = 0
+
+        def fail(_verb: str, path: bytes, at: int = at) -> Trouble | None:
+            nonlocal calls
+            calls += 1
+            return Trouble.DENIED if calls - 1 == at or (is_lasting and calls > at) else None
+
+        item = move(disk, b"new", b"content", source, before)
+        disk.fail = fail
+        (moved,) = apply(sync, item)
+        disk.fail = None
+        now, old = disk.stat(b"new"), disk.stat(source)
+        if now is not None:
+            assert (now.mode, now.mtime) == (0o644, MTIME), at
+            assert disk.content(b"new") == b"content"
+        if old is not None:
+            assert (old.mode, old.mtime) == (before.mode, before.mtime), at
+            assert disk.content(source) == b"content"
+        if calls <= at:
+            assert moved.result is Result.DONE
+            return
+        staged = disk.list(STAGING)
+        assert now is not None or old is not None or (is_lasting and staged), "it is somewhere"
+    pytest.fail("it never comes")
 
 
 def out_of_the_history(disk: MemoryDisk, sync: FileSync) -> tuple[ApplyItem, bytes]:
@@ -186,24 +239,36 @@ def test_what_a_user_writes_into_a_version_that_came_out_of_the_history_is_no_ve
 
 
 @pytest.mark.parametrize("replaces", [False, True])
-@pytest.mark.parametrize("then", ["stat", "set_meta"])
+@pytest.mark.parametrize("is_dated", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
 def test_what_a_user_saves_at_the_new_name_of_a_version_stays_there(
-    disk: MemoryDisk, replaces: bool, then: str
+    disk: MemoryDisk, replaces: bool, is_dated: bool, fails: bool
 ) -> None:
-    """In the history, it would be listed as what it is not. `then`: the verb that finds the user's file, or that fails."""
+    """In the history, it would be listed as what it is not. `is_dated`: the move also sets another time. `fails`: what
+    looks at the user's file."""
     sync = file_sync(disk)
     item, name = out_of_the_history(disk, sync)
-    item = item._replace(target=item.target._replace(mtime=MTIME + 1_000))
+    if is_dated:
+        item = item._replace(target=item.target._replace(mtime=MTIME + 1_000))
+    saved = []
 
     def before(verb: str, path: bytes) -> None:
-        if (verb, path) == (then, b"file") and disk.content(b"file") == b"version":
+        if (verb, path) == ("stat", b"file") and disk.content(b"file") == b"version" and not saved:
             disk.write(b"file", b"a user\xb4s", MTIME, replace=replaces)
+            saved.append(path)
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        if not (fails and saved and (verb, path) == ("stat", b"file")):
+            return None
+        disk.fail = None
+        return Trouble.LIMIT
 
     disk.before = before
-    disk.fail = lambda verb, path: Trouble.LIMIT if (verb, path) == ("set_meta", b"file") else None
+    disk.fail = fail
     (result,) = apply(sync, item)
     disk.before = disk.fail = None
-    assert result.result is (Result.CHANGED if then == "stat" else Result.PROBLEM)
+    assert saved
+    assert result.result is (Result.PROBLEM if fails else Result.CHANGED)
     assert disk.content(b"file") == b"a user\xb4s"
     assert disk.content(name) is None
     assert kept(disk) == []
