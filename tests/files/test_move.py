@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from random import Random
+
 import pytest
 from blake3 import blake3
 
@@ -11,6 +14,7 @@ from dir_sync.core.looks import RACY
 from dir_sync.core.model import fingerprint
 from dir_sync.core.names import STAGING
 from dir_sync.core.preserve import ON_ENTRIES
+from dir_sync.disk.spelling import SpelledDisk
 from dir_sync.engine.values import got_meta
 from dir_sync.file_sync import FileSync
 from dir_sync.ports import Trouble
@@ -193,6 +197,30 @@ def test_what_moves_has_its_mode_and_time_at_its_new_name_whatever_fails(
         staged = disk.list(STAGING)
         assert now is not None or old is not None or (is_lasting and staged), "it is somewhere"
     pytest.fail("it never comes")
+
+
+def test_what_only_changes_its_spelling_is_not_left_in_the_staging_folder() -> None:
+    """It has a name there for a moment, where the disk takes the two names for one."""
+    disk = MemoryDisk(time.time_ns, Random(1), fold=bytes.lower)
+    disk.write(b"source", b"content", MTIME)
+    before = disk.stat(b"source")
+    assert before is not None
+    sync = file_sync(SpelledDisk(disk, everywhere=True, keeps=True))
+    item = move(disk, b"SOURCE", b"content", b"source", before)._replace(expect=b"")
+    failed = []
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        if verb != "stat" or not path.startswith(STAGING + b"/swap") or failed:
+            return None
+        failed.append(path)
+        return Trouble.IO
+
+    disk.fail = fail
+    (moved,) = apply(sync, item)
+    assert failed
+    assert moved.result is Result.PROBLEM
+    assert disk.content(b"source") == b"content"
+    assert disk.list(STAGING) == []
 
 
 def out_of_the_history(disk: MemoryDisk, sync: FileSync) -> tuple[ApplyItem, bytes]:
