@@ -225,13 +225,14 @@ class Intake:
         if pushed is not None and self._board.index.offers.of_peer(path, NOBODY) is None:
             self._board.index.offers.put(Offer(NOBODY, pushed.item.target, False))
         tried = self._work.attempts.attempted(path)
+        offer = None
         if tried is not None:
             offer = next(
                 (offer for offer in self._board.index.offers.of(path) if offer.record.stamp == tried != stamp), None
             )
-        else:
+        if offer is None:  # what this run has tried says nothing about the last one
             unseen = self._board.scan.is_on or bool(self._board.listings.failed)  # not every folder has been listed yet
-            if not unseen and not self._work.is_at_work(path):
+            if not unseen and (tried is not None or not self._work.is_at_work(path)):
                 return
             offer = self._board.index.offers.of_peer(path, replica)
             if self._board.index.offers.of_peer(path, NOBODY) is not None or (

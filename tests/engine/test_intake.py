@@ -181,6 +181,21 @@ def test_what_is_being_installed_when_its_peer_moves_on_must_still_be_known() ->
     assert kept.record == first
 
 
+def test_what_the_last_run_may_have_left_in_an_unseen_folder_must_still_be_known() -> None:
+    """This run has tried what another peer announced there; nobody has seen what is there."""
+    kit = alone()
+    peer, other = met(kit), met(kit, OTHER)
+    first = kit.announces(record(b"d/a", b"1")).record
+    gone = later(first, None)
+    kit.board.listings.failed[b"d"] = (1_000, 1_000)
+    kit.it.on_announced(other, gone, 2)
+    kit.work.attempts.record_attempt(b"d/a", gone.stamp)
+    kit.it.on_announced(peer, gone, 2)
+    kept = kit.index.offers.of_peer(b"d/a", NOBODY)
+    assert kept is not None
+    assert kept.record == first
+
+
 def test_what_a_mirror_was_undoing_when_a_peer_announced_something_is_no_offer_of_anybody() -> None:
     """It is kept as what the mesh has, for as long as something else is here."""
     kit = alone()
