@@ -36,6 +36,7 @@ from dir_sync.files.batches import SYNC_ALL_FROM, Batches, is_new_file
 from dir_sync.files.deltas import Deltas
 from dir_sync.files.downloads import Downloads
 from dir_sync.files.fingerprints import Fingerprints
+from dir_sync.files.growth_undo import GrowthUndo
 from dir_sync.files.hashing import Stopped
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.install import Installer
@@ -81,7 +82,6 @@ class FileSync:
         unsigned = self._unsigned = Unsigned(disk, signatures, now_ns, stopping)
         history = self._history = HistoryStore(disk, staging, now_ns, stopping)
         put_back = PutBack(disk, history)
-        self._recovery = Recovery(disk, staging, history, put_back, stopping)
         self._downloads = Downloads(disk, staging, stopping)
         self._deltas = Deltas(disk, staging, signatures, unsigned, stopping)
         fingerprints = Fingerprints(disk, now_ns)
@@ -91,6 +91,8 @@ class FileSync:
         installer = Installer(disk, staging, fingerprints, history, put_back, replacer, keeper, stopping)
         meta = Metadata(disk, staging, replacer, preparer, installer, keeper)
         self._appends = Appends(disk, staging, unsigned, meta, stopping)
+        self._growths = GrowthUndo(disk, self._appends.files, stopping)
+        self._recovery = Recovery(disk, staging, history, put_back, self._growths, stopping)
         mover = Mover(disk, staging, fingerprints, put_back, replacer, meta, keeper, history, stopping)
         self._rereads = Rereads(disk, stopping)
         self._batches = Batches(
@@ -110,10 +112,10 @@ class FileSync:
         names: list[bytes],
         known: Callable[[bytes], Version | None],
         path_of: Callable[[bytes, bytes], bytes | None] = lambda digest, base: None,
-        content_at: Callable[[bytes], bytes] = lambda path: b"",
+        file_at: Callable[[bytes], tuple[bytes, bytes]] = lambda path: (b"", b""),
     ) -> list[Version]:
         """Clear what an earlier run left in the staging folder: see `Recovery.recover`."""
-        return self._recovery.recover(names, known, path_of, content_at)
+        return self._recovery.recover(names, known, path_of, file_at)
 
     def unlisted(
         self, is_listed: Callable[[bytes], bool], path_of: Callable[[bytes, bytes], bytes | None]
@@ -130,11 +132,13 @@ class FileSync:
         self._unsigned.release_old()
         match job:
             case ListJob():
+                self._growths.try_again()
                 with self._disk.batch():
                     return scanner.list_folders(
                         self._disk, self._watch, job, self._now_ns, self._appends.files, self._keeper
                     )
             case LookJob(items):
+                self._growths.try_again()
                 with self._disk.batch():
                     closer, growing = self._deltas.look_closer, self._appends.files
                     return scanner.look(self._disk, items, self._now_ns, self._stopping, closer, growing, self._keeper)

@@ -29,6 +29,7 @@ ROOMS = [
     "unsigned",
     "batches",
     "growth",
+    "growth_undo",
     "appends",
     "downloads",
     "patch",
@@ -187,6 +188,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("files.metadata", "files.move", "files.unsigned", "files.history_store", "files.hashing", "files.kept"),
     },
     "files.growth": {"ports"},
+    "files.growth_undo": {"ports", "files.fingerprints", "files.growth", "files.hashing"},
     "files.appends": {
         *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.unsigned", "files.growth"),
         *("files.metadata",),
@@ -200,7 +202,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files.kept": {"ports", "files.staging"},
     "files.scanner": {"ports", "files.hashing", "files.fingerprints", "files.growth", "files.kept"},
     "files.recovery": {
-        *("ports", "files.hashing", "files.staging", "files.history_store", "files.put_back", "files.growth"),
+        *("ports", "files.hashing", "files.staging", "files.history_store", "files.put_back", "files.growth_undo"),
     },
     "file_sync": {"ports"} | {f"files.{room}" for room in ROOMS} - {"files.growth", "files.outcomes"},
     "folder.state": {"config", "index", "reporting.log"},

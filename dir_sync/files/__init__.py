@@ -24,6 +24,7 @@ Layers, lowest first; a module imports only those before it:
     unsigned        large files without a signature, kept open
     batches         many changes at once, with one sync for all
     growth          appends to one file: directly, or to a copy
+    growth_undo     undoes what the last run appended and did not end
     appends         the jobs of growing files
     downloads       contents that arrive chunk by chunk
     patch           a delta and its base become a staged file

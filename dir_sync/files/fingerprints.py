@@ -2,7 +2,7 @@
 
 In:   stats of the prepared file and of the installed one.
 Out:  fingerprints; RACY ones if a later write might leave the same times.
-Used by: `replace`, `install`, `metadata`, `move`, `batches`, `appends`, `scanner`.
+Used by: `replace`, `install`, `metadata`, `move`, `batches`, `appends`, `growth_undo`, `scanner`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dir_sync.core.looks import RACY
-from dir_sync.core.model import CTIME_BYTES, Kind, Stat, fingerprint
+from dir_sync.core.model import CTIME_BYTES, NS_PER_S, Kind, Stat, fingerprint
 from dir_sync.core.names import HISTORY
 from dir_sync.ports import Disk
 
-__all__ = ["RACY", "Fingerprints", "is_same", "is_still_as"]
+__all__ = ["RACY", "Fingerprints", "is_same", "is_still_as", "mtime_of"]
 
 _COARSE_NS = 1_000_000_000  # the granularity of FAT and ext3
 
@@ -65,3 +65,10 @@ def is_same(out: Stat, there: Stat) -> bool:
         and out.kind == there.kind
         and (out.kind == Kind.DIRECTORY or (out.size == there.size and out.mtime == there.mtime))
     )
+
+
+def mtime_of(fp: bytes) -> int | None:
+    """The mtime (ns) in a file's fingerprint; None for an empty one."""
+    if not fp:
+        return None
+    return int.from_bytes(fp[19:27], "little", signed=True) * NS_PER_S + int.from_bytes(fp[27:31], "little")

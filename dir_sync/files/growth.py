@@ -7,9 +7,9 @@ verified. An abandoned append is cut off again, unless another program has writt
 
 A file is appended to only if no program has it open for writing and it has no other hard link. While it grows, it keeps
 the mtime of its old version, and a symbolic link in the staging folder records its old state: if the program ends, the
-next start cuts the file back to that (`undo_unfinished`).
+next start cuts the file back to that (growth_undo.py).
 
-Used by: `appends`, `recovery`; `scanner`, which is told which files these are.
+Used by: `appends`, `growth_undo`; `scanner`, which is told which files these are.
 """
 
 from __future__ import annotations
@@ -22,21 +22,11 @@ from blake3 import blake3
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import Growing
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, parent_of
-from dir_sync.core.named import NamedTuple
+from dir_sync.core.model import FINGERPRINT_BYTES, Stat, fingerprint, parent_of
 from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
 from dir_sync.ports import Disk, DiskError, Trouble, Writer
 
-__all__ = [
-    "BaseChanged",
-    "GrowingFiles",
-    "Growth",
-    "Hashes",
-    "Unfinished",
-    "WrongContent",
-    "read_note",
-    "undo_unfinished",
-]
+__all__ = ["BaseChanged", "GrowingFiles", "Growth", "Hashes", "WrongContent"]
 
 _NOTE_BYTES_MAX = 4_000  # the longest target of a symbolic link
 _READ_BYTES = 1 * limits.MIB
@@ -312,73 +302,3 @@ class Growth:
             self._disk.remove_file(name)
         except DiskError:
             pass  # the next start handles it
-
-
-class Unfinished(NamedTuple):
-    """The content of a note in the staging folder: a file was growing when the program ended."""
-
-    path: bytes
-    size: int
-    mode: int
-    mtime: int
-    content: bytes
-    size_after: int
-    mode_after: int
-    mtime_after: int
-    target: bytes
-
-
-def read_note(disk: Disk, name: bytes) -> Unfinished | None:
-    try:
-        *numbers, content, target, path = disk.read_link(name).split(b" ", 8)
-        size, mode, mtime, size_after, mode_after, mtime_after = map(int, numbers)
-        was, will = bytes.fromhex(content.decode("ascii")), bytes.fromhex(target.decode("ascii"))
-        return Unfinished(path, size, mode, mtime, was, size_after, mode_after, mtime_after, will)
-    except ValueError:
-        return None
-
-
-def undo_unfinished(
-    disk: Disk,
-    left: Unfinished,
-    digest_of_first: Callable[[bytes, int], bytes],
-    keep_copy: Callable[[bytes, Stat], None],
-    recorded: bytes = b"",
-) -> None:
-    """Cut the file back to its old state. If it has reached its new state, only set its mtime. If a program may have
-    written into it since, call `keep_copy` first. `digest_of_first`: the digest of the first so many bytes. `recorded`:
-    the content that the index has at this path; b"": none. Raises DiskError.
-
-    A power cut may bring back the note of a growth that was complete, because the removal of a note is not synced: that
-    would cost each append another sync. The index then has the new content, or what a user has made of it."""
-    stat = disk.stat(left.path)
-    if stat is None or stat.kind != Kind.FILE or stat.size <= left.size:
-        return
-    was_complete = recorded == left.target
-    if recorded and recorded not in (left.content, left.target) and digest_of_first(left.path, stat.size) == recorded:
-        return
-    if stat.size >= left.size_after and digest_of_first(left.path, left.size_after) == left.target:
-        if was_complete and stat.size == left.size_after:
-            return  # a mode or time that it has got since is a user's
-        if stat.size == left.size_after:
-            disk.set_meta(left.path, left.mode_after, left.mtime_after)
-        elif stat.mtime == left.mtime_after:  # it had begun to grow again, and the note of that is lost
-            _cut(disk, left.path, stat, left.size_after, left.mode_after, left.mtime_after)
-        return
-    if was_complete or digest_of_first(left.path, left.size) != left.content:
-        return  # a user has replaced or changed it
-    if stat.mtime != left.mtime:
-        keep_copy(left.path, stat)
-    _cut(disk, left.path, stat, left.size, left.mode, left.mtime)
-
-
-def _cut(disk: Disk, path: bytes, there: Stat, size: int, mode: int, mtime: int) -> None:
-    writer = disk.append(path)
-    try:
-        writer.lock()
-        if writer.stat() == there:
-            writer.truncate(size)
-            writer.set_meta(mode, mtime)
-            writer.sync()
-    finally:
-        writer.close()

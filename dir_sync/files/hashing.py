@@ -3,7 +3,7 @@
 In:   open files or paths, and a function that tells whether the program ends.
 Out:  digests, marks of growing files. Raises Stopped when the program ends.
 Used by: `history_store`, `prepare`, `replace`, `install`, `move`, `batches`, `downloads`, `patch`, `deltas`,
-`reading`, `rereads`, `scanner`, `recovery`.
+`reading`, `rereads`, `growth_undo`, `scanner`, `recovery`.
 """
 
 from __future__ import annotations

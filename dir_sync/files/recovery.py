@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Stat
 from dir_sync.core.names import DELTA, GROW, NEW, PART, STAGING
-from dir_sync.files import growth
+from dir_sync.files.growth_undo import GrowthUndo, Unfinished, read_note
 from dir_sync.files.hashing import digest_at
 from dir_sync.files.history_store import HistoryStore
 from dir_sync.files.put_back import PutBack
@@ -34,12 +34,14 @@ class Recovery:
         staging: Staging,
         history: HistoryStore,
         put_back: PutBack,
+        growths: GrowthUndo,
         stopping: Callable[[], bool],
     ) -> None:
         self._disk = disk
         self._staging = staging
         self._history = history
         self._put_back = put_back
+        self._growths = growths
         self._stopping = stopping
 
     def recover(
@@ -47,7 +49,7 @@ class Recovery:
         names: list[bytes],
         known: Callable[[bytes], Version | None],
         path_of: Callable[[bytes, bytes], bytes | None] = lambda digest, base: None,
-        content_at: Callable[[bytes], bytes] = lambda path: b"",
+        file_at: Callable[[bytes], tuple[bytes, bytes]] = lambda path: (b"", b""),
     ) -> list[Version]:
         """Clear what an earlier run left in the staging folder. Partial downloads are kept, to be continued. Files that
         may be a user's data (displaced, and not filed away when the program ended) go into the history, unless the
@@ -59,19 +61,18 @@ class Recovery:
         find it.
 
         `path_of`: the path that the index has for a content, preferably one with that last part ("" for any).
-        `content_at`: the content that the index has at a path; b"": none."""
+        `file_at`: the content and the fingerprint that the index has at a path; b"": none. DiskError if a note of a growing
+        file cannot be read: it is not known which file has to be cut back before anybody looks at it."""
         versions: list[Version] = []
-        growing: dict[bytes, growth.Unfinished | None] = {}
+        growing = self._read_notes(names)
         for name in names:
             path = STAGING + b"/" + name
             try:
                 stat = self._disk.stat(path)
-                if stat is None or name.startswith(PART):
+                if stat is None or name.startswith(PART) or path in growing:
                     continue
                 if name.startswith(DELTA):
                     self._disk.remove_file(path)
-                elif name.startswith(GROW) and stat.kind == Kind.SYMLINK:
-                    growing[path] = growth.read_note(self._disk, path)
                 elif stat.kind == Kind.DIRECTORY:
                     self._put_back.return_folder(path, b"folder")
                 elif stat.kind == Kind.FILE and not name.startswith(NEW):
@@ -87,10 +88,8 @@ class Recovery:
                 continue  # it is kept until the next start
         # After a power cut there may be several notes of one file's growths: the latest one is undone first.
         for note, left in sorted(growing.items(), key=lambda each: -each[1].size if each[1] is not None else 0):
-            try:
-                self._undo_growth(note, left, content_at, versions)
-            except DiskError:
-                continue
+            recorded, fp = (b"", b"") if left is None else file_at(left.path)
+            self._growths.undo(note, left, recorded, fp, lambda path, stat: self._keep_copy(path, stat, versions))
         for version in versions:
             self._history.take_filed(version.path)
         if versions:
@@ -98,36 +97,31 @@ class Recovery:
                 self._disk.sync_all()
         return versions
 
-    def _undo_growth(
-        self,
-        note: bytes,
-        left: growth.Unfinished | None,
-        content_at: Callable[[bytes], bytes],
-        versions: list[Version],
-    ) -> None:
-        """A file was growing when the program ended. If a program may have written into it since, its present content
-        is kept, and added to `versions`."""
+    def _read_notes(self, names: list[bytes]) -> dict[bytes, Unfinished | None]:
+        """The notes of growing files, by path."""
+        found: dict[bytes, Unfinished | None] = {}
+        for name in names:
+            path = STAGING + b"/" + name
+            if name.startswith(GROW):
+                stat = self._disk.stat(path)
+                if stat is not None and stat.kind == Kind.SYMLINK:
+                    found[path] = read_note(self._disk, path)
+        return found
 
-        def digest_of_first(path: bytes, size: int) -> bytes:
-            return digest_at(self._disk, path, size, self._stopping)
-
-        def keep_copy(path: bytes, stat: Stat) -> None:
-            name = self._staging.new_name(NEW)
-            writer = self._disk.create(name)
+    def _keep_copy(self, path: bytes, stat: Stat, versions: list[Version]) -> None:
+        """A program may have written into a growing file since: its present content is kept, and added to `versions`."""
+        name = self._staging.new_name(NEW)
+        writer = self._disk.create(name)
+        try:
+            reader = self._disk.open(path)
             try:
-                reader = self._disk.open(path)
-                try:
-                    writer.copy_from(reader, 0, 0, stat.size)
-                finally:
-                    reader.close()
-                writer.set_meta(stat.mode, stat.mtime)
-                writer.sync()
-                made = writer.stat()
+                writer.copy_from(reader, 0, 0, stat.size)
             finally:
-                writer.close()
-            digest = digest_at(self._disk, name, made.size, self._stopping)
-            versions.append(self._history.file_away(name, made, path, digest, Cause.RECOVERED, ""))
-
-        if left is not None:
-            growth.undo_unfinished(self._disk, left, digest_of_first, keep_copy, content_at(left.path))
-        self._disk.remove_file(note)
+                reader.close()
+            writer.set_meta(stat.mode, stat.mtime)
+            writer.sync()
+            made = writer.stat()
+        finally:
+            writer.close()
+        digest = digest_at(self._disk, name, made.size, self._stopping)
+        versions.append(self._history.file_away(name, made, path, digest, Cause.RECOVERED, ""))

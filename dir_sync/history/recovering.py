@@ -23,7 +23,7 @@ def recover_history(index: Index, sync: FileSync) -> list[Version]:
     index.notes.put(AT_REST, 0)
     if was_at_rest and names:
         index.commit()
-    found = [*found, *sync.recover(names, index.versions.with_content, index.path_with, index.content_at)]
+    found = [*found, *sync.recover(names, index.versions.with_content, index.path_with, index.file_at)]
     for version in found:
         index.versions.put(version)
     return found

@@ -84,10 +84,10 @@ class Index:
         paths = [row.record.path for row in self.rows.by_content(digest)]
         return next((path for path in paths if path.rpartition(b"/")[2].endswith(base)), paths[0] if paths else None)
 
-    def content_at(self, path: bytes) -> bytes:
-        """The content of the file at a path, according to the index; b"": there is no file."""
+    def file_at(self, path: bytes) -> tuple[bytes, bytes]:
+        """Content and fingerprint of the file at a path, according to the index; twice b"": there is no file."""
         row = self.rows.get(path)
-        return row.record.content if row is not None and row.record.kind == Kind.FILE else b""
+        return (row.record.content, row.fp) if row is not None and row.record.kind == Kind.FILE else (b"", b"")
 
     def forget_peer(self, replica: str) -> None:
         """Forget a replica as if it had never been connected."""

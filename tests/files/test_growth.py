@@ -15,7 +15,8 @@ from dir_sync.core.messages import ModificationUpdate
 from dir_sync.core.model import fingerprint
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.core.transfers.growth import MARK_BYTES, Growths, mark_offsets
-from dir_sync.files.growth import BaseChanged, Growth, Hashes, WrongContent, read_note, undo_unfinished
+from dir_sync.files.growth import BaseChanged, Growth, Hashes, WrongContent
+from dir_sync.files.growth_undo import read_note, undo_unfinished
 from dir_sync.ports import Trouble
 from tests.files.tools import file_sync
 from tests.pair import OneNode, Pair
@@ -232,8 +233,8 @@ class Paper:
     def content(self) -> bytes | None:
         return self.disk.content(b"f")
 
-    def recover(self, recorded: bytes = b"") -> list[bytes]:
-        """`recorded`: the content that the index has."""
+    def recover(self, recorded: bytes = b"", fp: bytes = b"") -> list[bytes]:
+        """`recorded`, `fp`: the content and the fingerprint that the index has."""
         kept: list[bytes] = []
         left = read_note(self.disk, STAGING + b"/grow-1")
         assert left is not None
@@ -243,6 +244,7 @@ class Paper:
             lambda path, size: blake3((self.disk.content(path) or b"")[:size]).digest(),
             lambda path, _: kept.append(self.disk.content(path) or b""),
             blake3(recorded).digest() if recorded else b"",
+            fp,
         )
         return kept
 
@@ -446,6 +448,32 @@ def test_a_growth_that_was_not_complete_is_undone_whatever_the_index_has(recorde
     growth.leave()
     assert paper.recover(recorded) == []
     assert paper.content() == b"12345"
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("then", ["nothing", "power cut", "touched", "recorded"])
+def test_what_was_cut_back_gets_its_time_at_the_next_start(then: str) -> None:
+    """It was cut back and got no time any more. The start took it for an edit of a user, and peers got it as one."""
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, b"67890")
+    paper.disk.settle()
+    paper.disk.fail = lambda verb, path: Trouble.DENIED if verb == "file.set_meta" else None
+    assert not growth.give_up()
+    paper.disk.fail = None
+    growth.leave()
+    if then == "touched":
+        paper.disk.touch(b"f", 77)
+    cut = paper.disk.stat(b"f")
+    assert cut is not None
+    assert cut.mtime != paper.before.mtime
+    assert paper.recover(b"12345", fingerprint(cut) if then == "recorded" else paper.job.fp) == []
+    if then == "power cut":
+        paper.disk.crash()
+    assert paper.content() == b"12345"
+    stat = paper.disk.stat(b"f")
+    assert stat is not None
+    assert stat.mtime == (cut.mtime if then in ("touched", "recorded") else paper.before.mtime), "a user's time stays"
 
 
 def test_what_a_user_has_made_since_is_left_alone() -> None:
