@@ -133,7 +133,9 @@ class Promises:
                     continue
                 if self.world.ignoring.asks_anew(link.other(node)):
                     continue  # (it may have forgotten what it had when it asked)
-                if is_own(row.record) or not link.other(node).mode.announces:
+                there = link.other(node).index.rows.get(row.record.path)
+                is_kept_there = there is not None and is_own(there.record)  # such as a file that is too large
+                if is_own(row.record) or is_kept_there or not link.other(node).mode.announces:
                     continue  # (the other may have changed what it had, and tells nobody)
                 if row.seq <= sequence and not is_told and not holds(link.other(node), row.record):
                     raise Broken(
