@@ -28,10 +28,12 @@ class PutBack:
         self._history = history
 
     def undo_exchange(self, staged: bytes, path: bytes, ours: Stat) -> None:
-        """Undo an exchange that took content no look had seen, and make the names durable. `ours`: the stat of the file
-        that we put at `path`."""
-        self._exchange_back(staged, path, ours)
-        self._sync_names(path)
+        """Undo an exchange that took content no look had seen, and make the names durable, also if it is not known whether
+        all of it was undone. `ours`: the stat of the file that we put at `path`."""
+        try:
+            self._exchange_back(staged, path, ours)
+        finally:
+            self._sync_names(path)
 
     def undo_rename(self, name: bytes, path: bytes, filed_as: bytes | None = None) -> None:
         """Undo a rename that took content no look had seen. `filed_as`: the path under which it is filed if it cannot have

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from dir_sync.core.jobs import Result
@@ -148,3 +150,31 @@ def test_a_rename_that_took_what_nobody_had_seen_is_undone_though_it_fails_once(
     assert result.result is Result.CHANGED
     assert disk.content(b"file") == b"saved"
     assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_was_put_back_has_its_name_for_good_whatever_fails_next(disk: MemoryDisk, seed: int) -> None:
+    """A look finds it there, and peers are told of it: no power cut may bring our file back to its name."""
+    disk.rng = Random(seed)
+    sync = file_sync(disk)
+    disk.write(b"file", b"old")
+    item = change(disk, b"file", b"new")
+    exchanges = 0
+
+    def before(verb: str, path: bytes) -> None:
+        nonlocal exchanges
+        if verb == "exchange" and path == b"file":
+            exchanges += 1
+            if exchanges == 1:
+                disk.write(path, b"saved", replace=True)
+                disk.settle()
+
+    failures = [Trouble.DENIED]
+    disk.before = before
+    disk.fail = lambda verb, path: failures.pop() if verb == "stat" and exchanges == 2 and failures else None
+    (result,) = apply(sync, item)
+    assert result.result == Result.PROBLEM
+    assert not failures
+    disk.before = disk.fail = None
+    disk.crash()
+    assert disk.content(b"file") == b"saved"
