@@ -106,11 +106,6 @@ class LookQueue:
     def _vanished(self, path: bytes, row: Row | None) -> None:
         """A name vanished, and the watcher saw no new name for it."""
         self._work.opened.closed(path)
-        is_gone = row is not None and row.record.kind is Kind.ABSENT and not row.fp
-        is_gone = is_gone and not self._work.obstacles.is_at(path)  # otherwise the way is free now
-        if (is_gone and path not in self._board.pending_looks) or self._work.jobs.is_moving_away(path):
-            self.let_folder_go(path)  # we took it away, or do so now: if that fails, a look follows
-            return
         now = self._board.now.mono_ms
         grace = 0
         if row is not None and row.record.kind == Kind.FILE and row.fp:

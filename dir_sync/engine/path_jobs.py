@@ -143,11 +143,6 @@ class PathJobs:
         self._paths.set_job(source, MovingAway(to))
         self._busy.add(source)
 
-    def is_moving_away(self, path: bytes) -> bool:
-        """True while a job moves the file away from here."""
-        entry = self._paths.get(path)
-        return entry is not None and type(entry.job) is MovingAway
-
     def end_move_away(self, source: bytes) -> bytes | None:
         """End the move. Returns the fingerprint that a listing saw here meanwhile, or None."""
         self._end(source)

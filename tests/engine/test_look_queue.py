@@ -326,15 +326,18 @@ def test_a_name_that_vanished_and_turned_up_in_a_listing_is_a_rename() -> None:
     assert kit.real(LocalRenames).renames.sources_of(b"new") == (b"old",)
 
 
-def test_what_was_in_the_way_of_a_version_is_looked_at_when_it_vanishes() -> None:
-    """The row says that nothing is there, because a pipe that is not synchronized took the place of a file."""
+@pytest.mark.parametrize("why", ["nothing else", "an obstacle", "a look is out"])
+def test_what_vanishes_is_looked_at_also_if_its_row_says_that_nothing_is_there(why: str) -> None:
+    """What is not synchronized may have been in the way of a version; or a look or a job that is out has just found or made
+    something there, and comes back later."""
     kit = alone()
-    for path in (b"a", b"b"):
-        kit.has(tombstone(path))
-    kit.work.obstruct(b"a", Kind.OTHER)
-    for path in (b"a", b"b"):
-        kit.it.on_touched(path, Urgency.VANISHED)
-    assert paths(looks(kit, 1_000)) == [[b"a"]], "of b nothing new can be found"
+    kit.has(tombstone(b"a"))
+    if why == "an obstacle":
+        kit.work.obstruct(b"a", Kind.OTHER)
+    if why == "a look is out":
+        kit.look_comes_back(b"a")
+    kit.it.on_touched(b"a", Urgency.VANISHED)
+    assert kit.board.pending_looks.find(b"a") is not None
 
 
 def test_the_absence_of_what_an_editor_has_put_aside_is_not_believed_at_once() -> None:
