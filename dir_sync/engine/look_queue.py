@@ -146,16 +146,7 @@ class LookQueue:
 
     def is_echo(self, event: Event) -> bool:
         """True if an event of the watcher is most probably an echo of our own work; it is then dealt with."""
-        if type(event) is Touched:
-            return event.urgency is Urgency.ARRIVED and self.take_echo(event.path)
-        return type(event) is Moved and self._take_move(event)
-
-    def _take_move(self, event: Moved) -> bool:
-        if not self.echoes.take_move(event.source, event.target, self._board.now.mono_ms):
-            return False
-        self._work.opened.closed(event.source)
-        self._look_at_what_we_made(event.target)
-        return True
+        return type(event) is Touched and event.urgency is Urgency.ARRIVED and self.take_echo(event.path)
 
     def take_echo(self, path: bytes) -> bool:
         """True if the event that this name has come is most probably an echo of our own work."""
@@ -177,8 +168,6 @@ class LookQueue:
 
     def on_moved(self, event: Moved) -> None:
         """Look at both ends of a rename together, so that the peers receive one rename. The file is not read again."""
-        if self._take_move(event):
-            return
         if not (self._scope.is_ours(event.source) and self._scope.is_ours(event.target)):
             for path in (event.source, event.target):
                 self.on_touched(path, Urgency.FOLDER if event.is_directory else Urgency.NOW)

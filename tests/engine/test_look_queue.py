@@ -200,10 +200,6 @@ def echo(kit: Alone[LookQueue], count: int) -> list[bytes]:
     return made
 
 
-def move(source: bytes, target: bytes) -> ApplyItem:
-    return ApplyItem(target, TreeOp.MOVE, record(target, b"1"), b"", Cause.REPLACED, copy_path=source)
-
-
 def test_the_events_of_a_bulk_are_ours_and_its_folder_is_listed_when_all_is_calm() -> None:
     kit = alone()
     for path in echo(kit, 40):
@@ -246,37 +242,16 @@ def test_nothing_else_is_taken_for_ours(why: str) -> None:
     assert paths(looks(kit)) == [[path]]
 
 
-@pytest.mark.parametrize("count", [1, 40])
-def test_a_rename_that_we_carry_out_is_looked_at_as_what_we_made(count: int) -> None:
+def test_both_names_of_a_rename_of_ours_are_looked_at() -> None:
+    """A user may have renamed at once what came by it."""
     kit = alone()
-    names = [(b"old/%03d" % number, b"new/%03d" % number) for number in range(count)]
-    for source, target in names:
-        kit.it.echoes.expect_change(move(source, target))
-    for source, target in names:
-        kit.it.echoes.made((target,), kit.board.now.mono_ms)
-        assert kit.it.is_echo(Moved(source, target, False))
-    assert looks(kit) == [], "neither name is looked at at once"
-    kit.wait(ECHO_LOOK_MS)
-    assert paths(looks(kit)) == ([[b"new/000"]] if count == 1 else [])
-    assert kit.board.listings.when_calm == (set() if count == 1 else {b"new"})
-
-
-@pytest.mark.parametrize("why", ["another source", "twice", "late", "it failed"])
-def test_no_other_rename_to_that_name_is_taken_for_ours(why: str) -> None:
-    kit = alone()
-    kit.has(record(b"other", b"1"))
-    kit.it.echoes.expect_change(move(b"old", b"new"))
-    kit.it.echoes.made((b"new",), kit.board.now.mono_ms)
-    if why == "it failed":
-        kit.it.echoes.ended(b"new", False, kit.board.now.mono_ms)
-    if why == "late":
-        kit.wait(ECHO_MS)
-    if why == "twice":
-        assert kit.it.is_echo(Moved(b"old", b"new", False))
-    event = Moved(b"other" if why == "another source" else b"old", b"new", False)
+    kit.it.echoes.expect_change(
+        ApplyItem(b"new", TreeOp.MOVE, record(b"new", b"1"), b"", Cause.REPLACED, copy_path=b"old")
+    )
+    event = Moved(b"old", b"new", False)
     assert not kit.it.is_echo(event)
     kit.it.on_moved(event)
-    assert [sorted(each) for each in paths(looks(kit))] == [sorted([event.source, b"new"])]
+    assert [sorted(each) for each in paths(looks(kit))] == [[b"new", b"old"]]
 
 
 def test_an_event_before_the_job_is_back_is_ours_as_well() -> None:

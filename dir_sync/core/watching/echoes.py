@@ -1,6 +1,6 @@
 """Which events of the watcher are echoes of our own work.
 
-In:   names that we are about to make, by an installation or by a rename; the end of that; the time.
+In:   names that we are about to make; the end of that; the time.
 Out:  whether an event is such an echo. Each name has one.
 Rule: most echoes come within a moment after the change, some before its result. What comes later is somebody else's.
 """
@@ -21,7 +21,6 @@ class Echoes:
         """`span_ms`: how long after a change its event may come."""
         self._span_ms = span_ms
         self._until: dict[bytes, int | None] = {}  # name -> when (ms) its span ends; None: it is still being made
-        self._moves: dict[bytes, bytes] = {}  # those of them to which we rename a file -> its old name
 
     def __len__(self) -> int:
         return len(self._until)
@@ -31,10 +30,9 @@ class Echoes:
         self._until.update(dict.fromkeys(paths))
 
     def expect_change(self, item: ApplyItem) -> None:
-        """We are about to make a name at which there is nothing."""
-        if item.act is TreeOp.MOVE and item.copy_path is not None:
-            self._moves[item.path] = item.copy_path
-        if item.act in (TreeOp.INSTALL, TreeOp.MOVE):
+        """We are about to make a name at which there is nothing. A rename is no such change: a user may rename at once
+        what came by it, and each of the two names is looked at."""
+        if item.act is TreeOp.INSTALL:
             self._until[item.path] = None
 
     def made(self, paths: Iterable[bytes], now_ms: int) -> None:
@@ -47,18 +45,12 @@ class Echoes:
             self.made((path,), now_ms)
         else:
             self._until.pop(path, None)
-            self._moves.pop(path, None)
 
     def take(self, path: bytes, now_ms: int) -> bool:
         """True if the event that a name has come is an echo."""
         until = self._until.pop(path, 0)
         return until is None or until > now_ms
 
-    def take_move(self, source: bytes, path: bytes, now_ms: int) -> bool:
-        """True if the event of this rename is an echo."""
-        return self._moves.pop(path, None) == source and self.take(path, now_ms)
-
     def forget(self) -> None:
         """Whatever comes from now on is no echo."""
         self._until.clear()
-        self._moves.clear()
