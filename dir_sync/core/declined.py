@@ -14,7 +14,7 @@ from typing import Any
 
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["WORDS", "Declined", "Reason", "declined_in", "declined_json"]
+__all__ = ["REASONS", "WORDS", "Declined", "Reason", "declined_in", "declined_json"]
 
 
 class Reason(Enum):
@@ -26,6 +26,9 @@ class Reason(Enum):
     UNFIT = "unfit"  # the disk cannot store it: its name, its size
     BLOCKED = "blocked"  # something that is not synchronized is in its place
     FAILED = "failed"  # it cannot be written, and is tried again: no permission, an input/output error
+
+
+REASONS = {reason.value: reason for reason in Reason}
 
 
 class Declined(NamedTuple):
@@ -56,9 +59,8 @@ def declined_json(one: Declined) -> dict[str, Any]:
 
 def declined_in(answers: Iterable[Mapping[str, Any]]) -> tuple[Declined, ...]:
     """Reasons that this version does not know are left out."""
-    known = {reason.value: reason for reason in Reason}
     return tuple(
-        Declined(known[one["reason"]], one["files"], one["bytes"], one["others"], one["limit"])
+        Declined(REASONS[one["reason"]], one["files"], one["bytes"], one["others"], one["limit"])
         for one in answers
-        if one["reason"] in known
+        if one["reason"] in REASONS
     )

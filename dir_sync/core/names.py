@@ -30,6 +30,7 @@ __all__ = [
     "STATE",
     "SWAP",
     "is_delta_in",
+    "is_version",
     "part_name",
     "staging_name",
 ]
@@ -62,3 +63,8 @@ def part_name(content: bytes) -> bytes:
 def is_delta_in(name: bytes) -> bool:
     """True for the path of a delta received from a peer."""
     return name.startswith(STAGING + b"/" + DELTA_IN)
+
+
+def is_version(name: bytes) -> bool:
+    """True for the name of a version in the history."""
+    return name.startswith(HISTORY + b"/")

@@ -155,7 +155,8 @@ class Acquire:
         if self._work.attempts.awaits_listing(path):
             return False  # the folder was not empty: its next listing decides
         pending = self._work.jobs.is_below(path)
-        for child in () if pending else self._board.index.tree.live_children(path, limits.LOOK_ITEMS_MAX):
+        children = [] if pending else self._board.index.tree.live_children(path, limits.LOOK_ITEMS_MAX)
+        for child in children:
             name = child.record.path
             if self._brakes.peers.holds(name):
                 return False  # when that is decided, all offers are planned again

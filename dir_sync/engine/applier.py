@@ -89,8 +89,8 @@ class Applier:
                 self._work.attempts.record_attempt(item.copy_path, gone.stamp)
         if item.copy_path is not None and item.target.kind is Kind.FILE:
             self._work.expected.add(item.target.content, item.path)
-        if not item.expect:
-            self._look_queue.echoes.expect_change(item)
+        if item.act is TreeOp.INSTALL and not item.expect:
+            self._look_queue.echoes.expect((item.path,))
         if item.act in (TreeOp.INSTALL, TreeOp.MOVE):
             self._board.listings.put_into(parent_of(item.path))
         large = (

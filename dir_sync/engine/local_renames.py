@@ -196,6 +196,6 @@ class LocalRenames:
         if pending.watched and self._work.is_set_aside(path):
             return 20
         is_young = pending.watched and now - pending.first_ms < limits.RENAME_HOLD_MS
-        if not (is_young and self._is_listing) or self._publisher.was_renamed_here(path):
+        if not (is_young and self._is_listing) or self._publisher.new_name_of(path) is not None:
             return 0
         return 20

@@ -77,12 +77,8 @@ class Publisher:
         self.renamed_here[path] = sources
         self._left_here.update(dict.fromkeys(sources, path))
 
-    def was_renamed_here(self, source: bytes) -> bool:
-        """True if this is the old name of a file that was renamed in this turn."""
-        return source in self._left_here
-
     def new_name_of(self, source: bytes) -> bytes | None:
-        """The name to which the file that was known as `source` was renamed in this turn."""
+        """The name to which the file that was known as `source` was renamed in this turn; None: it was not."""
         return self._left_here.get(source)
 
     def _forget_renames(self) -> None:

@@ -12,11 +12,9 @@ from __future__ import annotations
 from dir_sync.core import notes
 from dir_sync.core.messages import (
     Acknowledge,
-    Brake,
     Change,
     Chunks,
     Close,
-    Decision,
     Delta,
     DeltaRequest,
     Folders,
@@ -28,7 +26,6 @@ from dir_sync.core.messages import (
     History,
     HistoryRequest,
     Lacks,
-    Lost,
     Members,
     Message,
     ModificationUpdate,
@@ -39,7 +36,6 @@ from dir_sync.core.messages import (
     Refuse,
     Rows,
     RowsRequest,
-    Settle,
     Signature,
     State,
     StateRequest,
@@ -50,7 +46,7 @@ from dir_sync.core.model import Record, beats, knows_itself, leq, same_body, wit
 from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.board import Board
 
-__all__ = ["DECIDING", "HARMLESS", "ReadersFilter"]
+__all__ = ["HARMLESS", "ReadersFilter"]
 
 HARMLESS = frozenset[type[Message]](
     (
@@ -61,9 +57,7 @@ HARMLESS = frozenset[type[Message]](
         *(VerifyRequest, VerifyReport),
     )
 )
-"""Messages that change and decide nothing."""
-DECIDING = frozenset[type[Message]]((Brake, Decision, Settle, Lost))
-"""Messages that count only from a member that may write."""
+"""Messages that change and decide nothing. All others count only from a member that may write."""
 
 _REASON = "it is a read-only member of this mesh, so what it changes counts nowhere else"
 

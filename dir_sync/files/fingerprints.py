@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from dir_sync.core.looks import RACY
 from dir_sync.core.model import CTIME_BYTES, NS_PER_S, Kind, Stat, fingerprint
-from dir_sync.core.names import HISTORY
+from dir_sync.core.names import is_version
 from dir_sync.ports import Disk
 
 __all__ = ["RACY", "Fingerprints", "is_same", "is_still_as", "mtime_of"]
@@ -53,7 +53,7 @@ class Fingerprints:
 
 def is_still_as(now: bytes, known: bytes, name: bytes) -> bool:
     """True if the fingerprint of a file still matches. A file that was moved into the history has another ctime."""
-    if name.startswith(HISTORY + b"/"):
+    if is_version(name):
         return now[:-CTIME_BYTES] == known[:-CTIME_BYTES]
     return now == known
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from dir_sync.core.jobs import ApplyItem, ApplyResult, Result, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stat, fingerprint
-from dir_sync.core.names import HISTORY, SWAP
+from dir_sync.core.names import SWAP, is_version
 from dir_sync.files import fingerprints
 from dir_sync.files.fingerprints import Fingerprints
 from dir_sync.files.hashing import Stopped, digest_at
@@ -68,14 +68,14 @@ class Mover:
             raise Missing
         is_meant = (moving.mode, moving.mtime) == (target.mode, target.mtime)
         is_others = not is_meant and self._disk.is_only_replaceable(source)
-        if is_others and _is_kept(source):
+        if is_others and is_version(source):
             result = self._meta.put_ours(item, source)
             self._disk.remove_file(source)
             return result
         if is_others and there is not None:
             # that would take two steps that each displace something: the content is copied or fetched instead
             raise Missing
-        if there is not None or (_is_kept(source) and not is_meant):
+        if there is not None or (is_version(source) and not is_meant):
             return self._move_staged(item, source, moving, there, is_meant)
         self._give_name(source, path, moving)
         try:
@@ -86,7 +86,7 @@ class Mover:
         except (DiskError, Unexpected, Stopped):
             # A name of the tree may have been given to something else before the rename. Nobody does that to a version: a
             # user has saved at `path` since, and that stays.
-            if not _is_kept(source) or self._written(path, moving, target) is None:
+            if not is_version(source) or self._written(path, moving, target) is None:
                 self._undo(path, source, path)
             raise
         if is_others:
@@ -145,7 +145,7 @@ class Mover:
                 version = self._replacer.take_out(item, swap, there, came)
         except (DiskError, Unexpected):
             if not is_exchanged or self._is_at(swap, moving.inode):
-                out = self._written(swap, moving, target) if is_exchanged and _is_kept(source) else None
+                out = self._written(swap, moving, target) if is_exchanged and is_version(source) else None
                 if out is not None:
                     # A user wrote into it while it had the name `path`: it is not the version that the history lists.
                     self._history.rescue(swap, out, path)
@@ -206,7 +206,7 @@ class Mover:
 
     def _undo(self, name: bytes, source: bytes, path: bytes) -> None:
         """Give what was to be moved to `path` its old name back. If a version cannot have it, it is one of `path`."""
-        self._put_back.undo_rename(name, source, path if _is_kept(source) else source)
+        self._put_back.undo_rename(name, source, path if is_version(source) else source)
 
     def _as_before(self, name: bytes, moving: Stat, ours: set[int]) -> None:
         """Give the file its mode and mtime back, unless its mtime is none of `ours`: then a program wrote into it. A passing
@@ -240,8 +240,3 @@ class Mover:
         except (DiskError, Unexpected):
             self._put_back.undo_rename(swap, source)
             raise
-
-
-def _is_kept(name: bytes) -> bool:
-    """True for a version of the history."""
-    return name.startswith(HISTORY + b"/")

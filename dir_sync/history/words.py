@@ -13,7 +13,7 @@ from dir_sync.config import USAGE, ConfigError
 from dir_sync.core import limits
 from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.model import FIRST_CONTACT, Kind, show
-from dir_sync.core.names import HISTORY
+from dir_sync.core.names import is_version
 from dir_sync.history.choice import Entry
 from dir_sync.history.codec import bytes_of
 from dir_sync.network.control import Answer
@@ -159,7 +159,7 @@ def _change(one: Answer) -> tuple[str, str, str, str]:
     source = bytes_of(str(one.get("source", one["path"])))
     note = "" if one["replaces"] else "it comes back"
     if source != bytes_of(one["path"]):
-        is_kept = source.startswith(HISTORY + b"/")
+        is_kept = is_version(source)
         note = "a later version begins with it" if is_kept else f"{full(source)} begins with it"
     elif one.get("unsure"):
         note = "what was appended since then is cut off"

@@ -7,7 +7,7 @@ Used by: cli.headlines, cli.waiting, cli.watch_view, reporting.narrator, reporti
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.declined import WORDS, Reason
+from dir_sync.core.declined import REASONS, WORDS, Reason
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.progress import Progress
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds
@@ -58,7 +58,7 @@ def not_taken_words(reason: str, lack: Lack, limit: int = 0) -> str:
 
 def why_not(reason: str, limit: int = 0) -> str:
     """The same, without how much it is."""
-    if reason == Reason.TOO_LARGE.value and limit:
+    known = REASONS.get(reason)
+    if known is Reason.TOO_LARGE and limit:
         return f"takes no files above {human_bytes(limit)}"
-    known = {one.value: words for one, words in WORDS.items()}
-    return known.get(reason, "does not take")
+    return "does not take" if known is None else WORDS[known]

@@ -126,6 +126,8 @@ def test_the_event_of_a_new_name_of_ours_is_expected() -> None:
     order(kit, record(b"b", b"new"))
     assert kit.real(LookQueue).echoes.take(b"a", kit.board.now.mono_ms)
     assert not kit.real(LookQueue).echoes.take(b"b", kit.board.now.mono_ms)
+    order(kit, record(b"c", b"1"), TreeOp.MOVE, copy_path=b"old")
+    assert not kit.real(LookQueue).echoes.take(b"c", kit.board.now.mono_ms), "a user may rename at once what came by it"
 
 
 # --- results --------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from dir_sync.core.messages import (
     Chunks,
     Decision,
     JsonMessage,
+    Lost,
     Message,
     ModificationUpdate,
     Pull,
@@ -18,7 +19,7 @@ from dir_sync.core.messages import (
     State,
 )
 from dir_sync.core.model import Record
-from dir_sync.engine.readers import DECIDING, HARMLESS, ReadersFilter
+from dir_sync.engine.readers import HARMLESS, ReadersFilter
 from tests.engine.kit import FOLDER, OTHER, PEER, Alone, later, record
 
 
@@ -93,9 +94,10 @@ def test_people_are_told_once_on_each_connection() -> None:
 def test_each_kind_of_message_is_known_to_change_something_or_not() -> None:
     """A new one does not pass until somebody has decided that."""
     kinds = {*get_args(JsonMessage), Chunks}
-    assert HARMLESS | DECIDING | {State, ModificationUpdate} == kinds
-    assert not HARMLESS & (DECIDING | {State, ModificationUpdate})
+    deciding: set[type[Message]] = {Brake, Decision, Settle, Lost}
+    assert HARMLESS | deciding | {State, ModificationUpdate} == kinds
+    assert not HARMLESS & (deciding | {State, ModificationUpdate})
     kit = Alone(ReadersFilter)
-    for kind in DECIDING:
+    for kind in deciding:
         message: Message = kind.__new__(kind)
         assert allowed(kit, message) is None

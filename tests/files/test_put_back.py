@@ -14,6 +14,23 @@ from tests.files.tools import apply, change, file_sync, kept
 from tests.sim.memory_disk import MemoryDisk
 
 
+class Saves:
+    """Counts how often a verb reaches b"file". Before it does so for the `at`-th time, a user saves another file there; if
+    that `settles`, it is on the medium at once."""
+
+    def __init__(self, disk: MemoryDisk, verb: str, at: int, data: bytes, settles: bool = False) -> None:
+        self._disk, self._verb, self._at, self._data, self._settles = disk, verb, at, data, settles
+        self.times = 0
+
+    def __call__(self, verb: str, path: bytes) -> None:
+        if verb == self._verb and path == b"file":
+            self.times += 1
+            if self.times == self._at:
+                self._disk.write(path, self._data, replace=True)
+                if self._settles:
+                    self._disk.settle()
+
+
 @pytest.mark.parametrize("data", [b"new", None])
 @pytest.mark.parametrize("replaced", [False, True])
 def test_what_cannot_be_put_back_because_its_folder_went_is_in_the_history(
@@ -93,33 +110,26 @@ def test_a_users_file_without_a_name_is_in_the_history_at_once(disk: MemoryDisk,
     if how == "no room for a copy":
         disk.give_name(b"file", b"link")
     item = change(disk, b"file", b"new")
-    exchanges = 0
-
-    def before(verb: str, path: bytes) -> None:
-        nonlocal exchanges
-        if verb == "exchange" and path == b"file":
-            exchanges += 1
-            if exchanges == 2:
-                disk.write(path, b"a user's", replace=True)
+    seen = Saves(disk, "exchange", 2, b"a user's")
 
     def fail(verb: str, path: bytes) -> Trouble | None:
         if how == "no room for a copy":
-            return Trouble.FULL if verb == "create" and exchanges else None
+            return Trouble.FULL if verb == "create" and seen.times else None
         if how == "a sync fails once":
             is_it = verb == "sync_directory" and path == HISTORY
         else:
-            is_it = verb == "rename" and exchanges == 3
+            is_it = verb == "rename" and seen.times == 3
         # the first verb of the history fails, so the exchange is undone; what fails once later must not end that
-        if is_it or (verb == "rename" and exchanges == 1 and path.startswith(HISTORY)):
-            if exchanges == 3:
+        if is_it or (verb == "rename" and seen.times == 1 and path.startswith(HISTORY)):
+            if seen.times == 3:
                 disk.fail = None
             return Trouble.IO
         return None
 
-    disk.before, disk.fail = before, fail
+    disk.before, disk.fail = seen, fail
     (result,) = apply(sync, item)
     disk.before = disk.fail = None
-    assert exchanges == 3
+    assert seen.times == 3
     assert result.result is Result.PROBLEM
     assert disk.content(b"file") == b"a user's"
     assert kept(disk) == [b"old"]
@@ -130,23 +140,15 @@ def test_a_rename_that_took_what_nobody_had_seen_is_undone_though_it_fails_once(
     sync = file_sync(disk)
     disk.write(b"file", b"old")
     item = change(disk, b"file", None)
-
-    renames = 0
-
-    def before(verb: str, path: bytes) -> None:
-        nonlocal renames
-        if verb == "rename" and path == b"file":
-            renames += 1
-            if renames == 1:
-                disk.write(path, b"saved", replace=True)
+    seen = Saves(disk, "rename", 1, b"saved")
 
     def fail(verb: str, path: bytes) -> Trouble | None:
-        return Trouble.IO if verb == "rename" and renames == 2 else None
+        return Trouble.IO if verb == "rename" and seen.times == 2 else None
 
-    disk.before, disk.fail = before, fail
+    disk.before, disk.fail = seen, fail
     (result,) = apply(sync, item)
     disk.before = disk.fail = None
-    assert renames == 3
+    assert seen.times == 3
     assert result.result is Result.CHANGED
     assert disk.content(b"file") == b"saved"
     assert disk.list(STAGING) == []
@@ -159,19 +161,10 @@ def test_what_was_put_back_has_its_name_for_good_whatever_fails_next(disk: Memor
     sync = file_sync(disk)
     disk.write(b"file", b"old")
     item = change(disk, b"file", b"new")
-    exchanges = 0
-
-    def before(verb: str, path: bytes) -> None:
-        nonlocal exchanges
-        if verb == "exchange" and path == b"file":
-            exchanges += 1
-            if exchanges == 1:
-                disk.write(path, b"saved", replace=True)
-                disk.settle()
-
+    seen = Saves(disk, "exchange", 1, b"saved", settles=True)
     failures = [Trouble.DENIED]
-    disk.before = before
-    disk.fail = lambda verb, path: failures.pop() if verb == "stat" and exchanges == 2 and failures else None
+    disk.before = seen
+    disk.fail = lambda verb, path: failures.pop() if verb == "stat" and seen.times == 2 and failures else None
     (result,) = apply(sync, item)
     assert result.result == Result.PROBLEM
     assert not failures

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 from dir_sync.core import limits
-from dir_sync.core.declined import Declined, Reason
+from dir_sync.core.declined import REASONS, Declined, Reason
 from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_ASKED, ONCE_OPEN, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
@@ -30,8 +30,6 @@ from dir_sync.core.messages.records import checked_record, record_row
 from dir_sync.core.model import Record, Stamp
 
 __all__ = ["Acknowledge", "Lacks", "State", "StateRequest"]
-
-_REASONS = {reason.value: reason for reason in Reason}
 
 
 @frozen
@@ -209,6 +207,6 @@ def _checked_declined(value: Any) -> tuple[Declined, ...]:
             checked_int(row.get(key), key, 0, limits.SEQUENCE_MAX) for key in ("files", "bytes", "others")
         ]
         limit = checked_int(row.get("limit", 0), "limit", 0, limits.SEQUENCE_MAX)
-        if (reason := _REASONS.get(name)) is not None:
+        if (reason := REASONS.get(name)) is not None:
             found[reason] = Declined(reason, files, size, others, limit)
     return tuple(found[reason] for reason in Reason if reason in found)

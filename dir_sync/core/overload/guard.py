@@ -12,42 +12,24 @@ from dir_sync.core import limits
 from dir_sync.core.backoff import backoff
 from dir_sync.core.messages import (
     Acknowledge,
-    Chunks,
-    Close,
     Decision,
-    Delta,
-    DeltaRequest,
     Folders,
-    Forecast,
     ForecastRequest,
-    Have,
     HaveRequest,
-    Hello,
-    History,
     HistoryRequest,
     Lacks,
     Lost,
-    Members,
     Message,
-    ModificationUpdate,
-    NeedSignature,
     Ping,
     Pong,
-    Pull,
-    Refuse,
-    Rows,
     RowsRequest,
     Settle,
-    Signature,
-    State,
     StateRequest,
-    VerifyReport,
-    VerifyRequest,
 )
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["ALLOWED", "UNLIMITED", "Guard", "Patience", "Verdict", "demand", "place_among", "worth"]
+__all__ = ["ALLOWED", "Guard", "Patience", "Verdict", "demand", "place_among", "worth"]
 
 
 class Allowance(NamedTuple):
@@ -82,26 +64,8 @@ ALLOWED: dict[object, Allowance] = {
     "vain": Allowance(50_000, 100, "announcements that change nothing", 30_000),
     "waste": Allowance(16 * limits.MIB, limits.MIB, "much text that says little"),
 }
-"""By type of message, or by name. Changes and contents are not here: fair shares and windows limit them."""
-
-UNLIMITED = frozenset[type[Message]](
-    (
-        *(State, ModificationUpdate, Pull, Refuse, Chunks),
-        *(
-            DeltaRequest,
-            NeedSignature,
-            Signature,
-            Delta,
-            History,
-            Have,
-            Rows,
-            Forecast,
-        ),  # answers, or limited by their cost
-        *(VerifyRequest, VerifyReport),  # one walk at a time, and at rest
-        *(Hello, Close, Members),  # the phases of a connection
-    )
-)
-"""All other messages: each kind is either limited or named here."""
+"""By type of message, or by name. Changes and contents are not here: fair shares and windows limit them. A test names all
+that are not limited."""
 
 _QUESTION = 100  # so many look-ups of contents cost as much as one message
 _TEXT_PER_ITEM = 2 * limits.KIB  # more text than an honest message has for each record, path or answer

@@ -44,10 +44,9 @@ NOTHING = Lack(0, 0, 0)
 
 def without(lack: Lack, declined: Iterable[Declined]) -> Lack:
     """What is lacking beside what is not taken."""
-    files, size, others = lack
     for one in declined:
-        files, size, others = max(0, files - one.files), max(0, size - one.bytes), max(0, others - one.others)
-    return Lack(files, size, others) if files or others else NOTHING
+        lack = lack.less(Lack(one.files, one.bytes, one.others))
+    return lack if lack.files or lack.others else NOTHING
 
 
 @mutable

@@ -2,14 +2,13 @@
 
 In:   names that we are about to make; the end of that; the time.
 Out:  whether an event is such an echo. Each name has one.
-Rule: most echoes come within a moment after the change, some before its result. What comes later is somebody else's.
+Rule: most echoes come within a moment after the change, some before its result. What comes later is somebody else's. A
+rename of ours has none: a user may rename at once what came by it, and each of the two names is looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from dir_sync.core.jobs import ApplyItem, TreeOp
 
 __all__ = ["Echoes"]
 
@@ -28,12 +27,6 @@ class Echoes:
     def expect(self, paths: Iterable[bytes]) -> None:
         """We are about to make these names."""
         self._until.update(dict.fromkeys(paths))
-
-    def expect_change(self, item: ApplyItem) -> None:
-        """We are about to make a name at which there is nothing. A rename is no such change: a user may rename at once
-        what came by it, and each of the two names is looked at."""
-        if item.act is TreeOp.INSTALL:
-            self._until[item.path] = None
 
     def made(self, paths: Iterable[bytes], now_ms: int) -> None:
         """These names were made."""
