@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Drop, NewReplica, PeerUp
 from dir_sync.core.frozen import mutable
-from dir_sync.core.messages import Acknowledge, Decision, StateRequest
+from dir_sync.core.messages import Acknowledge, Decision, State, StateRequest
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.mode import is_own
 from dir_sync.core.model import (
@@ -55,6 +55,8 @@ class _Announcer:
     is_first_contact: bool  # its records were made without knowledge of this node
     is_member: bool  # it has shared most of the folder with us, now or earlier
     ask_again: bool = False  # it acknowledged a version of ours that our index lost: its whole state is wanted again
+    told: int = 0  # the highest sequence that it told on this connection
+    is_asked_anew: bool = False  # it was asked for its whole state once more, and that has not begun to come
 
 
 class Intake:
@@ -192,8 +194,19 @@ class Intake:
             some = tuple(declined[at : at + limits.PAGE_RECORDS_MAX])
             self._board.send(peer.replica, Acknowledge(self._board.folder, sent, some), 60 * len(some))
 
-    def advance_received(self, peer: Contact, sequence: int) -> None:
+    def advance_received(self, peer: Contact, sequence: int, state: State | None = None) -> None:
+        """The peer has told everything up to `sequence`. `state`: the page that says so.
+
+        What was under way when the peer was asked anew does not count: if the connection broke after it, nobody would
+        ask for the rest of the state. The state that was asked for has begun when a page goes back in the sequence, or
+        is the last one."""
         announcer = self._announcers[peer.replica]
+        if announcer.is_asked_anew:
+            if state is None or not (sequence < announcer.told or state.last):
+                announcer.told = max(announcer.told, sequence)
+                return
+            announcer.is_asked_anew = False
+        announcer.told = max(announcer.told, sequence)
         shared = self._publisher.subscribers[peer.replica].shared
         if not announcer.is_member and 0 < self._board.index.rows.count_live()[0] <= 2 * shared:
             announcer.is_member = True
@@ -305,7 +318,9 @@ class Intake:
             self._board.index.peers.put(peer.replica, known._replace(seen=0))
         self._vain.begin_anew(peer.replica)
         peer.standing.listen_anew()
-        self._announcers[peer.replica].ask_again = peer.was_asked = peer.synced = False
+        announcer = self._announcers[peer.replica]
+        announcer.is_asked_anew = peer.was_asked
+        announcer.ask_again = peer.was_asked = peer.synced = False
         self.ask_state(peer)
 
     def ask_again_if_due(self, peer: Contact) -> None:

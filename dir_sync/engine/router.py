@@ -136,7 +136,7 @@ class MessageRouter:
         for path, source in renames:
             if path in news and news[path].kind == Kind.FILE:
                 self._incoming_moves.was_renamed_there(news[path], source)
-        self._intake.advance_received(peer, sequence)
+        self._intake.advance_received(peer, sequence, message)
         if message.last:
             self._intake.on_last_state(peer, sequence)
 

@@ -10,7 +10,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.content import first_scan_record
 from dir_sync.core.events import Drop, NewReplica, PeerUp
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
-from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, StateRequest
+from dir_sync.core.messages import PROTOCOL, FolderIndex, Hello, State, StateRequest
 from dir_sync.core.mode import THEIRS, nothing, own_change
 from dir_sync.core.model import Kind, PeerError, Record
 from dir_sync.core.peers.contact import Contact
@@ -281,6 +281,36 @@ def test_who_has_heard_from_us_what_we_have_lost_is_asked_for_all_it_has() -> No
     kit.effects()
     kit.it.ask_again_if_due(peer)
     assert kit.said() == [], "once"
+
+
+def page(sequence: int, last: bool = False) -> State:
+    return State(FOLDER, sequence, last, ())
+
+
+def test_what_was_under_way_when_a_peer_was_asked_anew_does_not_count_as_told() -> None:
+    """If the connection breaks then, all it has is asked for at the next contact."""
+    kit = alone()
+    peer = met(kit)
+
+    def seen() -> int:
+        known = kit.index.peers.get(PEER)
+        assert known is not None
+        return known.seen
+
+    kit.it.advance_received(peer, 500, page(500))
+    assert seen() == 500
+    kit.it.ask_again(peer)
+    assert seen() == 0
+    kit.it.advance_received(peer, 700)
+    kit.it.advance_received(peer, 900, page(900))
+    assert seen() == 0, "a change, and a page of what was asked for at first"
+    kit.it.advance_received(peer, 300, page(300))
+    assert seen() == 300
+    kit.it.advance_received(peer, 700)
+    assert seen() == 700
+    kit.it.ask_again(peer)
+    kit.it.advance_received(peer, 950, page(950, last=True))
+    assert seen() == 950, "all of it in one page"
 
 
 def test_what_a_larger_stamp_said_before_it_went_back_is_not_unheard_of() -> None:

@@ -112,6 +112,7 @@ class Node:
     committed: int = 0  # sequence at the last commit
     told: int = 0  # sequence that some peer has been sent
     heard_of: dict[str, int] = field(default_factory=dict)  # replica of a peer -> sequence handled
+    asked_anew: set[str] = field(default_factory=set)  # replicas that have not begun to tell all they have once more
     heard_kept: dict[str, int] = field(default_factory=dict)  # ... and committed
     image: bytes | None = None
     older_images: list[bytes] = field(default_factory=list)

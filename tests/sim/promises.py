@@ -87,6 +87,9 @@ class Promises:
                 may_ask_anew |= bool(self.world.options.sizes)  # for what is shared again
                 if after < known and not (may_ask_anew and (not after or self.world.options.rules)):
                     raise Broken(f"{node.name} asks {receiver.name} again from {after}, it has heard {known}")
+                if after < known:  # and from there on as far as that state comes
+                    node.heard_of[replica] = after
+                    node.asked_anew.add(replica)
             case Pull(_, pulls):
                 for pull in pulls:
                     if pull.base is None:
@@ -176,7 +179,9 @@ class Promises:
                 | Received(peer, ModificationUpdate(sequence=sequence))
             ):
                 known = node.engine.board.peers.get(peer)
-                if known is not None:
+                if isinstance(event.message, State):
+                    node.asked_anew.discard(peer)
+                if known is not None and peer not in node.asked_anew:
                     node.heard_of[peer] = max(node.heard_of.get(peer, 0), sequence)
             case Applied(items):
                 for result in items:

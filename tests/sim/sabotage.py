@@ -212,7 +212,7 @@ def _listings_believed() -> Iterator[None]:
 
 
 def _seen_forgotten() -> AbstractContextManager[object]:
-    return patch.object(Intake, "advance_received", lambda self, peer, sequence: None)
+    return patch.object(Intake, "advance_received", lambda self, peer, sequence, state=None: None)
 
 
 def _echo_is_an_edit() -> AbstractContextManager[object]:
