@@ -204,6 +204,7 @@ class Intake:
         if announcer.is_asked_anew:
             if state is None or not (sequence < announcer.told or state.last):
                 announcer.told = max(announcer.told, sequence)
+                peer.standing.listen_anew()
                 return
             announcer.is_asked_anew = False
         announcer.told = max(announcer.told, sequence)

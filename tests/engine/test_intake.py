@@ -304,6 +304,7 @@ def test_what_was_under_way_when_a_peer_was_asked_anew_does_not_count_as_told() 
     kit.it.advance_received(peer, 700)
     kit.it.advance_received(peer, 900, page(900))
     assert seen() == 0, "a change, and a page of what was asked for at first"
+    assert peer.standing.heard == -1, "it is no news either: a report as of 0 would stay the last one"
     kit.it.advance_received(peer, 300, page(300))
     assert seen() == 300
     kit.it.advance_received(peer, 700)
