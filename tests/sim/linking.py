@@ -127,7 +127,6 @@ class Linking:
 
         def act() -> None:
             node.disk.write(path, content, node.disk.tree()[path][3], replace=True)
-            node.touched[path] = self.world.us  # its user sees no difference
 
         node.user.do(f"sets {path!r} apart", act)
 

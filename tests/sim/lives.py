@@ -22,7 +22,8 @@ from dir_sync.index import Index
 from dir_sync.ports import DiskError
 from tests.sim.broken import Broken, PowerCut
 from tests.sim.linking import FEW_NAMES
-from tests.sim.node import FOLDER, Node, SimIndex
+from tests.sim.memory_tree import Tree
+from tests.sim.node import FOLDER, Node, SimIndex, Untold
 from tests.sim.seams import STAYS, SimEngine
 from tests.sim.trees import tells
 
@@ -119,7 +120,7 @@ class Lives:
         node.lost_power |= power
         self.world.note(f"{node.name} {'loses power' if power else 'is killed'}")
         self.world.stats["crashes"] += 1
-        before = node.disk.tree() if power else {}
+        before, untold = (node.disk.tree(), node.untold()) if power else ({}, {})
         had = node.disk.tokens(everywhere=True)
         image = node.index.image()
         node.index.close()
@@ -127,7 +128,7 @@ class Lives:
             node.disk.crash()
             if not self.world.options.users_sync:
                 self.world.excused |= had - node.disk.tokens(everywhere=True)
-            self._after_power_cut(node, before, image)
+            self._after_power_cut(node, before, untold, image)
         else:
             node.disk.end_programs()
         node.older_images.append(image)
@@ -250,13 +251,13 @@ class Lives:
             node.heard_kept.clear()
         self.boot(node)
 
-    def _after_power_cut(self, node: Node, before: dict[bytes, tuple[Kind, bytes, int, int]], image: bytes) -> None:
-        after = node.disk.tree()
+    def _after_power_cut(self, node: Node, before: Tree, untold: Untold, image: bytes) -> None:
+        after, untold_now = node.disk.tree(), node.untold()
         # Where new content keeps old times, no look can tell: what is there counts as seen.
         node.seen |= {blake3(content).digest() for kind, content, _, _ in after.values() if kind == Kind.FILE}
         for path in {**before, **after}:
-            old, new = before.get(path), after.get(path)
-            if old == new:
+            is_as_it_was = before.get(path) == after.get(path) and untold.get(path) == untold_now.get(path)
+            if is_as_it_was:
                 continue
             if path in node.touched or not self.world.options.users_sync:
                 node.touched[path] = self.world.us

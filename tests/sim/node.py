@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.events import Event
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp
@@ -25,7 +26,9 @@ from tests.sim.users import User
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-__all__ = ["BIRTH_NS", "FOLDER", "Link", "Local", "Node", "Signatures", "SimIndex"]
+__all__ = ["BIRTH_NS", "FOLDER", "Link", "Local", "Node", "Signatures", "SimIndex", "Untold"]
+
+Untold = dict[bytes, tuple[int, Attributes | None]]  # what a tree does not say of its paths: see Node.untold
 
 BIRTH_NS = 1_700_000_000 * 1_000_000_000
 FOLDER = "default"
@@ -158,6 +161,22 @@ class Node:
         """What a path was called, or is called now, if the program has moved it or a folder above it."""
         above = [path[:at] for at, c in enumerate(path) if c == b"/"[0]]
         return [self.moves[each] + path[len(each) :] for each in [*above, path] if each in self.moves]
+
+    def untold(self) -> Untold:
+        """Of each path what its tree does not say, and the program sees here: which file it is, if names of one file are
+        kept; its attributes, if they are. Empty where nothing of that is kept."""
+        is_linking, is_keeping = self.world.linking.is_on_at(self), bool(self.world.keeping.parts_of(self))
+        if not is_linking and not is_keeping:
+            return {}
+        found = {path: self.disk._find(path) for path in self.disk.tree()}
+        return {
+            path: (
+                inode.number if is_linking and inode.kind is Kind.FILE else 0,
+                inode.attributes if is_keeping else None,
+            )
+            for path, inode in found.items()
+            if inode is not None
+        }
 
     def keeps_away(self, path: bytes) -> bool:
         """True if this disk takes the name, or one above it, for another one, which is there."""

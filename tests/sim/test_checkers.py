@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from dir_sync.core import notes
 from dir_sync.core.jobs import ApplyItem, ApplyJob, Cause, TreeOp
 from dir_sync.core.model import Kind, Record, Stamp, unstamped
 from dir_sync.core.names import STAGING
+from dir_sync.core.preserve import ON_ENTRIES
 from tests.sim.broken import Broken
 from tests.sim.node import Node
 from tests.sim.options import draw
@@ -23,7 +25,8 @@ _ASIDE = STAGING + b"/swap-1"
 
 def _calm_world(**changes: Any) -> World:
     """Two nodes on which nothing happens by itself."""
-    world = World(replace(draw(1), nodes=2, links=((0, 1),), trees="empty", blind=False, modes=(), keeps=(), **changes))
+    calm: dict[str, Any] = {"nodes": 2, "links": ((0, 1),), "trees": "empty", "blind": False, "modes": (), "keeps": ()}
+    world = World(replace(draw(1), **(calm | changes)))
     world.faults = False
     return world
 
@@ -150,3 +153,48 @@ def test_what_a_node_without_memory_finds_again_was_made_from_what_it_was_made_f
                 world.merging.made(node, merge)
     finally:
         world.close()
+
+
+class _NothingIsKept(Random):
+    """A power cut takes back as much as it can."""
+
+    def randint(self, a: int, b: int) -> int:
+        return a
+
+
+def _gives(node: Node, path: bytes) -> None:
+    node.disk.change_attributes(path, xattrs=((b"user.a", b"1"),))
+
+
+@pytest.mark.parametrize("users_sync", [True, False])
+@pytest.mark.parametrize("is_users", [True, False], ids=["user", "program"])
+def test_a_power_cut_may_take_back_attributes_where_users_do_not_sync(users_sync: bool, is_users: bool) -> None:
+    world = _calm_world(keeps=(ON_ENTRIES, ON_ENTRIES), one_file=(), users_sync=users_sync)
+    node = world.nodes[0]
+    world.lives.boot(node)
+    _act(node, b"a", b"<text>")
+    node.disk.settle()
+    node.touched.clear()
+    if is_users:
+        node.user.do("gives attributes", lambda: _gives(node, b"a"))
+        assert b"a" in node.touched
+        node.touched.clear()  # a record tells of it
+    else:
+        _gives(node, b"a")
+    node.disk.rng = _NothingIsKept()
+    world.lives.crash(node)
+    has_lost = node.disk._existing(b"a")[2].attributes.xattrs == ()
+    assert has_lost == (not users_sync or not is_users)
+    assert (b"a" in node.touched) == (not users_sync)
+    world.close()
+
+
+@pytest.mark.parametrize("is_linking", [True, False])
+def test_a_user_may_put_an_equal_file_in_place_of_a_name_of_a_file(is_linking: bool) -> None:
+    world = _calm_world(one_file=(is_linking, False), others=0.0)
+    node = world.nodes[0]
+    for path in (b"a", b"b"):
+        node.disk.write(path, b"<text>", 5)
+    node.user.do("renames", lambda: node.disk.move(b"b", b"a"))
+    assert set(node.touched) == ({b"a", b"b"} if is_linking else {b"b"})
+    world.close()

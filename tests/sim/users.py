@@ -255,14 +255,18 @@ class User:
 
     @contextmanager
     def _as_user(self) -> Iterator[None]:
-        disk = self._node.disk
+        node, disk = self._node, self._node.disk
         program, disk.program = disk.program, False
         self._acting = True
+        before = node.untold()
         try:
             yield
         finally:
             disk.program = program
             self._acting = False
+            after = node.untold()
+            changed = [path for path, entry in before.items() if path in after and after[path] != entry]
+            node.touched |= dict.fromkeys(changed, self._world.us)
 
     def _name(self) -> bytes:
         return self._world.rng.choice(self._names)
