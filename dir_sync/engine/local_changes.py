@@ -346,9 +346,10 @@ class LocalChanges:
                     self._hard_links.ask_others(path, now.content, fp)
                 return True
         best = self._rows.announced(as_seen, mine)
-        if best is None and mine is not None and self._board.keeps and self._rows.is_half_set(as_seen, mine):
-            self._board.index.rows.set_fp(path, fp)  # the rest of the newer version follows
-            return True
+        if best is None and mine is not None:
+            if self._rows.is_half_set(as_seen, mine) or self._rows.is_set_by_another_name(as_seen, mine, fp):
+                self._board.index.rows.set_fp(path, fp)  # the rest of the newer version follows
+                return True
         if best is not None:
             # We installed it before a crash: that was not recorded, or the name is not durable yet. Announce it when it
             # is.

@@ -17,6 +17,7 @@ from dir_sync.core.model import (
     Record,
     beats,
     has_seen,
+    inode_of,
     joined,
     leq,
     parent_of,
@@ -37,6 +38,7 @@ from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.transfers import TransferTable
+from dir_sync.engine.values import got_meta
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import JOURNAL_SINCE, Row
 
@@ -226,7 +228,7 @@ class Rows:
     def is_half_set(self, now: Record, mine: Record) -> bool:
         """True if only attributes of an entry differ from the version here, as a change to a newer one leaves them that has
         failed half-way. `now`: what is there, with the attributes that this node keeps."""
-        offers = self._board.index.offers.of(now.path)
+        offers = self._board.index.offers.of(now.path) if self._board.keeps else []
         if not offers or not (same_content(mine, now) and same_meta(mine, now)):
             return False
         decision = self._mode_rules.decision_at(now.path, self._board.index.rows.get(now.path))
@@ -236,6 +238,27 @@ class Rows:
             and is_between(mine.attributes, now.attributes, offer.record.attributes)
             for offer in offers
         )
+
+    def is_set_by_another_name(self, now: Record, mine: Record, fp: bytes) -> bool:
+        """True if a file that is to be removed or replaced differs from the version here only by the mode, the time and the
+        attributes that a version of another of its names brought: they are those of all its names. `now`: what is there,
+        with the fingerprint `fp` and the attributes that this node keeps."""
+        index = self._board.index
+        if now.kind is not Kind.FILE or not index.offers.of(now.path) or not same_content(mine, now):
+            return False
+        decision = self._mode_rules.decision_at(now.path, index.rows.get(now.path))
+        if not isinstance(decision, Take) or same_content(decision.record, now):
+            return False
+        return any(
+            got_meta(row.fp) == got_meta(fp) and fits(now.attributes, row.record.attributes)
+            for row in index.rows.names_of(now.content, inode_of(fp))
+            if row.record.path != now.path and not self._may_be_of_a_user(row.record)
+        )
+
+    def _may_be_of_a_user(self, record: Record) -> bool:
+        """True if a user of this node may have made that version."""
+        is_ours = record.stamp.maker == self._board.index.identity.replica
+        return is_own(record) or (is_ours and self._mode_rules.mode.announces)
 
     def announced(self, now: Record, mine: Record | None) -> Record | None:
         """A newer record that a peer announced and that matches what is on the disk; None if there is none. `now`: what is

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
-from dir_sync.core.model import beats, has_seen
+from dir_sync.core.model import beats, fingerprint, has_seen
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.stamps import Stamps
-from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, fp_of, later, record, tombstone
+from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, fp_of, later, record, stat, tombstone
 
 
 def alone(**answers: Any) -> Alone[Rows]:
@@ -180,3 +180,16 @@ def test_the_journal_begins_once_all_is_here() -> None:
     kit.connects().synced = True
     kit.it.begin_journal()
     assert kit.board.journals
+
+
+@pytest.mark.parametrize("why_not", ["", "a user set it", "it may stay", "another file", "another time"])
+def test_what_another_name_brought_is_no_change_of_a_name_that_goes(why_not: str) -> None:
+    kit = alone()
+    other = record(b"a", b"1", node=kit.index.identity.replica if why_not == "a user set it" else OTHER)
+    mine = kit.has(record(b"b", b"1")).record
+    now = mine._replace(mtime=WALL_NS + 10**9)
+    kit.has(other, fp_of(mine if why_not == "another time" else now))
+    if why_not != "it may stay":
+        kit.announces(later(mine, None))
+    there = stat(b"1", inode=2 if why_not == "another file" else 1)._replace(mtime=now.mtime)
+    assert kit.it.is_set_by_another_name(now, mine, fingerprint(there)) is (not why_not)

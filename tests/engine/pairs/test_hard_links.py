@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from dir_sync.core.events import Touched, Urgency
+from dir_sync.core.events import Reverted, Touched, Urgency
+from dir_sync.core.mode import Mode
+from dir_sync.core.notes import ChangedHere, Kept
 from tests.engine.pairs.test_attributes import save, touch
-from tests.pair import OneNode, Pair
+from tests.pair import WALL_NS, OneNode, Pair
 
 Act = Callable[[Pair, OneNode, OneNode], None]
 
@@ -80,3 +82,49 @@ def test_names_are_forgotten_when_they_are_files_of_their_own() -> None:
     assert not one.engine.look_queue.linked.names
     assert (one.disk.content(b"a"), one.disk.content(b"b")) == (b"alone", b"of its own")
     assert one.disk.tree() == pair.two.disk.tree()
+
+
+@pytest.mark.parametrize("size", [10, 100_000, 5_000_000])
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_what_becomes_of_another_name_is_no_change_made_here(size: int, is_replaced: bool) -> None:
+    """There one file gets another time, and the other one is deleted or replaced. Here that is the time of both."""
+    pair = Pair()
+    pair.link()
+    one, two = pair.one, pair.two
+    save(pair, one, b"a", b"x" * size)
+    one.disk.give_name(b"a", b"b")
+    touch(pair, one, b"b")
+    pair.cut()
+    two.disk.touch(b"a", WALL_NS + 10**16)
+    if is_replaced:
+        two.disk.write(b"b", b"of its own")
+    else:
+        two.disk.remove_file(b"b")
+    two.inbox += [Touched(b"a", Urgency.NOW), Touched(b"b", Urgency.NOW if is_replaced else Urgency.VANISHED)]
+    pair.run()
+    pair.link()
+    assert one.disk.tree() == two.disk.tree()
+    assert one.disk.content(b"a") == b"x" * size
+    assert (b"b" in two.disk.tree()) is is_replaced
+    if is_replaced:
+        assert one.disk.content(b"b") == b"of its own"
+    assert not two.said(Kept)
+    assert not one.said(ChangedHere)
+
+
+def test_a_revert_undoes_a_name_that_was_given_here() -> None:
+    pair = Pair()
+    pair.link()
+    one = pair.one
+    save(pair, one, b"a", b"x")
+    pair.cut()
+    one.engine.mode_rules.mode = Mode.RECEIVE_ONLY
+    pair.link()
+    one.disk.give_name(b"a", b"b")
+    touch(pair, one, b"b")
+    one.disk.touch(b"a", 10**18)
+    touch(pair, one, b"a")
+    one.inbox.append(Reverted())
+    pair.run()
+    assert one.disk.tree() == pair.two.disk.tree()
+    assert list(one.disk.tree()) == [b"a"]
