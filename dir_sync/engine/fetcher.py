@@ -247,6 +247,7 @@ class Fetcher:
         if self._deltas_in.no_delta(peer.replica, id_):
             return
         fetch = self._transfers.holders[peer.replica].window.refused(id_)
+        self._board.plan_queue.room_came()
         if fetch is None or self._excerpts.refused(fetch) or self._work.arrivals.fetch(fetch.target.path) is not fetch:
             return
         path = fetch.target.path

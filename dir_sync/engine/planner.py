@@ -90,7 +90,7 @@ class Planner:
         self._next_stall_check = self._board.now.mono_ms + RETRY_MS
         for path, fetch in self._work.arrivals.fetches():
             if self._board.now.mono_ms - fetch.moved_ms > STALLED_MS:
-                self._transfers.give_up(fetch, path)
+                self._transfers.stalled(fetch, path)
                 self._board.plan_later(path, RETRY_MS)
 
     def plan_todo(self) -> None:

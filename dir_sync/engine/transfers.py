@@ -97,7 +97,9 @@ class TransferTable:
                 self._board.plan_queue.add(path)
         self.pulls.pop(replica, None)
         self._board.plan_queue.room_came()
-        self.holders.pop(replica).window.users -= 1
+        window = self.holders.pop(replica).window
+        window.leave(self._board.number)
+        window.users -= 1
 
     def note_limit(self, replica: str) -> None:
         """Something was not requested: if a limit of bytes per second is the reason, it is requested later."""
@@ -245,6 +247,13 @@ class TransferTable:
             return
         digest = b"" if fetch.base is not None else fetch.target.content
         self._board.order(StageJob(fetch.token, fetch.name, chunks, fetch.size, digest, peer=fetch.peer))
+
+    def stalled(self, fetch: Fetch, path: bytes) -> None:
+        """Nothing has come for so long that nothing is expected any more."""
+        holder = self.holders.get(fetch.peer)
+        if holder is not None:
+            holder.window.unanswered(fetch)
+        self.give_up(fetch, path)
 
     def give_up(self, fetch: Fetch, path: bytes) -> None:
         """The holder failed. Another one is asked, or the same one later."""

@@ -194,7 +194,7 @@ class WorkTable:
             if replica not in board.peers:
                 yield f"paths wait for room at {replica}, who is not connected"
         windows = [board.peers[one].connection.window for one in self.rooms.peers() if one in board.peers]
-        is_limited = any(one.wait_ms(limits.CHUNK_BYTES, board.now.mono_ms) for one in windows)
+        is_limited = any(one.bytes or one.wait_ms(limits.CHUNK_BYTES, board.now.mono_ms) for one in windows)
         if self.rooms and not (
             self.arrivals.is_fetching
             or board.run_again

@@ -70,5 +70,8 @@ def test_a_piece_that_does_not_come_is_given_up() -> None:
     kit.wait(1)
     kit.it.run()
     assert [told.problem for told in kit.out(Excerpt)] == ["that machine did not answer in time"]
-    assert kit.real(TransferTable).holders[PEER].window.bytes == 0, "its room is free"
+    window, (pull,) = kit.real(TransferTable).holders[PEER].window, kit.real(TransferTable).take_pulls()[PEER]
+    assert window.bytes == 10, "the peer counts it until it has answered"
+    assert window.arrived(pull.id, 0, 10, 0) is None
+    assert window.bytes == 0
     assert not kit.it.wanted

@@ -314,6 +314,23 @@ def test_a_small_content_is_asked_for_to_its_end_when_a_limit_has_come_between()
     assert [pull.offset for pull in table.take_pulls()[PEER]] == [limits.CHUNK_BYTES_MIN]
 
 
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_who_waits_for_room_gets_that_of_what_is_not_wanted_any_more_when_it_is_answered(is_refused: bool) -> None:
+    kit = alone()
+    table, peer = kit.real(TransferTable), kit.board.peers[PEER]
+    assert fetch(kit, record(b"a", b"content")) is not None
+    (pull,) = table.take_pulls()[PEER]
+    table.cancel(b"a")
+    kit.board.plan_queue.take_room()
+    if is_refused:
+        kit.it.on_refuse(peer, pull.id, "gone")
+    else:
+        kit.it.on_chunks(peer, Chunks((Piece(pull.id, 0, b"content"),)))
+    assert kit.board.plan_queue.take_room()
+    assert table.holders[PEER].window.bytes == 0
+    assert kit.planned() == []
+
+
 def test_who_waits_for_somebody_who_left_is_planned() -> None:
     kit = alone()
     kit.work.rooms.enter("cc", b"a", 1)

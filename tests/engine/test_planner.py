@@ -242,10 +242,10 @@ def test_a_transfer_that_stands_still_is_given_up() -> None:
     kit.work.arrivals.begin_fetch(fetch)
     kit.wait(STALLED_MS)
     kit.it.run_timers()
-    assert kit.asked("transfers.give_up") == []
+    assert kit.asked("transfers.stalled") == []
     kit.wait(2_000)
     kit.it.run_timers()
-    assert kit.asked("transfers.give_up") == [(fetch, b"a")]
+    assert kit.asked("transfers.stalled") == [(fetch, b"a")]
     assert kit.planned_later() == {b"a"}
 
 

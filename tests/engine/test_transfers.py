@@ -56,13 +56,17 @@ def test_a_large_content_is_asked_for_as_far_as_there_is_room() -> None:
     assert kit.it.take_pulls().get(PEER, []) == [], "nothing twice"
 
 
-def test_what_is_not_wanted_any_more_ends_and_its_room_is_free() -> None:
+def test_what_is_not_wanted_any_more_ends_and_its_room_is_free_when_it_is_answered() -> None:
     kit = alone()
     fetch = begin(kit, large(b"a"))
     kit.it.pull(fetch)
     kit.it.cancel(b"a")
     assert kit.work.arrivals.fetch(b"a") is None
-    assert kit.it.holders[PEER].window.bytes == 0
+    window, asked = kit.it.holders[PEER].window, kit.it.take_pulls()[PEER]
+    assert window.bytes == sum(pull.length for pull in asked) > 0
+    for pull in asked:
+        assert window.arrived(pull.id, pull.offset, pull.length, 0) is None
+    assert window.bytes == 0
     assert removed(kit) == [fetch.name]
     assert kit.board.plan_queue.take_room()
 
@@ -89,6 +93,27 @@ def test_one_job_writes_at_a_time_and_takes_all_that_has_come() -> None:
     fetch.writing = False
     kit.it.write(fetch)
     assert kit.out(StageJob)[1].chunks == ((3, b"two"),)
+
+
+def test_what_a_peer_did_not_answer_in_time_is_asked_for_anew_and_takes_no_room() -> None:
+    kit = alone()
+    fetch = begin(kit, large(b"a"))
+    kit.it.pull(fetch)
+    kit.it.stalled(fetch, b"a")
+    assert kit.work.arrivals.fetch(b"a") is None
+    assert kit.it.holders[PEER].window.bytes == 0
+
+
+def test_what_was_not_wanted_any_more_takes_no_room_when_its_peer_comes_again() -> None:
+    kit = alone()
+    peer, window = kit.board.peers[PEER], kit.it.holders[PEER].window
+    fetch = begin(kit, large(b"a"))
+    kit.it.pull(fetch)
+    kit.it.cancel(b"a")
+    kit.it.peer_gone(PEER)  # the connection goes on, for other folders
+    kit.it.peer_came(peer)
+    assert kit.it.holders[PEER].window is window
+    assert window.bytes == 0
 
 
 def test_what_a_peer_was_sending_is_planned_when_it_goes_and_what_has_come_is_kept() -> None:

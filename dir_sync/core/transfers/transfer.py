@@ -97,7 +97,8 @@ class Window:
         self.freed = 0  # how often room became free; a folder that waits for room compares it
         self._count = 1  # lower bits of the next id
         self._is_reused = False  # all ids were used once
-        self._pulls: dict[int, tuple[Fetch, int, int]] = {}  # id -> transfer, next offset, bytes missing
+        # id -> transfer (None: it was cancelled), next offset, bytes missing
+        self._pulls: dict[int, tuple[Fetch | None, int, int]] = {}
 
     def __len__(self) -> int:
         return len(self._pulls)
@@ -188,27 +189,41 @@ class Window:
             self._since_ms = None  # the next bytes were requested after a pause
         if length == missing:
             del self._pulls[id_]
-            fetch.pulls.discard(id_)
+            if fetch is not None:
+                fetch.pulls.discard(id_)
         else:
             self._pulls[id_] = (fetch, expected + length, missing - length)
         return fetch
 
     def refused(self, id_: int) -> Fetch | None:
-        """The transfer whose pull the peer could not answer."""
-        pull = self._pulls.pop(id_, None)
-        if pull is None:
-            return None
-        self.bytes -= pull[2]
-        self.freed += 1
-        pull[0].pulls.discard(id_)
-        return pull[0]
+        """The transfer whose pull the peer could not answer; None if it was cancelled."""
+        fetch = self._free(id_)
+        if fetch is not None:
+            fetch.pulls.discard(id_)
+        return fetch
 
     def cancel(self, fetch: Fetch) -> None:
-        """Ignore what still arrives for `fetch`. Its room is free at once, because the peer has read these bytes
-        already."""
-        for id_ in sorted(fetch.pulls):
-            pull = self._pulls.pop(id_, None)
-            if pull is not None:
-                self.bytes -= pull[2]
-                self.freed += 1
+        """Ignore what still arrives for `fetch`. It takes room until the peer has answered: a peer that limits what it
+        sends may not have read any of it, and counts all that it was asked for."""
+        for id_ in fetch.pulls:
+            if (pull := self._pulls.get(id_)) is not None:
+                self._pulls[id_] = (None, *pull[1:])
         fetch.pulls.clear()
+
+    def unanswered(self, fetch: Fetch) -> None:
+        """The peer did not answer in time: what was requested for `fetch` takes no room any more."""
+        for id_ in sorted(fetch.pulls):
+            self._free(id_)
+        fetch.pulls.clear()
+
+    def leave(self, folder: int) -> None:
+        """The peer does not share a folder any more, or this node does not: it answers nothing about it."""
+        for id_ in [id_ for id_ in self._pulls if folder_of(id_) == folder]:
+            self._free(id_)
+
+    def _free(self, id_: int) -> Fetch | None:
+        """Nothing more comes for a pull: its room is free. Returns its transfer."""
+        fetch, _, missing = self._pulls.pop(id_, (None, 0, 0))
+        self.bytes -= missing
+        self.freed += missing > 0
+        return fetch

@@ -66,8 +66,45 @@ def test_what_still_comes_for_a_cancelled_transfer_is_let_pass() -> None:
     window, fetch = Window(), fetch_of(100)
     pull = window.ask(fetch, 0, 100)
     window.cancel(fetch)
-    assert window.bytes == 0
+    assert window.arrived(pull.id, 0, 40, 0) is None
+    assert window.arrived(pull.id, 40, 60, 0) is None
+    assert (window.bytes, len(window)) == (0, 0)
+
+
+def test_what_was_cancelled_takes_room_until_it_is_answered() -> None:
+    """The peer may have read none of it, and counts all that it was asked for."""
+    window, fetch = Window(), fetch_of(limits.PULL_WINDOW_BYTES)
+    first, second = (
+        window.ask(fetch, 0, limits.MIB),
+        window.ask(fetch, limits.MIB, limits.PULL_WINDOW_BYTES - limits.MIB),
+    )
+    window.cancel(fetch)
+    assert not fetch.pulls
+    assert not window.has_room(1, 0)
+    freed = window.freed
+    assert window.refused(first.id) is None
+    assert window.bytes == second.length
+    assert window.freed > freed, "somebody may wait for that room"
+    assert window.has_room(first.length, 0)
+
+
+def test_what_a_peer_does_not_answer_in_time_takes_no_room() -> None:
+    window, silent, other = Window(), fetch_of(100), fetch_of(100)
+    pull = window.ask(silent, 0, 100)
+    window.ask(other, 0, 30)
+    window.unanswered(silent)
+    assert (window.bytes, silent.pulls) == (30, set())
     assert window.arrived(pull.id, 0, 100, 0) is None
+
+
+def test_nothing_of_a_folder_that_is_not_shared_any_more_takes_room() -> None:
+    window, mine, other = Window(), fetch_of(100), fetch_of(100)
+    window.ask(mine, 0, 60, folder=1)
+    window.cancel(mine)
+    window.ask(mine, 60, 40, folder=1)
+    window.ask(other, 0, 30, folder=2)
+    window.leave(1)
+    assert (window.bytes, len(window)) == (30, 1)
 
 
 def test_a_refusal_frees_the_room_and_names_the_transfer() -> None:
