@@ -245,9 +245,7 @@ class LocalChanges:
             return True
         best = self._rows.announced_gone(mine)
         is_known_gone = best is not None and (mine.kind != Kind.DIRECTORY or self._is_all_known_gone(path))
-        is_seen_gone = (
-            pending.watched and path not in self._brakes.own.held
-        )  # the brake held the removal, and there is nothing left to remove
+        is_seen_gone = pending.watched and not self._brakes.own.holds(path)  # what is held was missing before that
         if not is_seen_gone and not pending.removal_confirmed and not is_known_gone:
             if not self._brakes.own.holds(path):
                 self._brakes.own.miss(path)
@@ -258,7 +256,7 @@ class LocalChanges:
                 return True
         if mine.kind == Kind.DIRECTORY and self._brakes.own.held:
             below = self._board.index.tree.live_below(path, limits.LOOK_ITEMS_MAX)
-            if below and all(child.record.path in self._brakes.own.held for child in below):
+            if below and all(self._brakes.own.holds_in(path, child.record.path) for child in below):
                 self._brakes.own.hold_with(path)
                 return True
         if mine.kind == Kind.DIRECTORY and (

@@ -55,6 +55,14 @@ class Brake:
         """True if `path`, or a folder above it, is held."""
         return bool(self.held) and covers(self.held, path)
 
+    def holds_in(self, folder: bytes, path: bytes) -> bool:
+        """True if `path`, or a folder above it, is held, and is itself in `folder`."""
+        while len(path) > len(folder):
+            if path in self.held:
+                return True
+            path = parent_of(path)
+        return False
+
     def begin_to_look(self, files: int) -> None:
         """A scan begins, with so many files in the index."""
         if not self.missed:

@@ -177,6 +177,41 @@ def test_a_folder_that_moves_does_not_take_with_it_what_is_held(pair: Pair, appr
     assert len(files(pair.one.disk)) == (2 if approve else len(before))
 
 
+@pytest.mark.parametrize("approve", [True, False])
+@pytest.mark.parametrize("moves", [True, False])
+def test_what_is_held_with_its_folder_stays_held_when_the_folder_above_goes(
+    pair: Pair, moves: bool, approve: bool
+) -> None:
+    """`moves`: it is renamed; else its user removes it, empty as it is."""
+    one = pair.one
+    one.disk.mkdir(b"d/e/f")
+    for path in (b"d/e/a", b"d/e/f/b"):
+        one.disk.write(path, b"below " + path)
+    one.inbox.append(Touched(b"d/e", Urgency.FOLDER))
+    pair.run()
+    before = files(pair.two.disk)
+    assert b"d/e/f/b" in before
+    pair.cut()
+    for path in [b"d/%d" % name for name in range(20)] + [b"d/e"]:
+        one.disk.delete(path)
+    pair.restart(one)
+    assert one.engine.brakes.own.held_files == 22
+    if moves:
+        one.disk.rename(b"d", b"moved")
+        one.inbox.append(Moved(b"d", b"moved", True))
+    else:
+        one.disk.delete(b"d")
+        one.inbox.append(Touched(b"d", Urgency.VANISHED))
+    pair.run()
+    assert files(pair.two.disk) == before
+    assert one.engine.brakes.own.held_files == 22
+    for node in (one, pair.two):  # who is told to remove so much asks people there, too
+        node.inbox.append(Decided(approve))
+        pair.run()
+    assert files(one.disk) == files(pair.two.disk) == ([b"beside"] if approve else before)
+    assert not one.engine.brakes.own.held
+
+
 def test_what_is_there_again_is_held_no_longer(pair: Pair) -> None:
     kept = {path: pair.one.disk.content(path) for path in files(pair.one.disk) if path != b"beside"}
     pair.cut()

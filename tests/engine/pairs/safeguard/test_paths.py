@@ -196,6 +196,26 @@ def test_all_of_a_folder_that_vanished_is_approved_piece_by_piece(pair: Pair) ->
     assert pair.one.index.tree.live_paths(b"d") == []
 
 
+def test_a_folder_is_approved_alone_although_the_one_above_it_is_held_as_well(pair: Pair) -> None:
+    one = pair.one
+    one.disk.mkdir(b"d/e")
+    one.disk.write(b"d/e/a", b"below")
+    one.inbox.append(Touched(b"d/e", Urgency.FOLDER))
+    pair.run()
+    pair.cut()
+    for path in [b"d/%d" % number for number in range(20)] + [b"d/e"]:
+        one.disk.delete(path)
+    pair.restart(one)
+    one.disk.delete(b"d")
+    one.inbox.append(Touched(b"d", Urgency.VANISHED))
+    pair.run()
+    assert {b"d", b"d/e"} <= one.engine.brakes.own.held.keys()
+    decide(pair, one, True, b"d/e")
+    assert b"d/e" not in one.engine.brakes.own.held
+    assert b"d/e" not in pair.two.disk.tree()
+    assert len(files(pair.two.disk)) == 21
+
+
 def test_a_later_small_loss_is_not_held_because_of_an_earlier_decision(pair: Pair) -> None:
     """The rest of what vanished is put back while the node does not run."""
     pair.cut()
