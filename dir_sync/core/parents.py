@@ -2,7 +2,7 @@
 
 In:   a path. Out: paths.
 Used by: engine.ignoring, engine.mode_rules, engine.path_decisions, engine.scope, history.choice, history.client,
-history.restorer, web.routes.history.
+history.restorer, history.undo_plan, web.routes.history.
 """
 
 from __future__ import annotations

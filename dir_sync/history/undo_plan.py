@@ -15,6 +15,7 @@ from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History
 from dir_sync.core.model import Kind, parent_of, same_content, same_meta, unstamped
 from dir_sync.core.named import NamedTuple
+from dir_sync.core.parents import parents_of
 from dir_sync.index import Index
 
 __all__ = ["Plan", "beginnings", "holders", "missing", "plan", "questions", "removed", "with_parents"]
@@ -153,9 +154,14 @@ def holders(
 
 
 def with_parents(index: Index, wanted: Iterable[Before]) -> list[Before]:
-    """`wanted`, preceded by the missing folders that it needs."""
+    """`wanted`, preceded by the missing folders that it needs. A file that had the name of such a folder at another time is
+    left out: both cannot have that name."""
+    wanted = list(wanted)
+    needed = {folder for one in wanted if one.kind != Kind.ABSENT for folder in parents_of(one.path)}
     out: dict[bytes, Before] = {}
     for one in wanted:
+        if one.kind != Kind.DIRECTORY and one.path in needed:
+            continue
         above = []
         path = one.path
         while one.kind != Kind.ABSENT and (path := parent_of(path)) and path not in out:

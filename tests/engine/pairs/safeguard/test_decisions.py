@@ -53,6 +53,35 @@ def test_a_folder_that_is_removed_with_its_files_comes_back_with_them(pair: Pair
     assert len(files(pair.one.disk)) >= 17
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_what_was_in_a_folder_comes_back_and_not_the_file_that_had_its_name_after_it(pair: Pair, is_kept: bool) -> None:
+    """Both were removed by the node whose removals are rejected, one after the other. `is_kept`: the file is in the history."""
+    pair.one.disk.mkdir(b"e")
+    pair.one.disk.write(b"e/x", b"in the folder")
+    pair.one.inbox.append(Touched(b"e", Urgency.FOLDER))
+    pair.run()
+    pair.one.disk.delete(b"e")
+    pair.one.disk.write(b"e", b"a file of its name")
+    pair.one.inbox.append(Touched(b"e", Urgency.NOW))
+    pair.run()
+    assert pair.two.disk.content(b"e") == b"a file of its name"
+    if is_kept:
+        pair.one.disk.delete(b"e")
+    else:
+        pair.one.disk.move(b"e", b"moved")
+        pair.one.disk.write(b"moved", b"and edited")
+        pair.one.inbox.append(Touched(b"moved", Urgency.NOW))
+    pair.one.inbox.append(Touched(b"e", Urgency.VANISHED))
+    pair.run()
+    remove_live(pair, pair.one)
+    assert pair.two.engine.brakes.peers.held()
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert not pair.two.engine.queries.pending_restores()
+    assert pair.one.disk.content(b"e/x") == pair.two.disk.content(b"e/x") == b"in the folder"
+    assert_equal(pair)
+
+
 def test_what_is_rejected_is_no_conflict() -> None:
     """The answers come in several messages; what the first of them tells is done before the last one is there."""
     pair = Pair(Limits(10, 50, 10, 80))
