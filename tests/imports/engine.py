@@ -152,6 +152,7 @@ ENGINE: dict[str, set[str]] = {
             "engine.publisher",
             "engine.work",
             "engine.stamps",
+            "engine.values",
             "engine.brakes",
             "engine.own_losses",
         ),
