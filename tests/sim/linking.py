@@ -229,6 +229,14 @@ class Linking:
         said = [(file_id_of(record), record) for record in live if file_id_of(record)]
         return any(one == two and not are_one_file(mine, theirs) for one, mine in said for two, theirs in said)
 
+    def carried(self, files: Files) -> frozenset[bytes]:
+        """Names whose mode and time may come from a name of another file: where names of one file are not kept and two names
+        are one file nevertheless, what one of them gets the other one has, and that is announced. `files`: of a node that
+        keeps them; a name that gets something else leaves its file, so all names of that file are among them."""
+        loose = [names for node in self.world.nodes if not self.is_on_at(node) for names in self.files_of(node)]
+        names = frozenset[bytes]().union(*loose)
+        return names.union(*(one for one in files if one & names))
+
     def pass_on(self) -> None:
         """In a mesh at rest: what a user does to names of a file on one node is what the others have."""
         for _ in range(4):
@@ -240,6 +248,7 @@ class Linking:
             self.act(node)
             tree = {path: entry[1] for path, entry in node.disk.tree().items() if entry[0] is Kind.FILE}
             files = self.files_of(node)
+            carried = self.carried(files)
             self.world.rest("after an act on names of one file")
             self.world.at_rest.check("after an act on names of one file")
             self.check("after an act on names of one file")
@@ -252,10 +261,15 @@ class Linking:
                     raise Broken(f"what {node.name} did to names of one file is not what {other.name} has: {changed}")
                 if not self.is_on_at(node) or self.has_few_at(node) or is_split:
                     continue
-                if self.is_on_at(other) and not self.has_few_at(other) and self.files_of(other) != files:
-                    raise Broken(
-                        f"{node.name} has the files {_words(files)}, and {other.name} {_words(self.files_of(other))}"
-                    )
+                if not self.is_on_at(other) or self.has_few_at(other):
+                    continue
+                wanted, there = (_without(one, carried) for one in (files, self.files_of(other)))
+                if wanted != there:
+                    raise Broken(f"{node.name} has the files {_words(wanted)}, and {other.name} {_words(there)}")
+
+
+def _without(files: Files, names: frozenset[bytes]) -> Files:
+    return frozenset(one for one in files if one.isdisjoint(names))
 
 
 def _words(files: Files) -> str:

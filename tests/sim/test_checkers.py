@@ -198,3 +198,18 @@ def test_a_user_may_put_an_equal_file_in_place_of_a_name_of_a_file(is_linking: b
     node.user.do("renames", lambda: node.disk.move(b"b", b"a"))
     assert set(node.touched) == ({b"a", b"b"} if is_linking else {b"b"})
     world.close()
+
+
+def test_what_one_name_gets_another_one_has_where_names_of_one_file_are_not_kept() -> None:
+    """Of a machine that does not keep them, no node can say what becomes of their modes; of all others it must."""
+    world = _calm_world(one_file=(True, False), others=0.0)
+    keeps, loose = world.nodes
+    for path, name in ((b"a", b"b"), (b"c", b"d"), (b"e", b"f")):
+        keeps.disk.write(path, b"<text>")
+        keeps.disk.give_name(path, name)
+    loose.disk.write(b"b", b"<text>")
+    loose.disk.give_name(b"b", b"c")
+    assert world.linking.carried(world.linking.files_of(keeps)) == {b"a", b"b", b"c", b"d"}
+    world.options = replace(world.options, one_file=(True, True))
+    assert not world.linking.carried(world.linking.files_of(keeps))
+    world.close()
