@@ -18,6 +18,10 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["IdleTasks"]
 
+# A folder that was deleted here comes back within this time if its peers have something in it that stays: they wait
+# for the tombstones of its children before they announce it again.
+_FOLDER_MS = 1_000
+
 
 class IdleTasks:
     """Low-priority work, done when nothing else is to be done."""
@@ -75,11 +79,12 @@ class IdleTasks:
             self._look_queue.echoes.forget()
             self._board.run_once_more()
             return
-        for path in self._work.folders.ready():
-            self._work.arrivals.unready(
-                path
-            )  # the parent folder does not arrive: paths that wait for this content fetch it themselves
-            self._board.run_once_more()
+        if self._board.now.mono_ms - self._board.moved_ms >= _FOLDER_MS:
+            for path in self._work.folders.ready():
+                self._work.arrivals.unready(
+                    path
+                )  # the parent folder does not arrive: paths that wait for this content fetch it themselves
+                self._board.run_once_more()
         if self._transfers.parts.must_sweep:
             wanted = {part_name(content) for content in self._board.index.offers.contents()}
             self._transfers.parts.swept(bool(wanted))

@@ -8,6 +8,7 @@ import pytest
 
 from dir_sync.core.jobs import SweepJob
 from dir_sync.core.names import part_name
+from dir_sync.engine.acquire import _LINGER_MS
 from dir_sync.engine.constants import CALM_MS
 from dir_sync.engine.idle import IdleTasks
 from dir_sync.engine.look_queue import LookQueue
@@ -84,11 +85,15 @@ def test_parts_that_nobody_wants_are_swept() -> None:
     assert not parts.must_sweep
 
 
-def test_a_content_whose_folder_does_not_come_is_dropped() -> None:
+def test_a_content_whose_folder_does_not_come_is_dropped_when_no_peer_can_be_bringing_the_folder_back() -> None:
     kit = calm()
     kit.work.folders.begin_wait(b"d/a", b"r" * 32)
     kit.work.arrivals.make_ready(b"d/a", Ready(b"r" * 32, b"data", None))
+    kit.wait(2 * _LINGER_MS - CALM_MS)
     assert kit.it.calm_work()
+    kit.it.when_calm()
+    assert kit.work.arrivals.is_ready(b"d/a"), "otherwise it would have to be fetched again"
+    kit.wait(1_000 - 2 * _LINGER_MS)
     kit.it.when_calm()
     assert not kit.work.arrivals.is_ready(b"d/a")
 
