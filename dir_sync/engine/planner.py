@@ -173,7 +173,8 @@ class Planner:
         decision = decide(None if row is None else row.record, offers, spent, mode)
         if isinstance(decision, Take) and row is not None and is_own(row.record):
             offers = self._own_changes.ask_holders(decision.record)
-        if isinstance(decision, Take) and not self._sources.is_within_reach(decision.record, offers):
+        is_far = isinstance(decision, Take) and not self._sources.is_within_reach(decision.record, offers)
+        if isinstance(decision, Take) and is_far:
             if self._board.index.offers.of_peer(path, MERGED) is not None:
                 self._board.index.offers.drop(path, MERGED)  # it was not installed before the last run ended
                 self._board.plan_queue.add(path)
@@ -187,6 +188,7 @@ class Planner:
                 self._board.tell(notes.CannotRestore(path))
                 offers = self._board.index.offers.of(path)
             self._work.out_of_reach.enter(path, decision.record.content)
+        if isinstance(decision, Take) and (is_far or self._is_homeless(decision.record, offers)):
             near = [
                 offer
                 for offer in offers
@@ -238,6 +240,18 @@ class Planner:
                     self._transfers.drop_wanted(path)
             case Take():
                 self._acquire.step_towards(path, row, offers, decision)
+
+    def _is_homeless(self, wanted: Record, offers: list[Offer]) -> bool:
+        """True if the folder of a wanted version is not here, and nobody who announced that version is connected: perhaps
+        nobody will bring the folder. What others announced meanwhile counts until it comes."""
+        parent = parent_of(wanted.path)
+        if len(offers) < 2 or not parent or wanted.kind is Kind.ABSENT:
+            return False
+        makers = [offer.peer for offer in offers if offer.record.stamp == wanted.stamp]
+        if any(peer == THEIRS or peer.startswith(OURS) or peer in self._board.peers for peer in makers):
+            return False
+        above = self._board.index.rows.get(parent)
+        return above is None or above.record.kind is not Kind.DIRECTORY
 
     def _wait_for_better(self, row: Row, now: Record) -> bool:
         """Give peers a moment to announce that they have the version that was known at the path of an own change. `now`:

@@ -167,6 +167,26 @@ def test_what_is_out_of_reach_gives_way_to_the_best_that_is_not() -> None:
     assert kit.work.out_of_reach.take(far.content) == [b"a"], "it is planned again when that content turns up"
 
 
+@pytest.mark.parametrize("why_not", ["", "its folder is here", "its maker is here", "it is brought back", "nobody"])
+def test_what_waits_for_a_folder_that_perhaps_nobody_brings_gives_way(why_not: str) -> None:
+    """Its content is here, under another name, and who announced it is gone for good."""
+    kit = alone(sources__may_be_asked=lambda peer, _: peer in kit.board.peers)
+    above = kit.has(folder(b"d"))
+    if why_not != "its folder is here":
+        kit.has(later(above.record, None))
+    mine = kit.has(later(record(b"d/a"), None))
+    wanted = later(mine.record, b"here as well", OTHER, 20)
+    kit.announces(wanted, OURS if why_not == "it is brought back" else OTHER)
+    if why_not == "its maker is here":
+        kit.real(TransferTable).peer_came(kit.connects(OTHER))
+    gone = later(mine.record, None, PEER, 10)
+    if why_not != "nobody":
+        kit.announces(gone, PEER)
+    plan(kit, b"d/a")
+    ((_, _, _, take),) = kit.asked("acquire.step_towards")
+    assert take.record.stamp == (wanted if why_not else gone).stamp
+
+
 def test_what_should_come_back_and_is_nowhere_is_said_and_given_up() -> None:
     kit = alone(sources__is_within_reach=False, sources__may_be_asked=False)
     mine = kit.has(record(b"a", b"mine"))
