@@ -22,6 +22,8 @@ from dir_sync.ports import Disk, DiskError, Trouble
 
 __all__ = ["GrowthUndo", "Unfinished", "read_note", "undo_unfinished"]
 
+_TRIES = 4  # only a start can list a copy of what may be a user's, so one error does not end the attempt
+
 
 class Unfinished(NamedTuple):
     """The content of a note in the staging folder: a file was growing when the program ended."""
@@ -139,22 +141,26 @@ class GrowthUndo:
     def undo(
         self, note: bytes, left: Unfinished | None, recorded: bytes, fp: bytes, keep_copy: Callable[[bytes, Stat], None]
     ) -> None:
-        """Once, at the start. What fails is tried again before each look (`try_again`)."""
+        """At the start. What fails several times is tried again before each look (`try_again`)."""
         kept: Stat | None = None
 
         def keep(path: bytes, stat: Stat) -> None:
             nonlocal kept
-            keep_copy(path, stat)
-            kept = stat
+            if stat != kept:
+                keep_copy(path, stat)
+                kept = stat
 
-        try:
-            if left is not None:
-                undo_unfinished(self._disk, left, self._digest_of_first, keep, recorded, fp)
-                left = None
-            self._remove(note)
-        except DiskError:
-            self._late[note] = late = _Late(left, recorded, fp, kept, -1 - len(self._late))
-            self._hold(late)
+        for _ in range(_TRIES):
+            try:
+                if left is not None:
+                    undo_unfinished(self._disk, left, self._digest_of_first, keep, recorded, fp)
+                    left = None
+                self._remove(note)
+            except DiskError:
+                continue
+            return
+        self._late[note] = late = _Late(left, recorded, fp, kept, -1 - len(self._late))
+        self._hold(late)
 
     def try_again(self) -> None:
         """Undo what could not be undone before. A look follows."""

@@ -105,6 +105,28 @@ def test_what_was_kept_before_is_cut_off_later(disk: MemoryDisk) -> None:
     assert kept(disk) == [b"12345678"]
 
 
+@pytest.mark.parametrize("verb", ["create", "file.read", "file.sync", "rename", "append", "file.set_meta"])
+def test_one_error_at_the_start_does_not_make_a_growth_a_version(disk: MemoryDisk, verb: str) -> None:
+    """What was written last has a time of its own, so it may be a user's: no later look can list a copy of it."""
+    sync = file_sync(disk)
+    known = half_grown(disk, mtime=77)
+    failed: list[bytes] = []
+
+    def fail(asked: str, path: bytes) -> Trouble | None:
+        if asked != verb or failed:
+            return None
+        failed.append(path)
+        return Trouble.IO
+
+    disk.fail = fail
+    (version,) = sync.recover(sync.prepare(), lambda digest: None, file_at=lambda path: known)
+    assert failed
+    assert disk.content(version.name) == b"12345678"
+    assert kept(disk) == [b"12345678"]
+    seen = looked(sync)
+    assert (seen.look, seen.content, seen.mtime) == (LookOutcome.FOUND, known[0], 5)
+
+
 def test_a_note_that_is_not_removed_at_once_undoes_nothing_later(disk: MemoryDisk) -> None:
     sync = file_sync(disk)
     known = half_grown(disk)
