@@ -17,7 +17,7 @@ from dir_sync.core.names import LOCAL_RULES
 from tests.sim.broken import Broken
 
 if TYPE_CHECKING:
-    from tests.sim.node import Node
+    from tests.sim.node import Link, Node
     from tests.sim.world import World
 
 __all__ = ["Ignoring", "rules_of"]
@@ -85,9 +85,12 @@ class Ignoring:
         """True if one of these nodes may ignore what the record is about."""
         return any(self.is_hidden(node, record.path, kind) for node in nodes for kind in (False, True))
 
-    def asks_anew(self, node: Node) -> bool:
-        """True if the rules of a node are changing: when all is listed by them, it asks for what others have."""
-        return self.world.options.rules > 0 and node.alive and node.engine.ignoring.is_changing
+    def asks_anew(self, node: Node, link: Link) -> bool:
+        """True if the rules of a node are changing: when all is listed by them, it asks for what others have. Or if it has
+        asked, and that is still on its way."""
+        if not self.world.options.rules or not node.alive:
+            return False
+        return node.engine.ignoring.is_changing or link.requests[node.name] > 0
 
     def hidden(self) -> list[bytes]:
         """Every path that some node ignores: what is there on one node may be a folder on another."""

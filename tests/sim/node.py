@@ -5,6 +5,7 @@ In:   a world, which the node belongs to. Out: plain state; `lives`, `loop` and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -75,6 +76,7 @@ class Link:
             node.name: {} for node in ends
         }  # by that node, of what is not passed yet
         self.pulls: dict[str, dict[int, bytes]] = {node.name: {} for node in ends}  # asked by that node: id -> digest
+        self.requests = Counter[str]()  # for a state, by that node, on their way
 
     def other(self, node: Node) -> Node:
         return self.ends[0] if node is self.ends[1] else self.ends[1]

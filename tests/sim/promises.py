@@ -82,6 +82,7 @@ class Promises:
                         if change.content is not None:
                             self._cross(link, change.record.content, len(change.content))
             case StateRequest(_, replica, after):
+                link.requests[node.name] += 1
                 known = node.heard_of.get(replica, 0)
                 may_ask_anew = node.rejected or node.forgot or node.lost_power or self.world.options.rules > 0
                 may_ask_anew |= bool(self.world.options.sizes)  # for what is shared again
@@ -134,7 +135,7 @@ class Promises:
                 is_told = said.get(row.record.path) == row.record.stamp
                 if self.world.ignoring.is_hidden_record(row.record, node, link.other(node)):
                     continue
-                if self.world.ignoring.asks_anew(link.other(node)):
+                if self.world.ignoring.asks_anew(link.other(node), link):
                     continue  # (it may have forgotten what it had when it asked)
                 there = link.other(node).index.rows.get(row.record.path)
                 is_kept_there = there is not None and is_own(there.record)  # such as a file that is too large
@@ -158,6 +159,7 @@ class Promises:
             link = node.links.get(event.peer)
             if link is not None:
                 request = event.message
+                link.requests[link.other(node).name] -= 1
                 link.sequence[node.name] = request.after if request.replica == node.index.identity.replica else 0
                 link.said[node.name].clear()
         if isinstance(event, (Looked, Listed)):

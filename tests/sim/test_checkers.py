@@ -10,12 +10,14 @@ import pytest
 from blake3 import blake3
 
 from dir_sync.core import notes
+from dir_sync.core.events import Received
 from dir_sync.core.jobs import ApplyItem, ApplyJob, Cause, TreeOp
+from dir_sync.core.messages import State, StateRequest
 from dir_sync.core.model import Kind, Record, Stamp, unstamped
 from dir_sync.core.names import STAGING
 from dir_sync.core.preserve import ON_ENTRIES
 from tests.sim.broken import Broken
-from tests.sim.node import Node
+from tests.sim.node import FOLDER, Link, Node
 from tests.sim.options import draw
 from tests.sim.seams import Merge
 from tests.sim.world import World
@@ -213,3 +215,29 @@ def test_what_one_name_gets_another_one_has_where_names_of_one_file_are_not_kept
     world.options = replace(world.options, one_file=(True, True))
     assert not world.linking.carried(world.linking.files_of(keeps))
     world.close()
+
+
+@pytest.mark.parametrize("is_on_its_way", [True, False])
+def test_who_asks_anew_is_told_what_it_had_when_the_request_comes(is_on_its_way: bool) -> None:
+    """It had forgotten that, by its rules, and an earlier request is answered meanwhile."""
+    world = _calm_world(rules=0.3)
+    asks, tells = world.nodes
+    for node in world.nodes:
+        world.lives.boot(node)
+    link = Link(1, (asks, tells))
+    tells.links[asks.index.identity.replica] = link
+    row = tells.index.rows.put(_record(b"a", b"text"), b"fp")
+    tells.committed = row.seq
+    request = StateRequest(FOLDER, tells.index.identity.replica, 0)
+    world.promises.check_words(asks, link, request)
+    if not is_on_its_way:
+        world.promises.before_event(tells, Received(asks.index.identity.replica, request))
+    state = State(FOLDER, row.seq, True, ())
+    try:
+        if is_on_its_way:
+            world.promises.check_words(tells, link, state)
+        else:
+            with pytest.raises(Broken, match="but not of b'a'"):
+                world.promises.check_words(tells, link, state)
+    finally:
+        world.close()
