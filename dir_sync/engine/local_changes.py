@@ -123,7 +123,8 @@ class LocalChanges:
             self._board.pending_looks.put_back(pending, now)
             newer = self._board.pending_looks.add(path, now, now)
             old = self._local_renames.renamed_from(path)
-            if old is None or old.record.content == seen.content:  # otherwise the file may have grown, and is read
+            is_settled = len(seen.fp) <= FINGERPRINT_BYTES  # otherwise it may change without a trace, and is read
+            if is_settled and (old is None or old.record.content == seen.content):  # otherwise it may have grown
                 newer.hint = Hint(seen.fp, seen.size, seen.content, True)
             return
         if self._work.obstacles and seen.look in (LookOutcome.FOUND, LookOutcome.ABSENT):

@@ -102,7 +102,7 @@ class LocalRenames:
     def began_too_early(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
         """True if the look at the new name began before the watcher reported the rename. Both names are then looked at
         together."""
-        if seen.kind != Kind.FILE or len(seen.fp) > FINGERPRINT_BYTES:
+        if seen.kind != Kind.FILE:
             return False
         row = self._board.index.rows.get(seen.path)
         if row is not None and row.record.kind != Kind.ABSENT:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits
-from dir_sync.core.looks import LookOutcome, Seen
+from dir_sync.core.looks import RACY, LookOutcome, Seen
 from dir_sync.core.model import Kind, fingerprint
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.local_renames import LocalRenames
@@ -85,6 +85,8 @@ def test_a_look_at_the_new_name_that_began_too_early_is_made_again() -> None:
     kit = alone()
     renamed(kit)
     assert kit.it.began_too_early(seen(b"new", b"1"), frozenset())
+    young = seen(b"new", b"1")
+    assert kit.it.began_too_early(young._replace(fp=young.fp + RACY), frozenset()), "a rename makes it young"
     assert not kit.it.began_too_early(seen(b"new", b"1"), {b"old"})
     assert not kit.it.began_too_early(seen(b"other", b"1"), frozenset())
 
