@@ -332,9 +332,9 @@ class Requests:
             nowhere = {content for request in questions for content in request.digests if content not in found}
             # the command reads these files, and recalls what they begin with
             unsure = undo_plan.beginnings(self._index, plan.wanted, nowhere, wish.since_ns)
-            wanted = tuple(one for one in plan.wanted if one.content not in nowhere)
+            wanted = undo_plan.with_parents(self._index, (one for one in plan.wanted if one.content not in nowhere))
             if not wish.dry_run and wanted:
-                self._inbox.put(RestoreRequested(wanted, found))
+                self._inbox.put(RestoreRequested(tuple(wanted), found))
             asked.reply.put(answers.describe(self._index, wish, plan, nowhere, unsure))
 
         return self._ask_peers(questions, then, now)

@@ -24,7 +24,7 @@ from dir_sync.core.events import (
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.messages import Have, HaveRequest, Held, HistoryRequest
 from dir_sync.core.mode import Mode
-from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.model import Kind, Record, Stamp, unstamped
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.taking import Keep
 from dir_sync.daemon import stories
@@ -234,6 +234,23 @@ def test_an_undo_without_changes_asks_and_wants_nothing(bench: Bench) -> None:
     answer = asked.reply.get_nowait()
     assert answer["changes"] == []
     assert bench.inbox.get(0) is None
+
+
+def test_an_undo_wants_the_folders_too_that_another_node_removed(bench: Bench) -> None:
+    index = bench.folder.index
+    index.notes.put("journal since", 1)
+    index.versions.put(VERSION)  # the content is here
+    before = unstamped(b"d/f", Kind.FILE, 5, CONTENT, 0, 0o644)
+    removed = unstamped(b"d/f", Kind.ABSENT, 0, b"", 0, 0)._replace(stamp=Stamp(7, BOB))
+    index.journal.write(removed, before, 7)
+    index.notes.put("name " + BOB, "bob")
+    bench.ask("undo", since_ns=5, by="bob")
+    (event,) = bench.folder.engine.events
+    assert isinstance(event, Inquired)
+    bench.requests.answered(Report(event.id, ()))
+    restored = bench.inbox.get(0)
+    assert isinstance(restored, RestoreRequested)
+    assert [(one.path, one.kind) for one in restored.wanted] == [(b"d", Kind.DIRECTORY), (b"d/f", Kind.FILE)]
 
 
 def test_an_approval_says_what_it_is_about(bench: Bench) -> None:

@@ -38,7 +38,7 @@ def undo_at(pair: Pair, node: OneNode, since_ns: int, by: str | None = None) -> 
     node.inbox.append(Inquired(1, questions))
     pair.run()
     holders = undo_plan.holders(questions, node.reports[-1].answers)
-    node.inbox.append(RestoreRequested(tuple(plan.wanted), holders))
+    node.inbox.append(RestoreRequested(tuple(undo_plan.with_parents(node.index, plan.wanted)), holders))
     pair.run()
     assert not node.engine.queries.pending_restores()
     return plan
@@ -56,6 +56,16 @@ def pair() -> Pair:
         pair.one.disk.write(name, b"first " + name)
     pair.restart(pair.one)
     return pair
+
+
+def test_what_one_node_removed_comes_back_with_its_folder_which_another_one_removed(pair: Pair) -> None:
+    since = now_ns(pair)
+    remove(pair, pair.one, b"d/b")
+    remove(pair, pair.one, b"d/c")
+    remove(pair, pair.two, b"d")
+    undo_at(pair, pair.two, since, pair.one.index.identity.replica)
+    assert contents(pair.one) == contents(pair.two)
+    assert pair.one.disk.content(b"d/b") == b"first d/b"
 
 
 @pytest.mark.parametrize("where", ["one", "two"])
