@@ -2,7 +2,8 @@
 
 In:   a seed; what nodes tell; a world at rest. Out: changes for its Options; Broken.
 Rule: of contents of peers, no more comes to a node than it has room for. When there is room again, all of it comes by itself.
-What one of its files has, when the change is ordered, needs no room, whichever way it comes.
+What one of its files has needs no room, whichever way it comes: when the change is ordered, or when the content is asked for
+(a user may change that file while it is on its way).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dir_sync.core import notes
 from dir_sync.core.events import RoomMeasured
 from dir_sync.core.jobs import ApplyJob, Job, StageJob, TreeOp
+from dir_sync.core.messages import Message, Pull
 from dir_sync.core.model import Kind
 from dir_sync.core.notes import Note
 from dir_sync.core.taking import Taking
@@ -49,12 +51,16 @@ class Limiting:
         self._given: Counter[str] = Counter(dict.fromkeys("ABCDE", world.options.room))
         self._came: Counter[str] = Counter()
         self._known: dict[str, set[bytes]] = {}  # node -> paths to which a content is to come that a file there has
+        self._asked: dict[
+            str, dict[bytes, bytes]
+        ] = {}  # node -> path -> the content, if a file there had it when it was asked for
         self._is_plenty = False
 
     def begin(self, node: Node) -> None:
         """A node starts."""
         if self.world.options.room:
             self._known[node.name] = set()
+            self._asked[node.name] = {}
             node.engine.board.taking = Taking(0, self._room(node), "--min-free keeps room")
 
     def _room(self, node: Node) -> int:
@@ -79,6 +85,21 @@ class Limiting:
                 if node.alive:
                     self.world.loop.post(node, node.epoch, RoomMeasured(_PLENTY))
 
+    @staticmethod
+    def _contents(node: Node) -> set[bytes]:
+        return {row.record.content for row in node.index.changes.after(0, 100_000) if row.record.kind == Kind.FILE}
+
+    def asks(self, node: Node, message: Message) -> None:
+        """A node asks for contents. Which of them has a file of the node already?"""
+        if not self.world.options.room or not isinstance(message, Pull):
+            return
+        asked, there = self._asked[node.name], self._contents(node)
+        for item in message.pulls:
+            if item.digest in there:
+                asked[item.path] = item.digest
+            elif not item.offset:
+                asked.pop(item.path, None)
+
     def ordered(self, node: Node, job: Job) -> None:
         """A node orders a job. Of what it is to install, what has a file of the node already?"""
         if not self.world.options.room:
@@ -88,10 +109,12 @@ class Limiting:
             known.discard(job.grows.path)
         if isinstance(job, ApplyJob):
             known.difference_update(item.path for item in job.items)
-            there = {row.record.content for row in node.index.changes.after(0, 100_000) if row.record.kind == Kind.FILE}
+            there, asked = self._contents(node), self._asked[node.name]
             for item in job.items:
-                if item.act == TreeOp.INSTALL and item.target.kind == Kind.FILE and item.target.content in there:
-                    known.add(item.path)
+                content, was_there = item.target.content, asked.pop(item.path, None)
+                if item.act == TreeOp.INSTALL and item.target.kind == Kind.FILE:
+                    if content in there or content == was_there:
+                        known.add(item.path)
 
     def told(self, node: Node, note: Note) -> None:
         if not self.world.options.room:

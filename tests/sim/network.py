@@ -98,6 +98,7 @@ class Network:
         self.world.sent_messages += 1
         self.world.promises.check_words(node, link, message)
         self.world.rating.passes(node, link, message, size)
+        self.world.limiting.asks(node, message)
         parts = link.sessions[node.name].send(message, encoded)
         self._transmit(link, node, b"".join(bytes(part) for part in parts))
         self.world.at(self.world.rng.randint(10, 2_000), self._drained, node, node.epoch, link, Drained(peer, size))

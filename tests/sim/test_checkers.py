@@ -12,7 +12,7 @@ from blake3 import blake3
 from dir_sync.core import notes
 from dir_sync.core.events import Received
 from dir_sync.core.jobs import ApplyItem, ApplyJob, Cause, TreeOp
-from dir_sync.core.messages import State, StateRequest
+from dir_sync.core.messages import Pull, PullItem, State, StateRequest
 from dir_sync.core.model import Kind, Record, Stamp, unstamped
 from dir_sync.core.names import STAGING
 from dir_sync.core.preserve import ON_ENTRIES
@@ -116,6 +116,35 @@ def test_two_files_that_are_here_change_their_names_without_room() -> None:
     for path, content in ((b"a", b"<first>"), (b"b", b"<second>")):
         node.index.rows.put(_record(path, content), b"fp")
     _installs(node, _record(b"b", b"<first>"), _record(b"a", b"<second>"))
+    node.world.close()
+
+
+def _asks(node: Node, *records: Record) -> None:
+    """The node asks a peer for these contents."""
+    pulls = (PullItem(1, record.path, record.content, None, 0, record.size) for record in records)
+    node.world.limiting.asks(node, Pull("default", tuple(pulls)))
+
+
+def test_what_a_file_here_had_when_it_was_asked_for_needs_no_room() -> None:
+    node = _node_with_room(4)
+    node.index.rows.put(_record(b"a", b"<first>"), b"fp")
+    wanted, other = _record(b"b", b"<first>"), _record(b"c", b"<third>")
+    _asks(node, wanted, other)
+    node.index.rows.put(_record(b"a", b"a user wrote it"), b"fp")
+    _installs(node, wanted)
+    with pytest.raises(Broken, match="has room for 4"):
+        _installs(node, other)
+    node.world.close()
+
+
+def test_what_was_there_when_it_was_asked_for_counts_once() -> None:
+    node = _node_with_room(4)
+    node.index.rows.put(_record(b"a", b"<first>"), b"fp")
+    _asks(node, _record(b"b", b"<first>"))
+    node.index.rows.put(_record(b"a", b"a user wrote it"), b"fp")
+    _installs(node, _record(b"b", b"<first>"))
+    with pytest.raises(Broken, match="has room for 4"):
+        _installs(node, _record(b"b", b"<first>"))
     node.world.close()
 
 
