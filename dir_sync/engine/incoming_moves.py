@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
-from dir_sync.core.model import Kind, Record, same_content
+from dir_sync.core.model import Kind, Record, same_body, same_content
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
@@ -50,7 +50,7 @@ class IncomingMoves:
         self._applier = applier
 
     def _moves_whole(self, source: bytes, target: bytes) -> bool:
-        """True if everything that the index knows below `source` is wanted below `target` and nowhere else."""
+        """True if everything that the index knows below `source` is wanted below `target`, as it is, and nowhere else."""
         below = self._board.index.tree.live_below(source, MOVE_ROWS_MAX)
         if len(below) == MOVE_ROWS_MAX or self._work.jobs.is_below(source):
             return False
@@ -58,7 +58,8 @@ class IncomingMoves:
             path = target + child.record.path[len(source) :]
             known = self._board.index.rows.get(path)
             take = self._mode_rules.decision_at(path, known)
-            is_wanted = isinstance(take, Take) and same_content(take.record, child.record)
+            # A file with another time would be found below the new name as nobody announced it: as an edit of a user.
+            is_wanted = isinstance(take, Take) and same_body(take.record, child.record)
             if not is_wanted or self._rows.announced_gone(child.record) is None:
                 return False
         return True
