@@ -216,8 +216,12 @@ def bounded(options: Options) -> Iterator[None]:
     for bound, value in of_engine.items():
         for module, name in machines_with(bound):
             small.setdefault(module, {})[name] = value
-    for module, name in machines_with("PULL_COST_BYTES") if options.rates else ():
-        small.setdefault(module, {})[name] = 64
+    if options.rates:
+        small[transfer]["_WINDOW_BYTES_MIN"] = (
+            1024  # above PULL_WINDOW_BYTES, a slow peer would be asked for more than any other
+        )
+        for module, name in machines_with("PULL_COST_BYTES"):
+            small.setdefault(module, {})[name] = 64
     before = {module: {name: getattr(module, name) for name in names} for module, names in small.items()}
     try:
         for module, names in small.items():
