@@ -76,7 +76,8 @@ def _up_to_date(status: Status) -> str:
         if status.not_taken
         else ""
     )
-    return f" with {names}: {how_many(status.files, 'file')} ({human_bytes(status.bytes)}){but}"
+    there = "".join(f", but {one}" for one in not_taken_there(status))
+    return f" with {names}: {how_many(status.files, 'file')} ({human_bytes(status.bytes)}){but}{there}"
 
 
 def _syncing(status: Status) -> str:
@@ -136,7 +137,7 @@ def _paused(status: Status) -> str:
 
 def _trouble(status: Status) -> str:
     if not status.troubled:
-        return ": this machine was removed from its mesh"
+        return f": {'; '.join(not_taken_there(status)) or 'this machine was removed from its mesh'}"
     first, *others = status.troubled
     more = f" and {len(others):,} more" if others else ""
     return f": {first.path} cannot be here ({first.problem}){more}"

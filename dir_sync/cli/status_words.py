@@ -191,6 +191,8 @@ def _last_line(status: Status, folder: str) -> str:
         return f"everything is in sync with the connected machines, and not with {listed(closed)}"
     if status.in_sync and not status.is_reader:
         return "everything is in sync"
+    if status.is_all_in_sync and (there := not_taken_there(status)):
+        return f"everything is in sync, but {listed(there)}"
     if status.is_all_in_sync and status.not_taken:
         return "everything is in sync, but for what this machine does not take"
     if status.is_all_in_sync:

@@ -7,7 +7,7 @@ Used by: cli.headlines, cli.waiting, core.shot, core.status, core.waiting, daemo
 
 from __future__ import annotations
 
-from dir_sync.core.declined import Declined
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.frozen import frozen
 from dir_sync.core.peers.standing import NOTHING, Lack, without
 from dir_sync.core.progress import Progress
@@ -53,8 +53,18 @@ class PeerStatus:
     @property
     def is_even(self) -> bool:
         """True if nothing is to be done between the two but what this node does not take."""
+        return self.synchronized or (self.lacks == NOTHING and self.not_taken > 0 and self.gives_all)
+
+    @property
+    def gives_all(self) -> bool:
+        """True if this node lacks nothing of what the peer has but what it does not take itself."""
         files, _, others = self.lacking_here
-        return self.synchronized or (self.lacks == NOTHING and 0 < files == self.not_taken and not others)
+        return files == self.not_taken and not others
+
+    @property
+    def is_choosy(self) -> bool:
+        """True if a limit of sizes is the peer's only reason for all that it lacks."""
+        return self.is_declining and all(one.reason is Reason.TOO_LARGE for one in self.declined)
 
 
 @frozen

@@ -44,7 +44,7 @@ class Headline(Enum):
     HELD = "held"  # a person has to decide something
     PAUSED = "paused"  # here, or by all nodes that are connected
     ALONE = "alone"  # no other node is connected
-    TROUBLE = "trouble"  # all that is left to be done here cannot be done; or this machine was removed from its mesh
+    TROUBLE = "trouble"  # all that is left to be done cannot be done, here or at a peer; or this machine was removed
 
 
 class Safety(Enum):
@@ -221,6 +221,8 @@ class Status:
             return Headline.PAUSED if self.paused_elsewhere else Headline.ALONE
         if (self.in_sync or self._is_even or self._is_done_reading) and not self.scanning:
             return Headline.UP_TO_DATE
+        if self._is_done_giving:
+            return Headline.UP_TO_DATE if all(one.is_even or one.is_choosy for one in self.peers) else Headline.TROUBLE
         stuck = [one for one in self.troubled if not one.held]
         if stuck and len(stuck) >= self.wanted and not (self.scanning or self.transfers or self.unseen or self.sending):
             return Headline.TROUBLE
@@ -241,6 +243,13 @@ class Status:
         """True for a read-only member that has all that others have, and sends nothing."""
         is_idle = not (self.wanted or self.unseen or self.transfers or self.uploads)
         return self.is_reader and is_idle and all(peer.lacking_here == NOTHING for peer in self.peers)
+
+    @property
+    def _is_done_giving(self) -> bool:
+        """True if nothing is left to be done but what peers say that they do not take."""
+        is_idle = not (self.scanning or self.wanted or self.unseen or self.transfers or self.uploads or self.is_reader)
+        refusing = [one for one in self.peers if one.is_declining and one.gives_all]
+        return is_idle and bool(refusing) and all(one.is_even or one in refusing for one in self.peers)
 
     @property
     def safety(self) -> Safety:

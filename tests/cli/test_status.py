@@ -387,9 +387,9 @@ def test_why_a_peer_does_not_take_something_is_said_at_once() -> None:
     words = "bob takes no files above 1.00 MB: 2 files (10.0 kB)"
     lacks = {"files": 2, "bytes": 10_000, "others": 0}
     said = lines(peers=[LAGS | {"lacks": lacks, "declined": [WHY]}], sending=sending)
-    assert said[0] == f"SYNCING: {words}"
+    assert said[0] == f"UP TO DATE with bob: 3 files (2.00 kB), but {words}"
     assert said[1] == "safe to switch off: no, bob lacks 2 files (10.0 kB), and takes no files above 1.00 MB"
-    assert said[-1] == f"not in sync: {words}"
+    assert said[-1] == f"everything is in sync, but {words}"
     more = LAGS | {"lacks": {"files": 5, "bytes": 99_000, "others": 0}, "declined": [WHY]}
     said = lines(peers=[more], sending=sending)
     assert said[0].startswith("SYNCING: going out:")
@@ -399,7 +399,8 @@ def test_why_a_peer_does_not_take_something_is_said_at_once() -> None:
     assert said[-1] == f"not in sync: {words} and {rest}"
     many = WHY | {"reason": "disk-full", "files": 1_000, "limit": 0}
     said = lines(peers=[LAGS | {"lacks": lacks, "declined": [many]}], sending=sending)
-    assert said[0] == "SYNCING: bob has no room: its disk is full: at least 1,000 files (10.0 kB)"
+    assert said[0] == "TROUBLE: bob has no room: its disk is full: at least 1,000 files (10.0 kB)"
+    assert said[-1] == "not in sync: bob has no room: its disk is full: at least 1,000 files (10.0 kB)"
 
 
 def test_a_reason_of_a_later_version_is_left_out() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.frozen import changed
 from dir_sync.core.peer_status import PeerStatus
 from dir_sync.core.peers.standing import NOTHING, Lack
@@ -13,6 +14,8 @@ from dir_sync.core.status import Headline, HeldChange, MeshStatus, PauseStatus, 
 from tests.core.test_shot import ALONE, peer
 
 BOB, LAGS = peer("bob"), peer("carol", Lack(1, 10, 0))
+TOO_LARGE = changed(LAGS, declined=(Declined(Reason.TOO_LARGE, 1, 10, 0, 5),))
+FULL = changed(LAGS, declined=(Declined(Reason.DISK_FULL, 1, 10),))
 LOST = Trouble("a", "no room", again=True, held=False)
 READER = MeshStatus("K", 1, "ro", 3)
 HERE = HeldChange(at="", by="anna", here=True, missing=True, files=9, path="f")
@@ -41,6 +44,18 @@ THERE = HeldChange(at="bob", by="carol", here=False, missing=False, files=9, pat
         ({"peers": (BOB,), "pause": PauseStatus(0, False)}, Headline.PAUSED, Safety.PAUSED),
         ({"paused_elsewhere": ("bob",)}, Headline.PAUSED, Safety.ALONE),
         ({"mesh": MeshStatus("K", 1, "rw", 2, "bob", 5)}, Headline.TROUBLE, Safety.ALONE),
+        ({"peers": (BOB, TOO_LARGE)}, Headline.UP_TO_DATE, Safety.LACKING),
+        ({"peers": (BOB, LAGS, TOO_LARGE)}, Headline.SYNCING, Safety.LACKING),
+        ({"peers": (BOB, TOO_LARGE), "unseen": 1}, Headline.SYNCING, Safety.UNSEEN),
+        ({"peers": (BOB, FULL)}, Headline.TROUBLE, Safety.LACKING),
+        ({"peers": (TOO_LARGE, FULL)}, Headline.TROUBLE, Safety.LACKING),
+        ({"peers": (changed(TOO_LARGE, lacking_here=Lack(1, 5, 0)),)}, Headline.SYNCING, Safety.LACKING),
+        (
+            {"peers": (changed(TOO_LARGE, lacking_here=Lack(1, 5, 0), not_taken=1),)},
+            Headline.UP_TO_DATE,
+            Safety.LACKING,
+        ),
+        ({"peers": (changed(TOO_LARGE, lacks=Lack(2, 20, 0)),)}, Headline.SYNCING, Safety.LACKING),
         ({"peers": (BOB, LAGS), "mesh": READER}, Headline.UP_TO_DATE, Safety.SAFE),
         ({"peers": (BOB, LAGS), "mesh": READER, "unseen": 1}, Headline.SYNCING, Safety.UNSEEN),
         ({"peers": (peer("bob", NOTHING, Lack(2, 5, 0)),), "mesh": READER, "wanted": 2}, Headline.SYNCING, Safety.SAFE),
