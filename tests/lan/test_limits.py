@@ -73,7 +73,7 @@ def test_large_files_are_neither_sent_nor_taken_and_nothing_is_deleted(new_lan: 
     assert "  not taken: theirs (it is larger than " in one.log(), "it is no warning"
     why = "vm takes no files above 2.00 kB: 1 file (3.00 kB)"
     wait_for(lambda: why in two.log(), SOON_S, "the other side is told why")
-    assert f"not in sync: {why}" in two.run_to_end("status", two.dir).out
+    assert f"everything is in sync, but {why}" in two.run_to_end("status", two.dir).out
     (peer,) = json.loads(two.run_to_end("status", two.dir, "--json").out)["peers"]
     assert peer["declined"] == [{"reason": "too-large", "files": 1, "bytes": 3_001, "others": 0, "limit": 2_000}]
     one.stop()
