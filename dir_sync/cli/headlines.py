@@ -16,7 +16,7 @@ from dir_sync.core.peers.standing import NOTHING, Lack, without
 from dir_sync.core.status import Headline, PauseStatus, Safety, Status
 from dir_sync.core.waiting import LACK_MS
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, moment
-from dir_sync.reporting.progress_words import amount, not_taken_words, progress_words, time_left, why_not
+from dir_sync.reporting.progress_words import amount, going_out_to, not_taken_words, progress_words, time_left, why_not
 
 __all__ = [
     "COLOURS",
@@ -88,7 +88,7 @@ def _syncing(status: Status) -> str:
         parts.append(f"coming here: {progress_words(status.receiving)}")
     lacking = [peer for peer in status.peers if peer.lacks not in (None, NOTHING)]
     if status.sending is not None and not all(is_left_there(status, peer) for peer in lacking):
-        parts.append(f"going out: {progress_words(status.sending)}")
+        parts.append(f"{going_out(status)}: {progress_words(status.sending)}")
     parts += not_taken_there(status)
     if not parts and status.unseen:
         parts.append(f"{how_many(status.unseen, 'path')} here still to be looked at")
@@ -97,6 +97,15 @@ def _syncing(status: Status) -> str:
         more = f" and {len(status.troubled) - 1:,} more" if len(status.troubled) > 1 else ""
         parts.append(f"in trouble: {first.path} ({first.problem}){more}")
     return f": {'; '.join(parts) or 'comparing with the other machines'}"
+
+
+def going_out(status: Status) -> str:
+    """How the progress of all that leaves begins. A file that goes to three machines counts three times."""
+    getting = sum(
+        peer.lacks is not None and without(peer.lacks, peer.declined) != NOTHING and not is_left_there(status, peer)
+        for peer in status.peers
+    )
+    return going_out_to(getting)
 
 
 def is_left_there(status: Status, peer: PeerStatus) -> bool:

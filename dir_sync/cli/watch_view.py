@@ -21,7 +21,7 @@ from rich.text import Text
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_running
-from dir_sync.cli.headlines import COLOURS, ago, headline, lag, peer_rows, safe_line
+from dir_sync.cli.headlines import COLOURS, ago, going_out, headline, lag, peer_rows, safe_line
 from dir_sync.cli.status_words import held_words, status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.progress import Progress
@@ -115,7 +115,7 @@ def screen(status: Status, folder: str, width: int, height: int, now_s: float, w
     parts.append(Text(headline(status, now_s), f"bold {COLOURS[status.headline]}"))
     parts.append(Text(safe_line(status)))
     parts.append(Text(f"{status.folder} on {status.name}{_program(status, now_s)}; {_HOW_TO_END}", "dim"))
-    for words, progress in (("coming here", status.receiving), ("going out", status.sending)):
+    for words, progress in (("coming here", status.receiving), (going_out(status), status.sending)):
         if progress is not None:
             parts.append(_whole(words, progress, width))
     transfers = [(one.path, f"from {one.peer}", one.here, one.size, one.per_s) for one in status.transfers]

@@ -162,10 +162,10 @@ class Chores:
         """How far all that is on its way has come."""
         if mono < self._next_whole:
             return
-        both = (("coming here", self._gauge.receiving), ("going out", self._gauge.sending))
-        for words, meter in both:
+        both = (("coming here", self._gauge.receiving, 1), ("going out", self._gauge.sending, self._gauge.getting))
+        for words, meter, machines in both:
             if (progress := _whole(meter, mono)) is not None:
-                self._narrator.whole(words, progress, mono)
+                self._narrator.whole(words, progress, mono, machines)
                 self._next_whole = mono + self._narrator.whole_every_s
 
     def _tell_moving(self, mono: float) -> None:

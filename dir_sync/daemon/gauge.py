@@ -46,6 +46,7 @@ class Gauge:
         self.started_s = int(time.time())
         self.receiving = Meter()
         self.sending = Meter()
+        self.getting = 0  # connected peers that get something from here
         self._share = share
         self._connected = peers
         self._peers: dict[str, _Peer] = {}
@@ -65,7 +66,7 @@ class Gauge:
         there = {(replica, node.link) for replica, node in links.items()}
         went, came = bool(before - there), bool(there - before)
         self._peers = {replica: one for replica, one in self._peers.items() if replica in links}
-        sending = NOTHING
+        sending, getting = NOTHING, 0
         comes: list[Lack] = []
         for replica, node in links.items():
             one = self._peers.get(replica)
@@ -80,9 +81,10 @@ class Gauge:
             one.sending.sample(left, now_ms)
             if lacks != one.lacks:
                 one.lacks, one.since_s = lacks, mono
-            sending = sending.plus(left)
+            sending, getting = sending.plus(left), getting + (left != NOTHING)
             comes.append(report.lacked_from(replica))
         self.sending.sample(sending, now_ms, went, came)
+        self.getting = getting
         self.receiving.sample(_once(comes, self._share.index.offers.count_paths), now_ms, went, came)
         self.due_s = mono + max(_EVERY_S, _COST * (time.monotonic() - begun))
 

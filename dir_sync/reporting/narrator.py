@@ -17,7 +17,7 @@ from dir_sync.core.notes import Note
 from dir_sync.core.progress import Progress
 from dir_sync.reporting.live_line import is_live
 from dir_sync.reporting.log import Once, is_verbose, passing
-from dir_sync.reporting.progress_words import progress_words
+from dir_sync.reporting.progress_words import going_out_to, progress_words
 from dir_sync.reporting.sentences import Common, Sentences, Wrong, details
 
 __all__ = ["Narrator"]
@@ -175,14 +175,15 @@ class Narrator:
                 self._sentences.more(*key, crowd.hidden, crowd.size)
         return first_s
 
-    def whole(self, words: str, progress: Progress, now_s: float) -> None:
-        """Log how far all that comes here, or goes out, has come. What is said more often on a terminal is not for the log
-        file."""
+    def whole(self, words: str, progress: Progress, now_s: float, machines: int = 1) -> None:
+        """Log how far all that comes here, or goes out to so many machines, has come. What is said more often on a terminal
+        is not for the log file."""
         if not self._has_moved(words, progress, now_s):
             return
         is_due = now_s >= self._whole_due_s.get(words, now_s)
         if is_due:
             self._whole_due_s[words] = now_s + _ELSEWHERE_S
+        words = going_out_to(machines) if machines > 1 else words
         (self._sentences if is_due else self._passing).whole(words, progress_words(progress))
 
     def _has_moved(self, words: str, progress: Progress, now_s: float) -> bool:

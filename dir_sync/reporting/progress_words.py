@@ -12,7 +12,7 @@ from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.progress import Progress
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds
 
-__all__ = ["amount", "not_taken_words", "progress_words", "time_left", "why_not"]
+__all__ = ["amount", "going_out_to", "not_taken_words", "progress_words", "time_left", "why_not"]
 
 
 def progress_words(progress: Progress) -> str:
@@ -30,6 +30,11 @@ def progress_words(progress: Progress) -> str:
     if progress.left_s is not None:
         words.append(f"{time_left(progress.left_s)} left")
     return ", ".join(words)
+
+
+def going_out_to(machines: int) -> str:
+    """``going out to 3 machines``: a file that all of them get counts three times."""
+    return f"going out to {machines:,} machines" if machines > 1 else "going out"
 
 
 def time_left(seconds: int) -> str:

@@ -424,6 +424,8 @@ def test_what_a_peer_does_not_take_is_not_said_to_be_going_out() -> None:
     also = LAGS | {"still_s": 1, "name": "carol"}
     said = lines(peers=[LAGS | {"still_s": 30}, also], sending=sending)
     assert said[0].startswith("SYNCING: going out:"), "another peer still gets something"
+    said = lines(peers=[LAGS, also], sending=sending)
+    assert said[0].startswith("SYNCING: going out to 2 machines: 0 of 2 files,"), "each of them counts"
     assert said[0].endswith(words)
     upload = {"path": "iso", "peer": "bob", "sent": 1, "size": 2, "per_s": 1}
     said = lines(peers=[LAGS | {"still_s": 30}], sending=sending, uploads=[upload])

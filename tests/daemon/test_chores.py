@@ -40,7 +40,7 @@ class Bench:
             tell_live=self.live.append,
         )
         narrator: Any = SimpleNamespace(
-            whole=lambda words, progress, mono: self.wholes.append(words),
+            whole=lambda words, progress, mono, machines: self.wholes.append(words),
             whole_every_s=60.0,
             breathe=lambda mono: None,
             progress=lambda path, *more, **sending: self.progress.append(path),

@@ -249,6 +249,17 @@ def test_the_log_file_gets_the_progress_of_the_whole_once_a_minute(
         assert sum(said in line for line in on_stderr) == (121 if is_terminal else 3)
 
 
+def test_what_goes_to_several_machines_says_to_how_many(caplog: pytest.LogCaptureFixture) -> None:
+    """A file that three machines get counts three times."""
+    caplog.set_level(logging.INFO, "dir_sync")
+    told = Narrator()
+    for machines in (1, 3):
+        told.whole("going out", Progress(6, machines, 990, 30, 0, 0, 5, 1, None), 1_000.0 + 100 * machines, machines)
+    one, three = caplog.messages
+    assert one.strip().startswith("going out: 1 of 6 files")
+    assert three.strip().startswith("going out to 3 machines: 3 of 6 files")
+
+
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_progress_that_stands_still_is_told_ever_more_seldom(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
