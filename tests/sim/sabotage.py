@@ -27,7 +27,6 @@ from dir_sync.core.transfers.transfer import Window
 from dir_sync.core.unable import Unable
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
-from dir_sync.disk import SpelledDisk
 from dir_sync.engine import Engine, local_changes, values
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.applier import Applier
@@ -51,19 +50,14 @@ from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
 from dir_sync.engine.versions import VersionKeeper
 from dir_sync.engine.work import WorkTable
-from dir_sync.files import fingerprints, texts
-from dir_sync.files.batches import Batches
-from dir_sync.files.downloads import Downloads
-from dir_sync.files.history_store import HistoryStore
+from dir_sync.files import texts
 from dir_sync.files.kept import Keeper
-from dir_sync.files.prepare import Preparer
-from dir_sync.files.replace import Match, Replacer
 from dir_sync.index import Index
 from dir_sync.index.peers import Peers
 from dir_sync.index.rows import Rows
 from dir_sync.index.versions import Versions
-from tests.sim.memory_disk import MemoryDisk
 from tests.sim.options import OPERATIONS, draw
+from tests.sim.planted_files import PLANTED as PLANTED_IN_FILES
 from tests.sim.planted_history import PLANTED as PLANTED_IN_HISTORY
 from tests.sim.planted_links import PLANTED as PLANTED_LINKS
 from tests.sim.seams import patched
@@ -122,55 +116,6 @@ def _mtime_decides() -> AbstractContextManager[object]:
         return record._replace(stamp=Stamp(max(1, stamp_ns), node))
 
     return patched("changed", changed)
-
-
-def _copies_unverified() -> AbstractContextManager[object]:
-    def copy(self: Any, item: Any, writer: Any) -> None:
-        reader = self._disk.open(item.copy_path)
-        writer.copy_from(reader, 0, 0, item.target.size)
-        reader.close()
-
-    return patch.object(Preparer, "_copy", copy)
-
-
-def _unexpected_is_fine() -> AbstractContextManager[object]:
-    return patch.object(Replacer, "expected", lambda self, path, expect: self._disk.stat(path))
-
-
-def _any_inode_will_do() -> AbstractContextManager[object]:
-    return patch.object(Replacer, "compare", lambda self, name, out, there, digest: Match.SAME)
-
-
-def _size_and_time_will_do() -> AbstractContextManager[object]:
-    def compare(self: Any, name: bytes, out: Any, there: Any, digest: bytes) -> Match:
-        return Match.SAME if fingerprints.is_same(out, there) else Match.OTHER
-
-    return patch.object(Replacer, "compare", compare)
-
-
-def _the_unread_is_known() -> AbstractContextManager[object]:
-    original = Replacer.compare
-
-    def compare(*arguments: Any) -> Match:
-        match = original(*arguments)
-        return Match.SAME if match is Match.UNREAD else match
-
-    return patch.object(Replacer, "compare", compare)
-
-
-def _content_unsynced() -> AbstractContextManager[object]:
-    return patch.object(Batches, "_sync_files", lambda *arguments: None)
-
-
-def _names_unsynced() -> AbstractContextManager[object]:
-    return patch.object(Batches, "_sync_folders", lambda *arguments: None)
-
-
-def _no_history() -> AbstractContextManager[object]:
-    def file_away(self: Any, name: bytes, *rest: object) -> None:
-        self._disk.remove_file(name)
-
-    return patch.object(HistoryStore, "file_away", file_away)
 
 
 @contextmanager
@@ -289,32 +234,6 @@ def _folders_leave_at_once() -> AbstractContextManager[object]:
     return patch.object(Acquire, "try_to_leave", lambda *arguments: True)
 
 
-def _resumed_unread() -> AbstractContextManager[object]:
-    original = Downloads._open
-
-    def open_stage(self: Any, job: Any) -> Any:
-        stage = original(self, job)
-        if stage.length:
-            stage.hasher.reset()
-        return stage
-
-    return patch.object(Downloads, "_open", open_stage)
-
-
-def _index_trusted_after_a_crash() -> AbstractContextManager[object]:
-    def has_kept(self: Any, version: Any, digest: bytes) -> bool:
-        index = self._now_ns.__self__.index  # of the node whose clock it is
-        return bool(index.rows.by_content(digest)) or version is not None
-
-    return patch.object(HistoryStore, "has_kept", has_kept)
-
-
-@contextmanager
-def _young_trusted() -> Iterator[None]:
-    with patch.object(fingerprints, "RACY", b""):
-        yield
-
-
 @contextmanager
 def _vanished_is_renamed_away() -> Iterator[None]:
     """A removal is believed without a look."""
@@ -374,14 +293,6 @@ def _no_second_look() -> AbstractContextManager[object]:
     return patch.object(VersionKeeper, "recheck_when_due", lambda self: self.rechecks.clear())
 
 
-def _root_always_here() -> AbstractContextManager[object]:
-    return patch.object(MemoryDisk, "is_root_here", lambda self: True)
-
-
-def _exchange_the_other_way() -> AbstractContextManager[object]:
-    return patch.object(Replacer, "exchange", lambda self, path, swap, there: self._disk.exchange(swap, path))
-
-
 def _halves_apart() -> AbstractContextManager[object]:
     return patch.object(Renames, "open", lambda self, source, target, now_ms: None)
 
@@ -394,16 +305,8 @@ def _no_way_out_of_the_history() -> AbstractContextManager[object]:
     return patch.object(IncomingMoves, "take_back_moved", lambda self, item, take: False)
 
 
-def _any_spelling_will_do() -> AbstractContextManager[object]:
-    return patch.object(SpelledDisk, "_is_listed", lambda self, path: True)
-
-
 def _names_are_tried_for_ever() -> AbstractContextManager[object]:
     return patch.object(Planner, "hold_back", lambda self, take: False)
-
-
-def _others_are_left_alone() -> AbstractContextManager[object]:
-    return patch.object(MemoryDisk, "is_only_replaceable", lambda self, path: False)
 
 
 def _copies_wait_on() -> AbstractContextManager[object]:
@@ -566,14 +469,6 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "a tombstone wins against an edit it did not know": (_no_answer, 60),
     "tombstones are joined with what they did not know": (_joined_tombstones, 400),
     "the mtime decides": (_mtime_decides, 60),
-    "copies are not verified": (_copies_unverified, 400),
-    "what is found is not compared with what was expected": (_unexpected_is_fine, 100),
-    "what comes out of an exchange is not looked at": (_any_inode_will_do, 300),
-    "what is as large and as old is what it was": (_size_and_time_will_do, 60),
-    "what cannot be read is what it was": (_the_unread_is_known, 60),
-    "contents are not synced": (_content_unsynced, 60),
-    "names are not synced": (_names_unsynced, 100),
-    "what is displaced is deleted": (_no_history, 60),
     "offers do not survive a crash": (_offers_forgotten, 200),
     "different states have equal summaries": (_summaries_agree, 60),
     "a listing is believed": (_listings_believed, 200),
@@ -586,9 +481,6 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "half of a save is announced": (_half_saves_are_announced, 60),
     "a file is open only after an event said so": (_only_events_tell_what_is_open, 60),
     "a folder leaves before its children": (_folders_leave_at_once, 200),
-    "a resumed transfer is not read again": (_resumed_unread, 300),
-    "the index is believed after a crash": (_index_trusted_after_a_crash, 300),
-    "a file of the same moment is believed": (_young_trusted, 300),
     "a removal is believed without a look": (_vanished_is_renamed_away, 200),
     "the brake holds nothing": (_brake_never_holds, 200),
     "the brake holds moves": (_brake_holds_moves, 200),
@@ -599,19 +491,16 @@ SABOTAGES: dict[str, tuple[Plant, int]] = {
     "who has heard of everything is in sync": (_in_sync_when_heard, 40),
     "a node says that it lacks nothing": (_nothing_lacks_here, 40),
     "nobody looks again at what was displaced": (_no_second_look, 40),
-    "a folder that is gone is empty": (_root_always_here, 60),
-    "the last that is heard of what is replaced is that it left": (_exchange_the_other_way, 60),
     "the halves of a rename are told one by one": (_halves_apart, 60),
     "an absence is believed at once": (_absence_believed, 60),
     "what moved stays in the history": (_no_way_out_of_the_history, 600),
-    "a name is what a look by it finds": (_any_spelling_will_do, 40),
     "what has no room is tried for ever": (_names_are_tried_for_ever, 40),
-    "another user's file keeps its mode and time": (_others_are_left_alone, 60),
     "a crowd is counted and not named": (_nameless_crowd, 60),
     "nobody is told of a removal": (_silent_removals, 60),
     "who waits for a content is not woken": (_copies_wait_on, 60),
     "a grace outlives what it was given to": (_endless_graces, 60),
     "what failed outlives what is announced": (_failures_remembered, 60),
+    **PLANTED_IN_FILES,
     **PLANTED_LINKS,
     **PLANTED_IN_HISTORY,
 }
