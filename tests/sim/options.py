@@ -191,7 +191,8 @@ def bounded(options: Options) -> Iterator[None]:
             "PULL_WINDOW_BYTES": 4096,
             "APPLY_BYTES_MAX": 4096,
         },
-        transfer: {"_AHEAD_BYTES": 2048},
+        # (The least window of a slow peer is not above the largest of all: it would ask for more than it may.)
+        transfer: {"_AHEAD_BYTES": 2048, "_WINDOW_BYTES_MIN": 4096},
         announce: {"_UNACKED_BYTES_MAX": 4096},
         retention: {"THIN_BYTES": 300},
     }
@@ -217,9 +218,7 @@ def bounded(options: Options) -> Iterator[None]:
         for module, name in machines_with(bound):
             small.setdefault(module, {})[name] = value
     if options.rates:
-        small[transfer]["_WINDOW_BYTES_MIN"] = (
-            1024  # above PULL_WINDOW_BYTES, a slow peer would be asked for more than any other
-        )
+        small[transfer]["_WINDOW_BYTES_MIN"] = 1024
         for module, name in machines_with("PULL_COST_BYTES"):
             small.setdefault(module, {})[name] = 64
     before = {module: {name: getattr(module, name) for name in names} for module, names in small.items()}
