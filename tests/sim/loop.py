@@ -213,10 +213,9 @@ class Loop:
             return
         disk = node.disk
         if isinstance(job, ApplyJob):
-            disk.expected = {}
+            disk.begins(job.items)
             self.world.modes.before_apply(node, job.items)
             for item in job.items:
-                disk.expected.setdefault(item.path, set()).add(item.target.content)
                 node.unsettled.add(item.path)
                 if item.act == TreeOp.MOVE and item.copy_path is not None:
                     node.unsettled.add(item.copy_path)

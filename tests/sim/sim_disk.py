@@ -7,7 +7,7 @@ Out:  events for the watcher of the node; Broken, if the program overwrites or r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from blake3 import blake3
 from dir_sync.core import limits
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.events import Moved, Touched, Urgency
+from dir_sync.core.jobs import ApplyItem, TreeOp
 from dir_sync.core.model import Kind
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.ports import Trouble
@@ -33,7 +34,8 @@ __all__ = ["SimDisk"]
 
 @dataclass
 class _Successor:
-    """What took the place of a file that the program put aside: its content then, and whether a user took that away since."""
+    """What took the place of a file that the program put aside or moves: its content then, and whether a user took that away
+    since."""
 
     content: bytes
     is_taken: bool = False
@@ -56,6 +58,8 @@ class SimDisk(MemoryDisk):
         self.growing: set[int] = set()  # inodes that the program opened in order to append to them
         self.appended: dict[int, tuple[int, bytes]] = {}  # inode -> from where on the program has appended what
         self.successors: dict[int, _Successor] = {}  # of each inode that an exchange of the program has put aside
+        self.moving: dict[bytes, bytes] = {}  # where the running job moves what has this name
+        self.given: dict[bytes, _Successor] = {}  # what the running job has given a name in the tree, by that name
         self.before = self._hook
         self.fail = self._trouble
 
@@ -121,6 +125,14 @@ class SimDisk(MemoryDisk):
             self._moved(source, target)
             self._succeeds(source, target)
 
+    def begins(self, items: Iterable[ApplyItem]) -> None:
+        """A job of the program begins that changes the tree."""
+        self.expected, self.moving, self.given = {}, {}, {}
+        for item in items:
+            self.expected.setdefault(item.path, set()).add(item.target.content)
+            if item.act is TreeOp.MOVE and item.copy_path is not None:
+                self.moving[item.copy_path] = item.path
+
     def _succeeds(self, path: bytes, aside: bytes) -> None:
         """An exchange has put what had the name `path` into the staging folder, or back from there."""
         now, before = self._existing(path)[2], self._existing(aside)[2]
@@ -130,7 +142,7 @@ class SimDisk(MemoryDisk):
 
     def user_took(self, content: bytes) -> None:
         """A user has overwritten or deleted a file with this content."""
-        for successor in self.successors.values():
+        for successor in (*self.successors.values(), *self.given.values()):
             successor.is_taken |= content.startswith(successor.content)
 
     def _rename(self, source: bytes, target: bytes, replace: bool = False) -> None:
@@ -150,6 +162,8 @@ class SimDisk(MemoryDisk):
         self._has_moved(source, target, is_directory)
         seen_from = self._is_users(source) and self._is_watched(source)
         seen_to = self._is_users(target) and self._is_watched(target)
+        if self.program and inode.kind == Kind.FILE and self._is_users(target) and not self._is_users(source):
+            self.given[target] = _Successor(bytes(inode.data))
         if self._is_users(target):
             ahead = [inode]
             while ahead:
@@ -271,6 +285,9 @@ class SimDisk(MemoryDisk):
         successor = self.successors.get(inode.number)
         if successor is not None and successor.is_taken and successor.content.startswith(inode.data):
             return  # what took its place began with it, and a user has just taken that away here
+        copy = self.given.get(self.moving[path]) if path in self.moving else None
+        if copy is not None and copy.is_taken and copy.content == inode.data:
+            return  # a copy was made of what is moved, because that is another user's, and a user has taken away the copy
         raise Broken(f"{self.node.name} removes the last copy of what a user had: {path!r}")
 
     def contents(self) -> Counter[bytes]:

@@ -14,7 +14,7 @@ from dir_sync.core.events import Received
 from dir_sync.core.jobs import ApplyItem, ApplyJob, Cause, TreeOp
 from dir_sync.core.messages import Pull, PullItem, State, StateRequest
 from dir_sync.core.model import Kind, Record, Stamp, unstamped
-from dir_sync.core.names import STAGING
+from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.core.preserve import ON_ENTRIES
 from tests.sim.broken import Broken
 from tests.sim.node import FOLDER, Link, Node
@@ -89,6 +89,45 @@ def test_what_was_put_aside_and_got_its_name_back_is_the_last_copy_again() -> No
     node.disk.user_took(b"begin and more")
     with pytest.raises(Broken, match="last copy"):
         node.disk.remove_file(b"d")
+
+
+_VERSION = HISTORY + b"/replaced-0-c"
+
+
+def _copied(node: Node, version: bytes, copy: bytes) -> None:
+    """The program moves a version that is another user's: it gives a copy the name, and a user overwrites that at once."""
+    disk = node.disk
+    for folder in (HISTORY, STAGING):
+        disk.mkdir(folder)
+    _act(node, _VERSION, version)
+    target = _record(b"d", copy)
+    disk.program = True
+    disk.begins([ApplyItem(b"d", TreeOp.MOVE, target, b"", Cause.REPLACED, copy_path=_VERSION, copy_fp=b"fp")])
+    disk.create_whole(STAGING + b"/new-1", copy, 0o644, 0, True)
+    disk.rename(STAGING + b"/new-1", b"d")
+    _act(node, b"d", b"what a user writes")
+
+
+def test_a_user_may_overwrite_the_copy_of_a_version_before_that_is_removed() -> None:
+    node = _calm_world().nodes[1]
+    _copied(node, b"content", b"content")
+    node.disk.remove_file(_VERSION)
+
+
+@pytest.mark.parametrize("copy", [b"other content", b"content and more"])
+def test_a_version_is_not_removed_for_another_content(copy: bytes) -> None:
+    node = _calm_world().nodes[1]
+    _copied(node, b"content", copy)
+    with pytest.raises(Broken, match="last copy"):
+        node.disk.remove_file(_VERSION)
+
+
+def test_only_the_job_that_moves_a_version_removes_it() -> None:
+    node = _calm_world().nodes[1]
+    _copied(node, b"content", b"content")
+    node.disk.begins(())
+    with pytest.raises(Broken, match="last copy"):
+        node.disk.remove_file(_VERSION)
 
 
 def _record(path: bytes, content: bytes) -> Record:
