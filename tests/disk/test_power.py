@@ -112,6 +112,35 @@ def test_what_was_appended_is_lost_with_the_name_that_was_made_before() -> None:
     assert all(content == b"old" for content, is_noted in ends if not is_noted)
 
 
+def test_what_was_cut_is_not_shorter_than_the_cut() -> None:
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"old content")
+        disk.sync_all()
+        writer = disk.append(b"x")
+        writer.truncate(3)
+
+    assert {disk.content(b"x") for disk in _crashes(story)} == {b"old content", b"old"}
+
+    def goes_on(disk: MemoryDisk) -> None:
+        story(disk)
+        disk.append(b"x").write(3, b" and new")
+
+    ends = {disk.content(b"x") for disk in _crashes(goes_on)}
+    assert {b"old content", b"old", b"old and", b"old and new"} <= ends
+    assert all(end == b"old content" or (end or b"").startswith(b"old") for end in ends)
+
+
+def test_what_was_cut_and_written_anew_may_be_empty() -> None:
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"old content")
+        disk.sync_all()
+        writer = disk.append(b"x")
+        writer.truncate(0)
+        writer.write(0, b"old")
+
+    assert {b"old content", b"", b"o", b"old"} <= {disk.content(b"x") for disk in _crashes(story)}
+
+
 def test_changes_of_names_are_lost_only_from_the_end() -> None:
     def story(disk: MemoryDisk) -> None:
         for number in range(10):

@@ -8,8 +8,9 @@ What a power cut leaves, as ext4 with data=ordered might, and no kinder:
     later a cut keeps a part from the start, nothing out of order. So an fsync of a file keeps its name too.
   - Content is on the medium when that file was synced, or all was. Of a file written since, a cut leaves the content
     it had at its last sync, or nothing, or a piece from the start of the new content, or all of it. What was only
-    appended to does not get shorter than it was at its last sync, and how long it is goes through the journal, too: what
-    was appended after a name was made is lost with that name.
+    appended to does not get shorter than it was at its last sync, nor does what was only cut get shorter than the cut:
+    nobody wrote to those bytes. How long a file is goes through the journal, too: what was appended after a name was made
+    is lost with that name.
   - Open files are gone.
 """
 
@@ -47,8 +48,8 @@ class Inode:
     """`entries` of a directory, `data` of a file and `target` of a link, nothing else of the others."""
 
     __slots__ = (
-        "attributes", "ctime", "data", "durable", "durable_times", "entries", "foreign", "handles", "kind", "links", "mode",
-        "mtime", "number", "target", "writers",
+        "attributes", "ctime", "data", "durable", "durable_times", "entries", "foreign", "handles", "kept", "kind", "links",
+        "mode", "mtime", "number", "target", "writers",
     )  # fmt: skip
 
     def __init__(self, number: int, kind: Kind, mode: int, now: int) -> None:
@@ -62,6 +63,7 @@ class Inode:
         self.data = bytearray()
         self.durable = b""  # content at the last sync; meaningful only while the inode is among the unsynced
         self.durable_times = now, now  # mtime and ctime then
+        self.kept = 0  # so many bytes from the start were neither written nor cut off since then
         self.target = b""
         self.entries: Folder = {}
         self.foreign = False  # something else is mounted on it
@@ -154,9 +156,9 @@ class MemoryTree:
                     if not self.cruel:
                         inode.mtime, inode.ctime = inode.durable_times
                 case 1 if not inode.data.startswith(inode.durable):
-                    inode.data = bytearray()
+                    del inode.data[inode.kept :]
                 case 1 | 2:
-                    least = len(inode.durable) if inode.data.startswith(inode.durable) else 0
+                    least = len(inode.durable) if inode.data.startswith(inode.durable) else inode.kept
                     del inode.data[rng.randint(least, len(inode.data)) :]
                 case _:
                     pass
@@ -418,6 +420,7 @@ class MemoryTree:
             if offset > size:
                 content.extend(bytes(offset - size))
             content[offset : offset + len(data)] = data
+            inode.kept = min(inode.kept, offset)
             self._stamp(inode)
         if full:
             raise DiskError(Trouble.FULL, path)
@@ -425,6 +428,7 @@ class MemoryTree:
     def _cut(self, inode: Inode, length: int) -> None:
         self._soil(inode)
         size = len(inode.data)
+        inode.kept = min(inode.kept, length)
         if length < size:
             del inode.data[length:]
         else:
@@ -437,6 +441,7 @@ class MemoryTree:
         if inode.number not in self._unsynced:
             inode.durable = bytes(inode.data)
             inode.durable_times = inode.mtime, inode.ctime
+            inode.kept = len(inode.data)
             self._unsynced[inode.number] = inode
         self._log_times(inode)
 
