@@ -71,9 +71,10 @@ class Sequences:
     def skip(self, now_ns: int) -> None:
         """Continue above all sequences that a later state of this file may have used.
 
-        With correct clocks, microseconds since 1970 are above all of them. With wrong clocks, a random distance makes
-        it unlikely that one is used twice."""
+        With correct clocks, microseconds since 1970 are above all of them, as long as no start leads beyond the clock.
+        Where the clock is not above those that were used, a random distance makes it unlikely that one is used twice."""
         random = self.last + 1 + self._rng.getrandbits(32)
-        self._start = max(random, min(now_ns // 1000, _SKIP_MAX))
+        micros = min(now_ns // 1000, _SKIP_MAX)
+        self._start = micros if micros > self.last else random
         if self.last:
             self.last, self.unwritten = self._start, True

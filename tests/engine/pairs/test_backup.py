@@ -81,6 +81,31 @@ def test_what_was_made_between_two_starts_with_the_backup(seed: int) -> None:
     assert len(tree) == 4
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_backup_from_between_two_starts_soon_after_each_other(seed: int) -> None:
+    """No start leads beyond the clock: the later self of the backup did not use what its first or second start uses."""
+    pair, _ = backed_up()
+    rng = Random(seed)
+    images: list[bytes] = []
+    for start in range(4):
+        pair.cut()
+        pair.one.index.commit()
+        images.append(pair.one.index.copy())
+        pair.one.index.close()
+        pair.one.index = closed_at_end(Index(":memory:", rng, images[1] if start == 2 else images[-1]))
+        pair.clock.ms += 1_000
+        pair.one.index.skip_sequences(pair.clock.now().wall_ns)
+        pair.one.boot()
+        pair.run()
+        edit(pair.one, b"start %d" % start, b"%d" % start)
+        pair.run()
+        if start != 2:
+            pair.link()
+    tree = pair.one.disk.tree()
+    assert tree == pair.two.disk.tree()
+    assert len(tree) == 5
+
+
 def test_an_index_that_is_opened_again_goes_on_somewhere_else(tmp_path: Path) -> None:
     (tmp_path / ".dir_sync").mkdir()
     index = closed_at_end(state.open_index(bytes(tmp_path), Random(1)))
