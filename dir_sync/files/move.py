@@ -70,7 +70,11 @@ class Mover:
         is_others = not is_meant and self._disk.is_only_replaceable(source)
         if is_others and is_version(source):
             result = self._meta.put_ours(item, source)
-            self._disk.remove_file(source)
+            left = self._disk.stat(source)
+            if left is None or self._replacer.compare(source, left, moving, target.content) is not Match.OTHER:
+                self._disk.remove_file(source)
+            else:  # a program that has had it open all the time has written into it since
+                self._history.rescue(source, left, path)
             return result
         if is_others and there is not None:
             # that would take two steps that each displace something: the content is copied or fetched instead

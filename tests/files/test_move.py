@@ -233,6 +233,32 @@ def out_of_the_history(disk: MemoryDisk, sync: FileSync) -> tuple[ApplyItem, byt
     return move(disk, b"file", b"version", removed.version.name, before), removed.version.name
 
 
+def test_what_a_program_writes_into_another_users_version_while_that_is_copied_is_kept(disk: MemoryDisk) -> None:
+    """It has had the file open since before that was displaced."""
+    sync = file_sync(disk)
+    item, version = out_of_the_history(disk, sync)
+    found = disk.stat(version)
+    assert found is not None
+    item = item._replace(target=item.target._replace(mode=0o600), copy_fp=fingerprint(found))
+    disk.others.add(found.inode)
+    late = [disk.hold(version)]
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "rename" and path == b"file" and late:
+            late.pop().write(len(b"version"), b" and more")
+
+    disk.before = before
+    done = sync.perform(ApplyJob((item,)))
+    assert isinstance(done, Applied)
+    assert not late
+    assert done.items[0].result is Result.DONE
+    assert disk.content(b"file") == b"version"
+    (rescued,) = done.rescued
+    assert (rescued.why, rescued.path) == (Cause.RECOVERED, b"file")
+    assert kept(disk) == [b"version and more"]
+    assert disk.stat(version) is None
+
+
 @pytest.mark.parametrize("is_dated", [False, True])
 def test_what_a_user_writes_into_a_version_that_came_out_of_the_history_is_no_version(
     disk: MemoryDisk, is_dated: bool
