@@ -10,18 +10,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dir_sync import config
 from dir_sync.cli.dialogue import answer_or_none
 from dir_sync.cli.plan_words import object_of, table
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import Config, ConfigError
+from dir_sync.core.frozen import changed
 from dir_sync.daemon.signals import Ending
 from dir_sync.folder.pauses import refuse_if
 from dir_sync.folder.state import Locked
 from dir_sync.network.control import Answer
 from dir_sync.reporting import log
 from dir_sync.reporting.output import say
+
+if TYPE_CHECKING:
+    from dir_sync.daemon.dry_run import Here
 
 __all__ = ["rehearse"]
 
@@ -38,8 +43,8 @@ def rehearse(settings: Config, wait_for: int, within_s: int, ending: Ending, as_
 
     while True:
         try:
-            ask = _node_of(settings.folder, is_over)
-            found = run(settings, wait_for, is_over, ask)
+            here = _node_of(settings.folder, is_over)
+            found = run(settings if here is None else _as_by(here, settings), wait_for, is_over, here)
             break
         except Locked as error:
             if is_over():
@@ -56,7 +61,7 @@ def rehearse(settings: Config, wait_for: int, within_s: int, ending: Ending, as_
             "result": {config.OK: "planned", config.UNFINISHED: "stuck", config.TIMEOUT: "late"}[code],
             "dry_run": True,
             "seconds": round(time.monotonic() - begun, 3),
-            "node_runs": ask is not None,
+            "node_runs": here is not None,
             **object_of(made, found.peers),
             "skipped": [{"path": path, "reason": reason} for path, reason in found.skipped],
             "left": [{"path": path, "problem": problem} for path, problem in left],
@@ -75,8 +80,10 @@ def rehearse(settings: Config, wait_for: int, within_s: int, ending: Ending, as_
     return code
 
 
-def _node_of(folder: str, is_over: Callable[[], bool]) -> Callable[[Answer], Answer] | None:
-    """Asks the node that runs for the folder; None: none runs. ConfigError if it does not answer."""
+def _node_of(folder: str, is_over: Callable[[], bool]) -> Here | None:
+    """The node that runs for the folder; None: none does. ConfigError if it does not answer."""
+    from dir_sync.daemon.dry_run import Here
+
     while True:
         try:
             answer = answer_or_none(folder, {"command": "status"}, folder, begins_s=0.0)
@@ -87,8 +94,21 @@ def _node_of(folder: str, is_over: Callable[[], bool]) -> Callable[[Answer], Ans
         else:
             if answer is None:
                 return None
-            refuse_if(status_in(answer).pause, folder)
-            return lambda question: _answer(folder, question)
+            status = status_in(answer)
+            refuse_if(status.pause, folder)
+            return Here(lambda question: _answer(folder, question), status)
+
+
+def _as_by(here: Here, settings: Config) -> Config:
+    """The settings with which others find the folder of a node that runs: its own. Its key is kept for the folder, whichever
+    file it came from."""
+    status = here.status
+    return changed(
+        settings,
+        folder_name=status.folder_name,
+        broadcast_port=status.broadcast_port or settings.broadcast_port,
+        key_file=None,
+    )
 
 
 def _answer(folder: str, question: Answer) -> Answer:

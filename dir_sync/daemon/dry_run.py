@@ -17,6 +17,7 @@ from dir_sync.config import Config, ConfigError
 from dir_sync.core.forecast import Action, Plan, plan
 from dir_sync.core.model import Kind, show
 from dir_sync.core.named import NamedTuple
+from dir_sync.core.status import Status
 from dir_sync.daemon.meeting import Gone, Meeting
 from dir_sync.daemon.process import tune
 from dir_sync.daemon.rehearsal import Asked, Rehearsal
@@ -27,9 +28,16 @@ from dir_sync.security import files
 if TYPE_CHECKING:
     from dir_sync.network.sealing import MeshSealing
 
-__all__ = ["Rehearsed", "run"]
+__all__ = ["Here", "Rehearsed", "run"]
 
 _LOCK_WAIT_S = 2.0  # commands that run without a node have the lock for a moment
+
+
+class Here(NamedTuple):
+    """The node that runs here for the folder: it answers questions, and has said how it is."""
+
+    ask: Callable[[Answer], Answer]
+    status: Status
 
 
 class Rehearsed(NamedTuple):
@@ -41,18 +49,16 @@ class Rehearsed(NamedTuple):
     turned_away: tuple[str, ...] = ()  # who was there and could not be asked, and why
 
 
-def run(
-    config: Config, wait_for: int, is_over: Callable[[], bool], ask: Callable[[Answer], Answer] | None
-) -> Rehearsed:
-    """`is_over`: the time is over, or a signal has come. `ask`: a question to the node that runs here."""
+def run(config: Config, wait_for: int, is_over: Callable[[], bool], here: Here | None) -> Rehearsed:
+    """`is_over`: the time is over, or a signal has come. `here`: None if no node runs for the folder."""
     tune()
-    if ask is None and (
+    if here is None and (
         reason := root.reason_to_wait(config.folder, None, config.fresh) or root.reason_against(config.folder)
     ):
         raise ConfigError(f"this folder cannot be shared now: {reason}")
-    side: Rehearsal | Asked = Rehearsal(config, _LOCK_WAIT_S) if ask is None else Asked(ask)
+    side: Rehearsal | Asked = Rehearsal(config, _LOCK_WAIT_S) if here is None else Asked(here.ask)
     try:
-        meeting = Meeting(config, _sealing(config), is_over)
+        meeting = Meeting(config, _sealing(config), is_over, "" if here is None else here.status.node)
         try:
             return _rehearsed(side, meeting, wait_for, is_over)
         finally:

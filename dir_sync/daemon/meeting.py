@@ -100,9 +100,11 @@ class Meeting:
 
     It has more fields than a class should have: who is there, who is wanted, and the sockets by which they are met."""
 
-    def __init__(self, config: Config, sealing: MeshSealing | None, is_over: Callable[[], bool]) -> None:
-        """`is_over`: nobody waits for the others any more. Raises ConfigError if a port cannot be had."""
+    def __init__(self, config: Config, sealing: MeshSealing | None, is_over: Callable[[], bool], own: str = "") -> None:
+        """`is_over`: nobody waits for the others any more. `own`: the id of the node that runs here for the folder, which is
+        none of the others. Raises ConfigError if a port cannot be had."""
         self._config = config
+        self._own = own
         self._is_over = is_over
         rng = random.Random()
         self._node, self._instance = f"{rng.getrandbits(64):016x}", f"{rng.getrandbits(64):016x}"
@@ -224,6 +226,8 @@ class Meeting:
         return None
 
     def _heard(self, beacon: Beacon, address: str) -> None:
+        if self._own and beacon.node == self._own:
+            return
         tags = folder_tags([self._config.folder_name]) or ()
         if beacon.folders is None or not set(tags).isdisjoint(beacon.folders):
             self._wanted[address, beacon.port] = None
@@ -232,6 +236,8 @@ class Meeting:
         name = self._config.folder_name
         if hello.observes:
             self._manager.drop(node.link, NOTHING_IN_COMMON, "it is a dry run as well")
+        elif self._own and hello.node == self._own:
+            self._manager.drop(node.link, "bye")
         elif all(folder.name != name for folder in hello.folders):
             self.turned_away[node.address] = f"{show_text(hello.name)} shares no folder named {show_text(name)}"
             self._manager.drop(node.link, NOTHING_IN_COMMON)

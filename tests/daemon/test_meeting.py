@@ -20,6 +20,7 @@ from dir_sync.node_manager import HelloReceived, LinkClosed, MessageReceived
 from tests.daemon.standins import FOLDER, Link, Manager, config, hello
 
 RECORD = Record(b"a", Kind.FILE, 1, bytes(32), 0, 0o644, Stamp(1, "ab"), (("ab", 1),))
+OWN = 9  # the node that runs here
 TOLD = [(b"a", (("ab", RECORD),))]
 
 
@@ -33,7 +34,7 @@ class Bench:
         monkeypatch.setattr(Meeting, "_open_manager", lambda *args: self.manager)
         monkeypatch.setattr(meeting, "_now_ms", self.look_at_clock)
         monkeypatch.setattr(meeting, "_TICK_S", 0.001)
-        self.it = Meeting(config(interface=None, discovers=False), None, lambda: self.is_over())
+        self.it = Meeting(config(interface=None, discovers=False), None, lambda: self.is_over(), f"{OWN:016x}")
 
     def comes(self, number: int, name: str) -> tuple[Link, Peer]:
         """A peer that has said what it has: nothing."""
@@ -116,3 +117,12 @@ def test_nobody_waits_for_an_answer_when_it_is_over(bench: Bench) -> None:
     with pytest.raises(Gone):
         peer.outcomes(TOLD)
     assert bench.manager.orders == []  # that peer is not late
+
+
+def test_the_node_that_runs_here_is_no_other(bench: Bench) -> None:
+    own = Link(3, "10.0.0.3")
+    bench.it._news.put(HelloReceived(own.node, hello(f"{OWN:016x}", "me")))
+    _, peer = bench.comes(1, "bob")
+    assert bench.it.collect(1) == [peer]
+    assert ("drop", 3, "bye") in bench.manager.orders
+    assert bench.it.away == ()

@@ -208,6 +208,20 @@ def test_a_node_that_runs_here_is_asked(new_lan: Callable[..., Lan]) -> None:
     assert sorted(os.listdir(first.dir)) == [".dir_sync", f"of {first}"]
 
 
+def test_the_node_that_runs_here_says_what_the_folder_is_called(new_lan: Callable[..., Lan]) -> None:
+    """Its ports count as well, it is found by its own beacons, and it is no other machine."""
+    lan = new_lan(2)
+    for node in lan:
+        node.start("--folder", "hh", "--name", str(node), broadcast_port=5050)
+    lan.meet("all")
+    plan = planned(lan[0], "--timeout", "20s")
+    assert plan["node_runs"]
+    assert plan["peers"] == [str(lan[1])]
+    assert plan["plan"] == []
+    alone = planned(lan[0], "--timeout", "2s", "--wait-for", "2", code=3)
+    assert alone["left"] == []
+
+
 def steps_with_peers(plan: dict[str, Any]) -> set[tuple[str, str, str | None]]:
     return {(one["action"], one["path"], one["at"]) for one in plan["plan"]}
 

@@ -36,3 +36,15 @@ def test_members_and_readers(new_lan: Callable[..., Lan]) -> None:
         assert everything(node.base, with_ours=True) == before[node.name]
     stranger = new_lan(1)[0]
     assert stranger.run_to_end("once", stranger.dir, "--dry-run", "--timeout", "1s").code == 3
+
+
+def test_a_member_that_runs_is_asked_and_is_no_other_machine(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    let_in(*lan)
+    for node in lan:
+        node.start("--name", node.name, "--folder", "hh")
+    lan.meet("all")
+    plan = planned(lan[0], "--timeout", "20s")
+    assert plan["node_runs"]
+    assert plan["peers"] == [lan[1].name]
+    assert plan["plan"] == []
