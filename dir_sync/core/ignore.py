@@ -106,8 +106,8 @@ def read_rules(text: bytes, origin: str) -> RuleFile:
 
 
 def _rule(line: str, origin: str, number: int) -> Rule | None:
-    """The rule in a line; None: there is none. ValueError: it cannot be used."""
-    if not line or line.startswith("#"):
+    """The rule in a line; None: it is a comment, or blank. ValueError: it cannot be used."""
+    if not line.strip() or line.startswith("#"):
         return None
     if line in _EXPRESSIONS:
         return Rule(origin, number, line, True, line.startswith(DISPOSABLE), False, True, _EXPRESSIONS[line])
@@ -123,8 +123,8 @@ def _rule(line: str, origin: str, number: int) -> Rule | None:
             found = list(GitIgnoreSpec.from_lines([pattern]).patterns)
         except (ValueError, re.error):
             raise ValueError("this is no pattern") from None
-        if not found or found[0].include is None or found[0].regex is None:
-            return None
+        if not found or found[0].include is None or found[0].regex is None:  # a [ without its ], or / alone
+            raise ValueError("this is no pattern")
         includes = bool(found[0].include)
         is_folder, is_name, expression = _own_level(found[0].regex.pattern, pattern)
         _compiled(expression)
