@@ -233,7 +233,7 @@ def example() -> str:
         "# The folders that dir_sync shares from this machine, and how. Without DIR, the program reads this file from",
         "# ~/.config/dir_sync/config.toml; another one with --config FILE.",
         f"# After a change: {shell.command('reload')}",
-        "# Relative paths begin in the folder of this file. A key with # has this value already.",
+        "# Relative paths begin in the folder of this file. A key with # has this value already, unless it is not set.",
         "",
         "# --- for all folders ---",
     ]
@@ -261,13 +261,16 @@ def example() -> str:
 
 def _explained(key: str, action: argparse.Action) -> Iterator[str]:
     words = " ".join((action.help or "").replace("%%", "%").split())
+    said = re.search(r"\(default: ([^;)]*)", words)  # of an option without a value, its help says what counts then
     words = words.replace("%(default)s", "X").replace(" (default: X)", "").replace("(default: X; ", "(")
     words = re.sub(r" \(default: [^)]*\)", "", words)
     yield ""
     yield f"# {words}"
     default = action.default
-    if default is None:
-        yield f'#{key} = "{action.metavar or key.upper()}"  # not set'
+    if default is None and said and re.fullmatch(r"[0-9]+[kMGT]?", said[1]):
+        yield f'#{key} = "{said[1]}"'
+    elif default is None:
+        yield f'#{key} = "{action.metavar or key.upper()}"  # not set{f": {said[1]}" if said else ""}'
     elif isinstance(default, bool):
         yield f"#{key} = {str(default == action.const).lower()}"
     elif isinstance(default, int):

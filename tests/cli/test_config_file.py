@@ -162,6 +162,10 @@ def test_the_example_says_what_the_defaults_are(here: Path) -> None:
     (here / "plain.toml").write_text("\n".join(lines).replace("history_days = 90", "", 1))
     assert read_file("plain.toml") == read_file("said.toml")
     assert "%(" not in example()
+    assert re.findall(r'^#(history_m\w+) = "(\w+)"$', example(), re.MULTILINE) == [
+        ("history_min", "1G"), ("history_max", "50G"),
+    ]  # fmt: skip
+    assert '#name = "NAME"  # not set: the host name' in example()
 
 
 def test_the_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
