@@ -293,7 +293,7 @@ class Applier:
                 self._moved_whole(source, path)
         if target.kind == Kind.DIRECTORY:
             self._folder_times.set_later(path, target.mtime)
-        if item.act is TreeOp.META and row is not None and row.record.kind is Kind.FILE:
+        if item.act is TreeOp.META and row is not None and row.record.kind is not Kind.DIRECTORY:
             self._look_queue.look_at_links(
                 row.fp, row.record
             )  # the mode and the time of a file are those of all its names

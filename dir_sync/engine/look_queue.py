@@ -301,14 +301,15 @@ class LookQueue:
         return bool(below)
 
     def look_at_links(self, before: bytes, previous: Record) -> None:
-        """A file was changed through one of its hard links; the watcher reports only that name. Look at the others.
+        """A file or a symbolic link was changed through one of its hard links; the watcher reports only that name.
+        Look at the others.
         `before`: its fingerprint before the change. The others may have been looked at since the last change but one, so
         that they have another content by now: names that belonged together once are looked at, too."""
         inode, now = inode_of(before), self._board.now.mono_ms
         if not self.linked.may_have_others(inode, now):
             return
-        if self._board.links.is_on:
-            rows = self._board.index.rows.names_of(previous.content, inode)
+        if self._board.links.is_on or previous.kind is Kind.SYMLINK:
+            rows = self._board.index.rows.names_of(previous.content, inode, previous.kind)
         else:
             rows = self._board.index.rows.by_content(previous.content)
         known = (self._board.index.rows.get(path) for path in self.linked.take(inode))

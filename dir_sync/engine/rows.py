@@ -244,14 +244,14 @@ class Rows:
         attributes that a version of another of its names brought: they are those of all its names. `now`: what is there,
         with the fingerprint `fp` and the attributes that this node keeps."""
         index = self._board.index
-        if now.kind is not Kind.FILE or not index.offers.of(now.path) or not same_content(mine, now):
+        if now.kind not in (Kind.FILE, Kind.SYMLINK) or not index.offers.of(now.path) or not same_content(mine, now):
             return False
         decision = self._mode_rules.decision_at(now.path, index.rows.get(now.path))
         if not isinstance(decision, Take) or same_content(decision.record, now):
             return False
         return any(
             got_meta(row.fp) == got_meta(fp) and fits(now.attributes, row.record.attributes)
-            for row in index.rows.names_of(now.content, inode_of(fp))
+            for row in index.rows.names_of(now.content, inode_of(fp), now.kind)
             if row.record.path != now.path and not self._may_be_of_a_user(row.record)
         )
 

@@ -258,7 +258,8 @@ def _look(
             return Seen(path, LookOutcome.SAME, stat.kind, mtime=stat.mtime)
         if stat.kind == Kind.SYMLINK:
             target = disk.read_link(path)
-            seen = with_attributes(Seen(path, LookOutcome.FOUND, stat.kind, 0, target, stat.mtime, 0o777, fp))
+            seen = Seen(path, LookOutcome.FOUND, stat.kind, 0, target, stat.mtime, 0o777, fp, links=stat.links)
+            seen = with_attributes(seen)
             return seen if disk.stat(path) == stat else Seen(path, LookOutcome.UNSTABLE)
         if is_growing(stat):
             return Seen(path, LookOutcome.UNSTABLE, size=stat.size)

@@ -85,6 +85,7 @@ class Database:
             if not any(name == "attributes" for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
                 self.execute(f"ALTER TABLE {table} ADD COLUMN attributes TEXT NOT NULL DEFAULT ''")
         self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
+        self.execute("CREATE INDEX IF NOT EXISTS row_target ON row (content) WHERE kind = 3")
         if any(name == "index_id" for _, name, *_ in self.execute("PRAGMA table_info(peer)")):
             self._split_identity()
         for table, old, new in _RENAMED_COLUMNS:

@@ -252,11 +252,12 @@ class Rows:
                 rows.append(row)
         return rows
 
-    def names_of(self, digest: bytes, inode: int) -> list[Row]:
-        """Live files with this content and this inode: names of one file, if no look is due."""
-        if not inode or not self._contents.may_have(digest):
+    def names_of(self, content: bytes, inode: int, kind: Kind = Kind.FILE) -> list[Row]:
+        """Live files or symbolic links with this content and this inode: names of one file or link, if no look is due."""
+        if not inode or (kind is Kind.FILE and not self._contents.may_have(content)):
             return []
-        return self.select("kind=1 AND content=? AND substr(fp,4,8)=?", (digest, inode.to_bytes(8, "little")))
+        query = f"kind={kind:d} AND content=? AND substr(fp,4,8)=?"  # as the partial indexes have it
+        return self.select(query, (content, inode.to_bytes(8, "little")))
 
     def with_file_id(self, digest: bytes, file_id: str) -> list[Row]:
         """Live files with this content whose record says that they are names of this file."""

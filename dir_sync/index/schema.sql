@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS row (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS row_seq ON row (seq);
 -- and, made when the first scan is over: row_content ON row (content) WHERE kind = 1
+-- and, at each opening if it is missing: row_target ON row (content) WHERE kind = 3
 
 -- What peers announced and we do not hold (yet). What is to be done is always computed from these.
 CREATE TABLE IF NOT EXISTS offer (

@@ -11,7 +11,7 @@ import pytest
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import Cause, Version
-from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.model import Kind, Record, Stamp, Stat, fingerprint
 from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
 from dir_sync.index import Index, PeerSeen
@@ -74,6 +74,20 @@ def test_many_rows_are_read_without_a_scan_of_the_table() -> None:
     assert [row and row.record.stamp.ns for row in map(other.get, paths)] == list(range(1, 501))
     assert other.get(b"nothing") is other.get(b"d1/nothing") is None
     assert not asked, "what was fetched is not asked of the database again"
+
+
+def test_names_of_a_link_are_found_without_a_scan_also_in_an_older_index() -> None:
+    old = database()
+    old.execute("DROP INDEX row_target")
+    old.commit(durable=False)
+    base = database(image=old.copy())
+    rows = rows_in(base)
+    fps = [fingerprint(Stat(Kind.SYMLINK, 1, 0, 0, 0o777, inode, 0, 2)) for inode in (7, 7, 8)]
+    for number, fp in enumerate(fps):
+        rows.put(record(b"l%d" % number, Kind.SYMLINK)._replace(content=b"t"), fp)
+    assert [row.record.path for row in rows.names_of(b"t", 7, Kind.SYMLINK)] == [b"l0", b"l1"]
+    query = "EXPLAIN QUERY PLAN SELECT * FROM row WHERE kind=3 AND content=? AND substr(fp,4,8)=?"
+    assert "row_target" in base.execute(query, [b"t", b""]).fetchone()[-1]
 
 
 # --- codec and bloom -------------------------------------------------------------------------------------------------

@@ -112,6 +112,44 @@ def test_what_becomes_of_another_name_is_no_change_made_here(size: int, is_repla
     assert not one.said(ChangedHere)
 
 
+def a_link_with_two_names() -> Pair:
+    pair = Pair()
+    pair.link()
+    one = pair.one
+    one.disk.symlink(b"a", b"target")
+    touch(pair, one, b"a")
+    one.disk.give_name(b"a", b"b")
+    touch(pair, one, b"b")
+    assert one.disk.tree() == pair.two.disk.tree()
+    return pair
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_no_name_of_a_symbolic_link_stays_behind(is_elsewhere: bool) -> None:
+    """Elsewhere the names are links of their own; here the time is that of both."""
+    pair = a_link_with_two_names()
+    node = pair.two if is_elsewhere else pair.one
+    node.disk.touch(b"a", WALL_NS + 10**16)
+    touch(pair, node, b"a")
+    tree = pair.one.disk.tree()
+    assert tree == pair.two.disk.tree()
+    assert {entry[3] for entry in tree.values()} == {WALL_NS + 10**16}
+
+
+def test_what_becomes_of_another_name_of_a_symbolic_link_is_no_change_made_here() -> None:
+    pair = a_link_with_two_names()
+    pair.cut()
+    two = pair.two
+    two.disk.touch(b"a", WALL_NS + 10**16)
+    two.disk.remove_file(b"b")
+    two.inbox += [Touched(b"a", Urgency.NOW), Touched(b"b", Urgency.VANISHED)]
+    pair.run()
+    pair.link()
+    assert pair.one.disk.tree() == two.disk.tree()
+    assert list(two.disk.tree()) == [b"a"]
+    assert not pair.one.said(ChangedHere)
+
+
 def test_a_revert_undoes_a_name_that_was_given_here() -> None:
     pair = Pair()
     pair.link()
