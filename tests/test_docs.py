@@ -9,6 +9,21 @@ import pytest
 
 from dir_sync.cli import COMMANDS, main
 from dir_sync.cli.options import run_parser
+from dir_sync.core.frozen import fields_of
+from dir_sync.core.peer_status import AwayPeer, PeerStatus, Traffic
+from dir_sync.core.status import (
+    Change,
+    HeldChange,
+    MeshStatus,
+    PauseStatus,
+    Receiving,
+    ScheduleStatus,
+    ScrubStatus,
+    Sending,
+    Status,
+    Trouble,
+    Unwatched,
+)
 from dir_sync.core.waits import Wait
 from tests import cli_doc, events_doc, options_doc
 
@@ -77,3 +92,18 @@ def test_each_wait_and_each_check_stands_in_the_docs() -> None:
         made |= set(re.findall(r'(?:good|warn|fail)\(\s*f?"([a-z-]+?)-?[{"]', path.read_text("utf-8")))
     assert {"broadcast", "space", "librsync"} <= made
     assert {name for name in made if not name.startswith("file-system-")} <= named, made - named
+
+
+STATUS = [
+    *(Status, MeshStatus, PauseStatus, ScheduleStatus, ScrubStatus, PeerStatus, AwayPeer, Traffic, Change, HeldChange),
+    *(Receiving, Sending, Trouble, Unwatched),
+]
+
+
+@pytest.mark.parametrize("kind", STATUS)
+def test_each_key_of_status_stands_in_docs_cli(kind: type[object]) -> None:
+    text = (DOCS / "cli.md").read_text("utf-8")
+    part = text.partition("`status --json` prints one JSON object")[2].partition("`why --json` prints one JSON object")[
+        0
+    ]
+    assert [name for name in fields_of(kind)[0] if f"`{name}`" not in part] == []
