@@ -198,8 +198,10 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
     yield from judge_mtu(network_facts.paths(asked.interface, node.peers))
     is_listening = node.status is not None and asked.tcp > 0
     typed = asked.typed or "DIR"
+    pauser = root.pauser(asked.folder) if asked.folder else None
+    waiting = 0 if pauser is None else pauser[0]
     if asked.tcp:
-        tcp = network_facts.port("TCP", asked.tcp, is_ours=is_listening)
+        tcp = network_facts.port("TCP", asked.tcp, is_listening, waiting)
         if not asked.folder and not tcp.is_free:
             tcp = tcp._replace(folder=_own_folder_at(asked.tcp))
         next_tcp = network_facts.free_port("TCP", asked.tcp) if not (tcp.is_ours or tcp.is_free) else 0
@@ -207,7 +209,7 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
     if not node.discovers:
         yield good("broadcast", "this node neither sends nor hears broadcasts (--no-discovery)")
         return
-    udp = network_facts.port("UDP", asked.udp, is_ours=node.status is not None)
+    udp = network_facts.port("UDP", asked.udp, node.status is not None, waiting)
     next_udp = network_facts.free_port("UDP", asked.udp) if not (udp.is_ours or udp.is_free) else 0
     yield judge_port(udp, f"{shell.command(typed, '-b', str(next_udp))}   # the same -b on all machines")
     found: list[Broadcast] = []

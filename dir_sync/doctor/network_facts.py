@@ -18,7 +18,7 @@ from typing import Any
 
 from dir_sync.doctor.network_checks import Firewall, Path, Peer, Port
 from dir_sync.doctor.pings import answers
-from dir_sync.network.port_owner import owner_of_port
+from dir_sync.network.port_owner import owner_of_port, process_of_port
 from dir_sync.utils import interfaces, is_on_link
 
 __all__ = ["firewall", "free_port", "nft_lets_in", "paths", "port", "text_lets_in"]
@@ -31,13 +31,16 @@ _SBIN = "/usr/sbin:/sbin:/usr/local/sbin"
 # --- ports -----------------------------------------------------------------------------------------------------------
 
 
-def port(kind: str, number: int, is_ours: bool) -> Port:
-    """`is_ours`: the running node of the folder says that it has it."""
+def port(kind: str, number: int, is_ours: bool, waiting: int = 0) -> Port:
+    """`is_ours`: the running node of the folder says that it has it. `waiting`: the process of a node that waits for the folder,
+    and cannot be asked; 0: none does."""
     if is_ours:
         return Port(kind, number, is_ours=True, is_free=False, owner="")
     trouble = _trouble_with(kind, number)
     if trouble is None:
         return Port(kind, number, is_ours=False, is_free=True, owner="")
+    if trouble == errno.EADDRINUSE and waiting and process_of_port(kind, number) == waiting:
+        return Port(kind, number, is_ours=True, is_free=False, owner="")
     if trouble == errno.EADDRINUSE:
         return Port(kind, number, is_ours=False, is_free=False, owner=owner_of_port(kind, number))
     reason = "it needs root" if trouble == errno.EACCES else os.strerror(trouble)

@@ -139,10 +139,16 @@ def test_a_folder_whose_disk_is_not_mounted_is_a_finding(
     gone = str(tmp_path / "gone")
     monkeypatch.setattr("dir_sync.folder.root.known_as", lambda text: gone)
     monkeypatch.setattr("dir_sync.folder.root.paused", lambda folder: f"{folder} is gone: No such file or directory")
-    assert main(["doctor", gone, *free_ports()]) == 1
+    monkeypatch.setattr("dir_sync.folder.root.pauser", lambda folder: (os.getpid(), ""))
+    words = free_ports()
+    with socket.socket() as listening:
+        listening.bind(("", int(words[1])))
+        listening.listen(1)
+        assert main(["doctor", gone, *words]) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "FAIL the node waits for the folder:" in out
     assert "network:" in out, "the rest is examined all the same"
+    assert f"OK TCP port {words[1]} is this node's" in out
 
 
 def test_a_disk_without_modes_is_found_by_trying_and_no_command_is_said_that_cannot_work(
