@@ -247,7 +247,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "doctor.pings": set(),
     "doctor.network_facts": {"doctor.network_checks", "doctor.pings", "network.port_owner", "utils"},
     "doctor.machine_facts": {"delta", "disk", "doctor.machine_checks", "folder.user_state"},
-    "doctor.folder_facts": {"disk", "doctor.folder_checks", "ports"},
+    "doctor.folder_facts": {"disk", "disk.folder", "doctor.folder_checks", "ports"},
     "doctor.examination": {
         *("", "config", "doctor.broadcasts", "doctor.folder_checks", "doctor.folder_facts", "doctor.machine_checks"),
         *("doctor.machine_facts", "doctor.network_checks", "doctor.network_facts", "doctor.verdict", "folder.root"),

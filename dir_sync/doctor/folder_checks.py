@@ -43,13 +43,15 @@ class Abilities(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Of the disk. `least`: what --min-free keeps; 0: not known, or nothing."""
+    """Of the disk, in bytes. `least`: what --min-free keeps; 0: not known, or nothing. `reserve`: what a node leaves free for
+    its index."""
 
     free: int
     size: int
     inodes_free: int
     inodes: int
     least: int = 0
+    reserve: int = 0
 
 
 class StateFolder(NamedTuple):
@@ -96,11 +98,17 @@ def judge_abilities(found: Abilities) -> list[Check]:
 def judge_room(found: Room, folder: str) -> list[Check]:
     said = f"{human_bytes(found.free)} of {human_bytes(found.size)} are free"
     fix = f"df -h {quoted(folder)}   # then remove what is not needed, or lower --history-max"
-    if found.free < ROOM_FAIL:
+    is_nearly_full = found.free * 20 < found.size
+    if found.free <= found.reserve:
         checks = [fail("space", f"only {said}: nothing can be received, and the node may have to pause", fix)]
+    elif found.free < ROOM_FAIL and is_nearly_full:
+        text = f"only {said}: no larger file can be received, and the node may have to pause"
+        checks = [fail("space", text, fix)]
     elif found.free < found.least:
         checks = [warn("space", f"{said}, less than --min-free: contents of other machines wait", fix)]
-    elif found.free < ROOM_WARN or found.free * 20 < found.size:
+    elif found.free < ROOM_FAIL:
+        checks = [warn("space", f"only {said}: no larger file can be received", fix)]
+    elif found.free < ROOM_WARN or is_nearly_full:
         checks = [warn("space", f"only {said}", fix)]
     else:
         checks = [good("space", said)]

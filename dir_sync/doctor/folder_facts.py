@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dir_sync.core.limits import RESERVED_NAME
 from dir_sync.core.taking import Keep
 from dir_sync.disk import RealDisk
+from dir_sync.disk.folder import room as disk_room
 from dir_sync.doctor.folder_checks import Abilities, Room, StateFolder
 from dir_sync.ports import DiskError
 
@@ -152,7 +153,8 @@ def room(folder: str, keeps_free: Keep) -> Room:
     """`keeps_free`: by --min-free. Raises OSError."""
     found = os.statvfs(folder)
     size = found.f_blocks * found.f_frsize
-    return Room(found.f_bavail * found.f_frsize, size, found.f_favail, found.f_files, keeps_free.of(size))
+    free = found.f_bavail * found.f_frsize
+    return Room(free, size, found.f_favail, found.f_files, keeps_free.of(size), free - disk_room(found))
 
 
 def state_folder(folder: str, has_modes: bool) -> StateFolder:

@@ -65,6 +65,9 @@ def test_a_folder_that_cannot_be_written_fails() -> None:
         (Room(4 * GB, 100 * GB, 900, 1_000), [WARN]),
         (Room(20 * GB, 100 * GB, 900, 1_000, least=30 * GB), [WARN]),
         (Room(10**6, 100 * GB, 900, 1_000), [FAIL]),
+        (Room(27_200_000, 31_500_000, 900, 1_000, reserve=630_000), [WARN]),  # a small disk that is nearly empty
+        (Room(1_500_000, 31_500_000, 900, 1_000, reserve=630_000), [FAIL]),
+        (Room(600_000, 31_500_000, 900, 1_000, reserve=630_000), [FAIL]),
         (Room(20 * GB, 100 * GB, 10, 1_000), [OK, WARN]),
         (Room(20 * GB, 100 * GB, 0, 1_000), [OK, FAIL]),
         (Room(20 * GB, 100 * GB, 0, 0), [OK]),  # btrfs has no such number
@@ -74,6 +77,8 @@ def test_room(room: Room, verdicts: list[Verdict]) -> None:
     checks = judge_room(room, "~/a b")
     assert [check.verdict for check in checks] == verdicts
     assert all(check.fix for check in checks if check.verdict is not OK)
+    is_full = room.free <= room.reserve
+    assert ("nothing can be received" in checks[0].text) == is_full
 
 
 @pytest.mark.parametrize(
