@@ -39,6 +39,7 @@ from dir_sync.network.control import Answer
 from dir_sync.network.discovery import Discovery, Presence
 from dir_sync.network.networks import Networks
 from dir_sync.network.node_id import NodeId
+from dir_sync.network.siblings import Siblings
 from dir_sync.node_manager import NodeManager
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, labelled, listed, logger
@@ -72,11 +73,12 @@ class Daemon:
         was_closed: bool = False,
         once: Once | None = None,
         witness: Witness | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         """Open and lock everything, with the first folder. `end_share` is called, on any thread, when that cannot be shared
         any longer. `was_closed`: the folder belonged to a closed mesh a moment ago. `once`: the lines that need not be said
         again, of a node that goes over to another key. `witness`: of a run that ends when all is in sync.
-        Raises ConfigError if something cannot be had."""
+        `siblings`: what the nodes of this process know of each other. Raises ConfigError if something cannot be had."""
         self._config = config
         rng = random.Random()
         timetable = Timetable(config.schedule, config.speed, time.time())
@@ -84,6 +86,7 @@ class Daemon:
         self._opened = ExitStack()
         self._networks = Networks(config.interface, self._parts.warn_once)  # that of the discovery, if there is one
         self._discovery: Discovery | None = None
+        self._siblings = siblings
         self._sharings: dict[str, Sharing] = {}  # by the path of the folder; replaced as a whole
         self._told: tuple[Folder, ...] = ()  # what our HELLO names; replaced as a whole
         self._runs = False
@@ -250,7 +253,12 @@ class Daemon:
             if self._sealing is not None:
                 presence = self._sealing.presence
             discovery = Discovery(
-                config.broadcast_port, config.interface, self._on_beacon, self._parts.warn_once, presence
+                config.broadcast_port,
+                config.interface,
+                self._on_beacon,
+                self._parts.warn_once,
+                presence,
+                self._siblings,
             )
         except OSError as error:
             raise NodeError(port_trouble("UDP", config.broadcast_port, "-b", error)) from error
@@ -284,10 +292,8 @@ class Daemon:
                 config.folder_name, shell.how_to_close(shell.pasteable, config.folder),
             )  # fmt: skip
         else:
-            logger.info(
-                "the mesh is open: anyone on this LAN can join these folders; %s",
-                shell.how_to_close(shell.pasteable, config.folder),
-            )
+            closing = shell.how_to_close_each(shell.pasteable)
+            logger.info("the mesh is open: anyone on this LAN can join these folders; %s", closing)
 
     def stop(self) -> None:
         """End all threads, and close everything. Takes less than two seconds. The jobs of the workers end first: long ones

@@ -28,6 +28,7 @@ from dir_sync.daemon.rereading import Rereading
 from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.supervisor import Supervisor
 from dir_sync.daemon.threads import DiskHangs, may_pass
+from dir_sync.network.siblings import Siblings
 from dir_sync.reporting import log
 from dir_sync.reporting.log import Once, how_many, logger
 
@@ -92,6 +93,7 @@ class _Process:
         self._is_alone = len(configs) == 1  # a folder that cannot be shared ends the process
         self._lives = [Life(config, wake.set) for config in configs]
         self._daemons: dict[str, Daemon] = {}  # by group
+        self._siblings = Siblings()
         self._once: Once | None = None
 
     def run(self) -> None:
@@ -206,7 +208,7 @@ class _Process:
         config = life.config
         if life.group and len(self._lives) > 1:
             config = _beside_others(config, 1 + self._lives.index(life))
-        daemon = Daemon(config, life.end, life.was_closed, self._once)
+        daemon = Daemon(config, life.end, life.was_closed, self._once, siblings=self._siblings)
         life.was_closed = daemon.is_closed
         return daemon
 

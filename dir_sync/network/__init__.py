@@ -18,6 +18,7 @@
     node_id         the id of this node on the network
     networks        the networks of this machine; which address is near
     discovery       presence: UDP broadcasts, sent and received
+    siblings        what the nodes of one process tell each other about presence
     control         the Unix socket through which other commands ask a running node
 
 May import: `dir_sync.core`, `dir_sync.utils`; `link_table` also `dir_sync.node`, `control` also `dir_sync.readable`.

@@ -11,6 +11,7 @@ import select
 import socket
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from dir_sync.core import limits
 from dir_sync.core.overload.rate import TokenBucket
 from dir_sync.core.peers.beacon import CLOSED, CLOSED_TO_US, Beacon, Foreign, OpenPresence
 from dir_sync.network.networks import Networks, broadcast
+from dir_sync.network.siblings import Siblings
 
 __all__ = ["Discovery", "Presence"]
 
@@ -28,6 +30,10 @@ DATAGRAMS_BURST, DATAGRAMS_PER_S = (
 FLOOD_PAUSE_MS = 50  # datagrams that arrive meanwhile overflow in the kernel, at no cost for us
 TROUBLE_PAUSE_MS = 1_000  # pause after an error of the socket
 FOREIGN_MAX = 16  # reported nodes of other meshes: anybody can invent more
+FOREIGN_SEEN_MAX = 1_024  # addresses at which one was heard, and that were not reported yet
+FOREIGN_GRACE_MS = (
+    4_000  # longer than a beacon needs: a machine may run a node of ours, too, and be heard as that a moment later
+)
 JOIN_S = 2.0
 
 _HERE_CLOSED = Foreign(f"another node on this machine {CLOSED_TO_US}", "this machine, closed")
@@ -51,7 +57,8 @@ class Discovery:
 
     `port`: UDP, the same on all nodes. `interface`: name or address of the only one to use; it may appear later.
     `post(beacon, source)` must not wait. `report(line)` is called for errors, once for each, from both threads.
-    `presence`: the form of beacons; that of an open mesh if None. OSError if the port cannot be bound.
+    `presence`: the form of beacons; that of an open mesh if None. `siblings`: of all nodes of this process; None: it has one
+    only. OSError if the port cannot be bound.
 
     It has more fields than a machine may have: what its two threads tell each other, and what each keeps to itself.
     """
@@ -63,11 +70,14 @@ class Discovery:
         post: Callable[[Beacon, str], None],
         report: Callable[[str], None] = lambda line: None,
         presence: Presence | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         self._port = port
         self._post = post
         self._presence: Presence = presence or OpenPresence()
+        self._siblings = siblings or Siblings()
         self._foreign: set[str] = set()  # what people were told of; listening thread only
+        self._foreign_since: OrderedDict[str, int] = OrderedDict()  # by address, in ms; listening thread only
         self.networks = Networks(interface, report)
         # Bound to all addresses, because a socket bound to one receives no broadcasts. SO_REUSEADDR: each process on
         # this machine that sets it receives each broadcast.
@@ -82,9 +92,8 @@ class Discovery:
             self._socket.close()
             raise
 
-        # Read by any thread; each is replaced as a whole.
+        # Read by any thread; replaced as a whole.
         self._own: frozenset[tuple[str, str]] = frozenset()
-        self._own_datagrams: frozenset[bytes] = frozenset()
 
         self._change = threading.Condition()
         # Under `_change`.
@@ -119,6 +128,7 @@ class Discovery:
         os.write(self._wake_write, b".")
         for thread in self._threads:
             thread.join(JOIN_S)
+        self._siblings.sends(self, frozenset())
         if any(thread.is_alive() for thread in self._threads):
             return  # the thread still uses them
         self._socket.close()
@@ -156,7 +166,7 @@ class Discovery:
                 self._received(data, source[0])
 
     def _received(self, data: bytes, source: str) -> None:
-        if len(data) > limits.BEACON_BYTES_MAX or data in self._own_datagrams:
+        if len(data) > limits.BEACON_BYTES_MAX or self._siblings.is_own(data):
             return
         said = self._presence.heard(data, source)
         if said is None:
@@ -164,16 +174,32 @@ class Discovery:
         if isinstance(said, Foreign):
             self._tell_of_foreign(said, source)
         elif (said.node, said.instance) not in self._own and self.networks.is_near(source):
+            self._siblings.met(source, _now_ms())
             self._post(said, source)
 
     def _tell_of_foreign(self, said: Foreign, source: str) -> None:
-        """Once: it is not of our mesh, and nobody should wonder why it does not connect. A node on this machine is the user's
-        own, most probably: no advice to let it in."""
+        """Once: it is not of our mesh, and nobody should wonder why it does not connect. There are three cases:
+        1. It is another process on this machine. That is the user's own, most probably: no advice to let it in.
+        2. One of the nodes of this process connects to that machine: it shares several folders, like this one, and what is
+           foreign here is at home there. Nothing is said.
+        3. Another machine. It may be case 2, and its other beacon on its way, so it is told of a few seconds later."""
         if self.networks.is_own(source):
             said = _HERE_CLOSED if said.who == CLOSED else _HERE_OPEN
+        elif said.who in self._foreign or not self.networks.is_near(source) or self._may_be_ours(source):
+            return
         if said.who not in self._foreign and len(self._foreign) < FOREIGN_MAX and self.networks.is_near(source):
             self._foreign.add(said.who)
             self.networks.report_once(("foreign", said.who), said.words)
+
+    def _may_be_ours(self, source: str) -> bool:
+        now_ms = _now_ms()
+        if self._siblings.knows(source, now_ms):
+            self._foreign_since.pop(source, None)
+            return True
+        since_ms = self._foreign_since.setdefault(source, now_ms)
+        if len(self._foreign_since) > FOREIGN_SEEN_MAX:
+            self._foreign_since.popitem(last=False)
+        return now_ms - since_ms < FOREIGN_GRACE_MS
 
     # --- sending --------------------------------------------------------------------------------------------
 
@@ -191,7 +217,7 @@ class Discovery:
             for network in self.networks.list():
                 datagrams = self._presence.datagrams(beacon, network.address, _now_ms())
                 sent.update(datagrams)
-                self._own_datagrams = frozenset(sent | last)
+                self._siblings.sends(self, frozenset(sent | last))
                 try:
                     for data in datagrams:
                         broadcast(data, network, self._port)

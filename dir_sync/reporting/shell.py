@@ -114,6 +114,11 @@ def how_to_close(say: Callable[..., str], folder: str) -> str:
     return f"to close it: {say('invite', folder)}"
 
 
+def how_to_close_each(say: Callable[..., str]) -> str:
+    """The same for a node of several open folders."""
+    return f"each of them is closed by itself: {say('invite', 'DIR')}"
+
+
 def how_to_come_back(say: Callable[..., str], folder: str) -> str:
     """What a person does on a machine that was removed from its closed mesh. `say`: `command` or `pasteable`."""
     return f"to belong to it again, ask a member for a code ('invite'), and run: {say('join', folder)}"

@@ -33,16 +33,21 @@ def watch():
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Thread(target=watch, daemon=True).start()
-code = cli.main([sys.argv[3], "-l", sys.argv[4], "-b", sys.argv[5], "--interface", "lo", "-s", sys.argv[6], *sys.argv[7:]])
+code = cli.main([*sys.argv[3].split(":"), "-l", sys.argv[4], "-b", sys.argv[5], "--interface", "lo", "-s", sys.argv[6], *sys.argv[7:]])
 print("exit", code)
 """
 
 
-def started(tmp_path: Path, how: str, *more: str) -> subprocess.CompletedProcess[str]:
-    (tmp_path / "shared").mkdir(exist_ok=True)
+def started(
+    tmp_path: Path, how: str, *more: str, names: tuple[str, ...] = ("shared",)
+) -> subprocess.CompletedProcess[str]:
+    """A node of folders with these names, until its engine runs."""
+    for name in names:
+        (tmp_path / name).mkdir(exist_ok=True)
+    folders = ":".join(str(tmp_path / name) for name in names)
     ports = [str(port) for port in free_ports()]
     return subprocess.run(
-        [sys.executable, "-c", NODE, str(ROOT), how, str(tmp_path / "shared"), *ports, str(tmp_path / "s"), *more],
+        [sys.executable, "-c", NODE, str(ROOT), how, folders, *ports, str(tmp_path / "s"), *more],
         capture_output=True,
         text=True,
         timeout=60,

@@ -10,14 +10,14 @@ DAEMON: dict[str, set[str]] = {
     "daemon": set(),
     "daemon.process": {
         *("config", "daemon.daemon", "daemon.life", "daemon.opening", "daemon.pages", "daemon.rereading"),
-        *("daemon.signals", "daemon.supervisor", "daemon.threads", "reporting.log"),
+        *("daemon.signals", "daemon.supervisor", "daemon.threads", "network.siblings", "reporting.log"),
     },
     "daemon.daemon": {
         "",
         *("config", "daemon.folder", "daemon.inbox", "daemon.links", "daemon.loop", "daemon.news"),
         *("daemon.observers", "daemon.opening", "daemon.sharing", "daemon.threads", "daemon.timetable"),
         *("daemon.witness", "network.control", "network.discovery", "network.networks", "network.node_id"),
-        *("network.sealing", "node_manager", "reporting.log", "reporting.shell", "security.files"),
+        *("network.sealing", "network.siblings", "node_manager", "reporting.log", "reporting.shell", "security.files"),
     },
     "daemon.witness": {"daemon.share"},
     "daemon.stream": {"network.control"},

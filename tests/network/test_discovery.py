@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core.peers.beacon import Beacon, encode_beacon
-from dir_sync.network import discovery, networks
+from dir_sync.network import discovery, networks, siblings
 from dir_sync.network.discovery import Discovery
 from dir_sync.utils import Interface, interfaces
 
@@ -116,6 +116,8 @@ def test_a_closed_node_on_this_machine_is_no_stranger_to_be_let_in(
     (line,) = ear.troubles
     assert line == "another node on this machine belongs to a closed mesh, and this node is open: they do not connect"
     monkeypatch.setattr(networks.Networks, "is_own", lambda *_: False)
+    monkeypatch.setattr(siblings.Siblings, "knows", lambda *_: False)
+    monkeypatch.setattr(discovery, "FOREIGN_GRACE_MS", 0)
     mouth.sendto(beacon, (LOOPBACK, port))
     mouth.sendto(encode_beacon(THREE), (LOOPBACK, port))
     until(lambda: len(ear.heard) > 1, "the other open one")
