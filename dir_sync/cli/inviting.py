@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ from dir_sync.cli.dialogue import (
 from dir_sync.cli.parser import add_json, checked, command_parser
 from dir_sync.cli.results import hint
 from dir_sync.config import ConfigError
-from dir_sync.core.model import show
+from dir_sync.core.model import show, show_text
 from dir_sync.core.named import NamedTuple
 from dir_sync.network.control import Answer, NoDaemon, ask
 from dir_sync.reporting import shell
@@ -276,9 +277,14 @@ def join_by(
     count = 0 if asked_as is None else count_shared(os.fsencode(folder))
 
     def agree(host: Host) -> bool:
+        shown, files_here = show(os.fsencode(asked_as or folder)), how_many(count, "file")
         there = f"{how_many(host.members, 'member')} of {host.name}'s mesh"
-        text = f"{show(os.fsencode(asked_as or folder))} has {how_many(count, 'file')}, which the {there} will get."
-        return is_agreed(text)
+        if host.folder == folder_name:
+            return is_agreed(f"{shown} has {files_here}, which the {there} will get.")
+        return is_agreed(
+            f"{host.name} calls the folder {host.folder}, and {shown} is called {show_text(folder_name)} here. Is it the right"
+            f" one? It has {files_here}, which the {there} will get once both names are equal."
+        )
 
     if peer is not None:
         tell(f"asking {peer[0]}, TCP port {peer[1]}, for its closed mesh ...")
@@ -297,9 +303,9 @@ def join_by(
     words += f" {how_many(kept.membership.count, 'member')}"
     if host.folder != folder_name:
         words += (
-            f". There the folder is called {host.folder}, and here {folder_name}: start this node with --folder"
-            f" {shell.quoted(host.folder)}"
+            f". There the folder is called {host.folder}, and here {show_text(folder_name)}, so nothing is exchanged: "
         )
+        words += _renaming(folder, folder_name, host.folder)
     fields = {
         "key": kept.key.fingerprint,
         "generation": kept.key.generation,
@@ -309,6 +315,24 @@ def join_by(
         "folder_name": host.folder,
     }
     return Joined(words, fields)
+
+
+def _renaming(folder: str, name: str, new_name: str) -> str:
+    """What a person does so that a folder has the new name. There are three ways to name one: --folder, NAME=DIR, and the table
+    of a configuration file."""
+    table = f"[folders.{_table_key(new_name)}]"
+    if name == config.FOLDER_NAME:
+        option = f"--folder {shell.quoted(new_name)}"
+        return f"start this node with {option}, or in a configuration file give the folder the table {table}"
+    return (
+        f"start this node with {shell.quoted(f'{new_name}={folder}')}, or if a configuration file names the folder, rename its"
+        f" table [folders.{_table_key(name)}] to {table} and run: {shell.command('reload')}"
+    )
+
+
+def _table_key(name: str) -> str:
+    """As TOML writes it."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(show_text(name), ensure_ascii=False)
 
 
 @contextmanager

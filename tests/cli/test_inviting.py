@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from dir_sync.cli import inviting
 from dir_sync.config import ConfigError
+from dir_sync.core.pairing import Host
 from dir_sync.security import founding, joining, store
 
 
@@ -103,3 +105,53 @@ def test_a_script_reads_the_code_and_what_came_of_it(capsys: pytest.CaptureFixtu
         {"joined": "desk", "over": "", **mesh},
         {"joined": "", "over": "its time is over", **mesh},
     ]
+
+
+@pytest.mark.parametrize(
+    ("here", "asked", "advice"),
+    [
+        (
+            "docs",
+            "anna calls the folder photos, and docs is called docs here. Is it the right one? It has 2 files, which the 1"
+            " member of anna's mesh will get once both names are equal.",
+            "rename its table [folders.docs] to [folders.photos] and run: ",
+        ),
+        ("photos", "docs has 2 files, which the 1 member of anna's mesh will get.", ""),
+        (
+            "default",
+            "anna calls the folder photos, and docs is called default here. Is it the right one? It has 2 files, which the 1"
+            " member of anna's mesh will get once both names are equal.",
+            "start this node with --folder photos, or in a configuration file give the folder the table [folders.photos]",
+        ),
+    ],
+)
+def test_a_code_of_a_folder_with_another_name_is_told_of_before_and_after_the_consent(
+    folder: str, monkeypatch: pytest.MonkeyPatch, here: str, asked: str, advice: str
+) -> None:
+    for name in ("a", "b"):
+        (Path(folder) / name).write_bytes(b"x")
+    questions: list[str] = []
+
+    def agreed(text: str) -> bool:
+        questions.append(text)
+        return True
+
+    def join_at(
+        _folder: str, _code: object, _name: str, _at: object, agree: Callable[[Host], bool]
+    ) -> tuple[store.Kept, Host]:
+        assert agree(host)
+        return founding.found(folder), host
+
+    host = Host("anna", 1, "photos")
+    monkeypatch.setattr(inviting, "is_agreed", agreed)
+    monkeypatch.setattr(joining, "join", join_at)
+    joined = inviting.join_by(folder, "K7QX-4MDP", "desk", 5000, ("127.0.0.1", 1), "docs", here)
+    assert questions == [asked]
+    assert advice in joined.words
+    assert ("There the folder is called photos" in joined.words) == bool(advice)
+
+
+def test_a_table_with_a_name_that_toml_quotes() -> None:
+    advice = inviting._renaming("/x y", "my docs", "a.b")
+    assert "start this node with 'a.b=/x y'" in advice
+    assert 'table [folders."my docs"] to [folders."a.b"]' in advice

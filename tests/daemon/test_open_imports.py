@@ -33,7 +33,8 @@ def watch():
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Thread(target=watch, daemon=True).start()
-code = cli.main([*sys.argv[3].split(":"), "-l", sys.argv[4], "-b", sys.argv[5], "--interface", "lo", "-s", sys.argv[6], *sys.argv[7:]])
+folders = sys.argv[3].split(":")
+code = cli.main([*folders, "-l", sys.argv[4], "-b", sys.argv[5], "--interface", "lo", "-s", sys.argv[6], *sys.argv[7:]])
 print("exit", code)
 """
 
