@@ -186,6 +186,15 @@ def _why(peer: PeerStatus) -> str:
     return f", and {why_not(one.reason.value, one.limit)}"
 
 
+def _nobody(status: Status) -> str:
+    """Why nobody can say what it has."""
+    if not status.paused_elsewhere:
+        return "no other machine is connected"
+    return (
+        f"{listed(status.paused_elsewhere)} {'has' if len(status.paused_elsewhere) == 1 else 'have'} paused this folder"
+    )
+
+
 def _all_have(status: Status) -> str:
     if status.is_reader:  # others ignore what it announces, and lack nothing
         return "yes, this machine is read-only: no other one waits for what is changed here"
@@ -195,7 +204,7 @@ def _all_have(status: Status) -> str:
 
 _SAFE: dict[Safety, Callable[[Status], str]] = {
     Safety.SAFE: _all_have,
-    Safety.ALONE: lambda status: "not known, no other machine is connected",
+    Safety.ALONE: lambda status: f"not known, {_nobody(status)}",
     Safety.PAUSED: lambda status: "no, this folder is paused: others do not get what is changed here",
     Safety.UNSEEN: lambda status: "no, changes here are still to be looked at",
     Safety.LACKING: _lacking,

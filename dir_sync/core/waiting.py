@@ -104,7 +104,7 @@ def missing(status: Status, wish: Wish) -> list[Left]:
     if status.mesh is not None and status.mesh.removed_by:
         found.append(Left("", f"this machine was removed from its mesh by {status.mesh.removed_by}"))
     found += [Left("", f"{name} has paused this folder") for name in status.paused_elsewhere]
-    if not status.peers:
+    if not (status.peers or status.paused_elsewhere):
         found.append(Left("", "no other machine is connected"))
     found += [
         Left("", f"{name} is not connected")

@@ -28,6 +28,7 @@ __all__ = [
     "shared_before",
 ]
 
+_FRESH = "start with --new; or in a configuration file write 'new = true' into its table, run 'reload', and take that out again"
 _FOLDERS = "folders.json"
 _PAUSED = "paused.json"
 _FOLDERS_MAX = 1_000
@@ -50,11 +51,11 @@ def reason_to_wait(folder: str, was: tuple[int, int] | None, fresh: bool = False
     if ".dir_sync" in entries or (found.st_dev, found.st_ino) == was or (fresh and was is None):
         return ""
     if was is not None:
-        return f"{name} is another folder now: it has no .dir_sync"
+        return f"{name} is another folder now: it has no .dir_sync (if it is meant to take the place of the old one, {_FRESH})"
     if not entries and _known().get(folder, found.st_dev) != found.st_dev:
         return (
-            f"{name} is empty, but was shared from here before: is its disk mounted? (If it is meant to be empty, start"
-            " with --new)"
+            f"{name} is empty, but was shared from here before: is its disk mounted? (If it is meant to be empty,"
+            f" {_FRESH})"
         )
     return ""
 

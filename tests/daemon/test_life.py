@@ -42,3 +42,25 @@ def test_the_pauses_grow_until_it_runs_long(
     assert pauses == [2.0, *sorted(pauses[1:-1]), 2.0]
     assert 2.0 < pauses[1] < pauses[2]
     assert pauses[-2] == 30.0
+
+
+@pytest.mark.parametrize("files", [(), ("x",)])
+def test_another_folder_in_its_place_is_shared_once_the_user_says_that_it_is_meant_to_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture, files: tuple[str, ...]
+) -> None:
+    """A disk was replaced. The words that are logged name the way out, and it is one: after `reload` the folder has another
+    Config, and so another Life."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    shared = tmp_path / "small"
+    shared.mkdir()
+    monkeypatch.setattr("dir_sync.folder.root._known", lambda: {str(shared): -1})
+    for name in files:
+        (shared / name).touch()
+    one = Life(config(folder=str(shared)), lambda: None)
+    one.is_shared((1, 1))
+    with caplog.at_level("WARNING", "dir_sync"):
+        assert not one.is_ready()
+    (said,) = caplog.messages
+    assert "small is another folder now: it has no .dir_sync" in said
+    assert "start with --new; or in a configuration file write 'new = true' into its table, run 'reload'" in said
+    assert Life(config(folder=str(shared), fresh=True), lambda: None).is_ready()
