@@ -178,6 +178,19 @@ def _lacking(status: Status) -> str:
     return f"no, {listed(lacks[:_NAMED_MAX])}{also}"
 
 
+def only_here(status: Status) -> list[str]:
+    """What this machine announces to nobody."""
+    lines = []
+    if status.too_large:
+        are = "is" if len(status.too_large) == 1 else "are"
+        lines.append(f"{how_many(len(status.too_large), 'file')} that {are} too large for its --max-file-size")
+    if (kept := status.kept_to_itself - len(status.too_large)) > 0:
+        lines.append(
+            f"{how_many(kept, 'path')} that it keeps to itself, because it is {status.mode} ('diverged' lists them)"
+        )
+    return lines
+
+
 def _why(peer: PeerStatus) -> str:
     """If one reason keeps all of it away."""
     if len(peer.declined) != 1 or not peer.is_declining:
@@ -208,6 +221,7 @@ _SAFE: dict[Safety, Callable[[Status], str]] = {
     Safety.PAUSED: lambda status: "no, this folder is paused: others do not get what is changed here",
     Safety.UNSEEN: lambda status: "no, changes here are still to be looked at",
     Safety.LACKING: _lacking,
+    Safety.ONLY_HERE: lambda status: f"no, only this machine has {listed(only_here(status))}",
     Safety.HELD: lambda status: "no, what was done here waits for a decision",
 }
 

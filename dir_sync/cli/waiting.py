@@ -12,7 +12,7 @@ from typing import Any
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_running
-from dir_sync.cli.headlines import is_left_there, not_taken_by
+from dir_sync.cli.headlines import is_left_there, not_taken_by, only_here
 from dir_sync.cli.parser import add_json, checked, command_parser, count
 from dir_sync.cli.results import tell
 from dir_sync.cli.status_words import status_in
@@ -136,7 +136,8 @@ def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folde
     if verdict is Verdict.EQUAL:
         have = [peer.name for peer in status.peers if peer.is_even]
         what = f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})"
-        lines = [f"done: {listed(have)} {'has' if len(have) == 1 else 'have'} everything that is here: {what}"]
+        but = f", but for {listed(kept)}" if (kept := only_here(status)) else ""
+        lines = [f"done: {listed(have)} {'has' if len(have) == 1 else 'have'} everything that is here: {what}{but}"]
         if status.away and not (wish.copies or wish.peers):
             lines.append(f"not connected: {listed([peer.name for peer in status.away[:_NAMED_MAX]])}")
         return lines

@@ -25,6 +25,7 @@ class Reason(Enum):
     DISK_FULL = "disk-full"
     UNFIT = "unfit"  # the disk cannot store it: its name, its size
     BLOCKED = "blocked"  # something that is not synchronized is in its place
+    SEND_ONLY = "send-only"  # by its mode it takes nothing; it does not count this as lacking
     FAILED = "failed"  # it cannot be written, and is tried again: no permission, an input/output error
 
 
@@ -48,6 +49,7 @@ WORDS = {
     Reason.DISK_FULL: "has no room: its disk is full",
     Reason.UNFIT: "cannot store on its disk",
     Reason.BLOCKED: "has something in the way that is not synchronized",
+    Reason.SEND_ONLY: "is send-only and takes nothing from others",
     Reason.FAILED: "cannot write, and tries again",
 }
 """What follows the name of the node."""

@@ -63,8 +63,8 @@ class PeerStatus:
 
     @property
     def is_choosy(self) -> bool:
-        """True if a limit of sizes is the peer's only reason for all that it lacks."""
-        return self.is_declining and all(one.reason is Reason.TOO_LARGE for one in self.declined)
+        """True if what a person chose there, a limit of sizes or the mode, is the peer's only reason for all that it lacks."""
+        return self.is_declining and all(one.reason in (Reason.TOO_LARGE, Reason.SEND_ONLY) for one in self.declined)
 
 
 @frozen

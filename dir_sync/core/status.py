@@ -57,6 +57,7 @@ class Safety(Enum):
     UNSEEN = "unseen"  # changes here are still to be looked at
     LACKING = "lacking"  # a connected peer lacks something
     HELD = "held"
+    ONLY_HERE = "only-here"  # something here goes to nobody: by the mode of this machine, or its limit of sizes
 
 
 @frozen
@@ -263,7 +264,12 @@ class Status:
             return Safety.LACKING
         if any(one.here or (one.missing and not one.at) for one in self.held):
             return Safety.HELD
-        return Safety.SAFE
+        return Safety.ONLY_HERE if self.kept_to_itself else Safety.SAFE
+
+    @property
+    def kept_to_itself(self) -> int:
+        """How many paths this node announces to nobody: files above its limit of sizes, and what its mode leaves different."""
+        return len(self.too_large) + (self.diverged if self.mode in ("receive-only", "mirror") else 0)
 
     @property
     def held_files(self) -> int:

@@ -9,7 +9,7 @@ Used by: intake, router.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.declined import Declined
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.messages import Lacks
 from dir_sync.core.model import Kind, parent_of
 from dir_sync.core.peers.contact import Contact
@@ -162,7 +162,10 @@ class SyncReport:
                 continue
             lack = self.lacked_from(replica)
             declined: tuple[Declined, ...] = ()
-            if lack != NOTHING:
+            if not self._mode_rules.mode.takes:
+                away = self._board.index.offers.wanted_from(replica)
+                declined = () if away == NOTHING else (Declined(Reason.SEND_ONLY, *away),)
+            elif lack != NOTHING:
                 declined = self._declining.of(replica)
                 if again_ms := self._declining.due_ms:
                     self.lacks_due_ms = min(again_ms, self.lacks_due_ms or again_ms)

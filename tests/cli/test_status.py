@@ -405,6 +405,17 @@ def test_why_a_peer_does_not_take_something_is_said_at_once() -> None:
     assert said[-1] == "not in sync: bob has no room: its disk is full: at least 1,000 files (10.0 kB)"
 
 
+def test_what_only_this_machine_has_is_not_said_to_be_everywhere() -> None:
+    said = lines(peers=[BOB], in_sync=True, too_large=["iso"])
+    assert said[1] == "safe to switch off: no, only this machine has 1 file that is too large for its --max-file-size"
+    said = lines(peers=[BOB], in_sync=True, mode="receive-only", diverged=2)
+    assert said[1].startswith(
+        "safe to switch off: no, only this machine has 2 paths that it keeps to itself, because it is"
+    )
+    said = lines(peers=[BOB], in_sync=True, mode="send-only", diverged=2)
+    assert said[1].startswith("safe to switch off: yes"), "others have these"
+
+
 def test_a_reason_of_a_later_version_is_left_out() -> None:
     (peer,) = Status.from_json(ANSWER | {"peers": [LAGS | {"declined": [WHY | {"reason": "moon-phase"}, WHY]}]}).peers
     assert [one.reason for one in peer.declined] == [Reason.TOO_LARGE]
@@ -426,9 +437,9 @@ def test_what_a_peer_does_not_take_is_not_said_to_be_going_out() -> None:
     also = LAGS | {"still_s": 1, "name": "carol"}
     said = lines(peers=[LAGS | {"still_s": 30}, also], sending=sending)
     assert said[0].startswith("SYNCING: going out:"), "another peer still gets something"
+    assert said[0].endswith(words)
     said = lines(peers=[LAGS, also], sending=sending)
     assert said[0].startswith("SYNCING: going out to 2 machines: 0 of 2 files,"), "each of them counts"
-    assert said[0].endswith(words)
     upload = {"path": "iso", "peer": "bob", "sent": 1, "size": 2, "per_s": 1}
     said = lines(peers=[LAGS | {"still_s": 30}], sending=sending, uploads=[upload])
     assert said[0].startswith("SYNCING: going out:"), "a large content is on its way"

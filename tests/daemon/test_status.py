@@ -116,6 +116,20 @@ def test_the_scrub_and_what_it_found() -> None:
     assert status_of(config(), ME, 6000, folder.share, peers, Gauge(folder.share, peers)).scrub is None
 
 
+def test_who_is_send_only_has_not_what_it_does_not_take() -> None:
+    """It lacks nothing, so nobody waits for it; but its user would lose the only copy if this machine were gone."""
+    folder = Folder()
+    folder.engine.report.lacks = {BOB: NOTHING, CAROL: NOTHING}
+    folder.engine.report.declined = {BOB: (Declined(Reason.SEND_ONLY, 2, 10, 1),)}
+    links = {BOB: Link(1, "10.0.0.2"), CAROL: Link(2, "10.0.0.3")}
+    peers: Any = SimpleNamespace(links=links, name_of=lambda node: b"", pausing=[], names=list, away=list)
+    status = status_of(config(), ME, 6000, folder.share, peers, Gauge(folder.share, peers))
+    bob, carol = status.peers
+    assert (bob.synchronized, bob.lacks, bob.is_even) == (False, Lack(2, 10, 1), False)
+    assert (carol.synchronized, carol.lacks) == (True, NOTHING)
+    assert not status.in_sync
+
+
 def test_what_is_too_large_for_this_machine_is_no_trouble() -> None:
     folder = Folder()
     folder.engine.report.lacks = {BOB: NOTHING}

@@ -7,6 +7,7 @@ import pytest
 from dir_sync.core import notes
 from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.messages import Lacks, State
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import Record
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.engine.brakes import Brakes
@@ -177,6 +178,21 @@ def test_a_peer_is_told_why_what_it_announced_is_not_taken() -> None:
     kit.index.offers.drop(b"a", PEER)
     kit.it.tell_lacks()
     assert kit.said() == [Lacks(FOLDER, 0, *NOTHING)]
+
+
+def test_a_send_only_node_says_what_it_does_not_take_and_lacks_nothing() -> None:
+    kit = alone()
+    kit.mode_rules.mode = Mode.SEND_ONLY
+    kit.announces(record(b"a", b"content"))
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, *NOTHING, (Declined(Reason.SEND_ONLY, 1, 7),))]
+    kit.effects()
+    kit.wait(5_000)
+    kit.it.tell_lacks()
+    assert kit.said() == [], "once"
+    kit.index.offers.drop(b"a", PEER)
+    kit.it.tell_lacks()
+    assert kit.said() == [Lacks(FOLDER, 0, *NOTHING)], "its user has overridden that"
 
 
 def test_who_lacks_nothing_counts_no_reasons_again() -> None:

@@ -60,6 +60,15 @@ def test_all_modes_in_one_mesh(four: Lan) -> None:
         has(node, "new", b"of both")
     differs(sends, {"d/0": ("file", "file"), "new": ("nothing", "file")})
     assert content(sends, "d/0") == b"content 0"
+    # the send-only node does not have it, and nobody is told that it has
+    wait_for(
+        lambda: (
+            "safe to switch off: no," in (told := both.run_to_end("status", both.dir).out)
+            and "is send-only and takes nothing from others" in told
+        ),
+        SOON_S,
+        "who has what it does not take",
+    )
     # what the send-only node does arrives everywhere
     write(sends.dir / "sent", b"of sends")
     for node in (both, receives, mirrors):

@@ -9,7 +9,7 @@ import { live } from "../live.js";
 import { badge, button, empty, facts, link, say, table } from "../ui.js";
 import { heldCount } from "./held.js";
 
-const REASONS = ["too-large", "min-free", "disk-full", "unfit", "blocked", "failed"];
+const REASONS = ["too-large", "min-free", "disk-full", "unfit", "blocked", "send-only", "failed"];
 const PAUSES = [["pause.hour", 3600], ["pause.day", 86400], ["pause.open", null]];
 
 export function overview({ place }) {
@@ -29,7 +29,7 @@ const HEADLINES = {
   "up-to-date": ["synced", "good"], syncing: ["syncing", "busy"], held: ["held", "bad"], paused: ["paused", "idle"],
   alone: ["alone", "warn"], trouble: ["trouble", "bad"],
 };
-const SAFETIES = { safe: "good", lacking: "", unseen: "", held: "bad" };
+const SAFETIES = { safe: "good", lacking: "", unseen: "", held: "bad", "only-here": "" };
 
 function headline(folder) {
   if (!folder.running) return ["stopped", "idle"];
