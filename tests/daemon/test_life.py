@@ -56,7 +56,7 @@ def test_another_folder_in_its_place_is_shared_once_the_user_says_that_it_is_mea
     monkeypatch.setattr("dir_sync.folder.root._known", lambda: {str(shared): -1})
     for name in files:
         (shared / name).touch()
-    one = Life(config(folder=str(shared)), lambda: None)
+    one = Life(config(folder=str(shared), fresh=False), lambda: None)
     one.is_shared((1, 1))
     with caplog.at_level("WARNING", "dir_sync"):
         assert not one.is_ready()
