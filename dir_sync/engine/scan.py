@@ -108,8 +108,12 @@ class Scan:
             if self._work.disk.is_blind and self._board.index.notes.get(BLIND) is None:
                 self._board.index.notes.put(BLIND, 1)
             if self._board.scan.is_first and not self._mode_rules.mode.announces:
+                # (Also a folder that the scan found, and that was gone when it was to be listed.)
+                get = self._board.index.rows.get
                 unread = [
-                    path for path in self._board.pending_looks.paths() if self._board.index.rows.get(path) is None
+                    path
+                    for path in self._board.pending_looks.paths()
+                    if (row := get(path)) is None or row.record.kind is Kind.DIRECTORY
                 ]
                 self._mode_rules.first_scan_left({*unread, *self._board.listings.failed})
             was_first = self._board.scan.is_first

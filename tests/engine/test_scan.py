@@ -185,10 +185,12 @@ def test_what_the_first_scan_could_not_see_is_remembered_where_changes_stay(mode
     kit.board.pending_looks.add(b"open", 10**9, 0)
     kit.has(record(b"known", b"1"))
     kit.board.pending_looks.add(b"known", 10**9, 0)
+    kit.has(folder(b"went"))  # found, and gone when it was to be listed: perhaps it comes back with all that is in it
+    kit.board.pending_looks.add(b"went", 10**9, 0)
     kit.it.send_listings()
     assert not kit.board.scan.is_on
-    first = [kit.mode_rules.was_here_first(path) for path in (b"closed/a", b"open", b"known")]
-    assert first == ([True, True, False] if is_first and mode is Mode.MIRROR else [False] * 3)
+    first = [kit.mode_rules.was_here_first(path) for path in (b"closed/a", b"open", b"known", b"went/a")]
+    assert first == ([True, True, False, True] if is_first and mode is Mode.MIRROR else [False] * 4)
 
 
 def test_a_known_file_under_a_new_name_is_matched_with_its_old_one() -> None:

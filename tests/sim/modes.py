@@ -66,7 +66,8 @@ class Modes:
     def begin(self, node: Node) -> None:
         """A node starts."""
         if node.mode is Mode.MIRROR and node.name not in self.first:
-            stats = {path: node.disk.stat(path) for path in node.disk.tree()}
+            with node.disk.calm():
+                stats = {path: node.disk.stat(path) for path in node.disk.tree()}
             self.first[node.name] = {path: stat for path, stat in stats.items() if stat is not None}
 
     def before_apply(self, node: Node, items: Iterable[ApplyItem]) -> None:
@@ -74,7 +75,8 @@ class Modes:
         for item in items:
             is_undone = item.act is TreeOp.REMOVE and is_own(item.target)
             if is_undone and item.path not in node.engine.mode_rules.reverting:
-                there = node.disk.stat(item.path)
+                with node.disk.calm():
+                    there = node.disk.stat(item.path)
                 if (
                     there is not None
                     and there.kind is Kind.FILE
