@@ -20,6 +20,7 @@ from dir_sync.cli.results import tell
 from dir_sync.cli.status_words import in_short, machines_that_closed, render, status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
+from dir_sync.core.status import Headline, Status
 from dir_sync.reporting import log, shell
 from dir_sync.reporting.log import how_many
 from dir_sync.reporting.output import say
@@ -74,9 +75,28 @@ def status(argv: list[str]) -> int:
     if given.json:
         say(json.dumps(answer))
     else:
-        say("\n".join(render(found, given.folder, log.wants_colour(sys.stdout))))
+        say("\n".join(render(found, given.folder, log.wants_colour(sys.stdout), _elsewhere(found))))
     is_good = found.is_all_in_sync and not machines_that_closed(found)
     return config.OK if is_good or not given.check else config.UNFINISHED
+
+
+def _elsewhere(status: Status) -> list[str]:
+    """The machines that shared this folder, and are connected for other folders of its process only."""
+    away = {one.name for one in status.away if not one.has_closed}
+    if status.headline is not Headline.ALONE or not away:
+        return []
+    from dir_sync.folder.shared_now import shared_now
+
+    found: set[str] = set()
+    for folder in shared_now():
+        if show(os.fsencode(folder)) != status.folder:
+            try:
+                other = status_in(ask_running(folder, {"command": "status"}))
+            except ConfigError:  # it is paused, or ends
+                continue
+            if other.process == status.process:
+                found |= {peer.name for peer in other.peers}
+    return sorted(away & found)
 
 
 def _each(folders: list[str], check: bool) -> int:

@@ -30,9 +30,9 @@ def status_in(answer: Answer) -> Status:
         raise ConfigError("the running node is another version: restart it") from None
 
 
-def render(status: Status, folder: str, colour: bool = False) -> list[str]:
+def render(status: Status, folder: str, colour: bool = False, elsewhere: Sequence[str] = ()) -> list[str]:
     """A headline, and one line for each relevant fact; names are escaped already. `folder`: as the user typed it, for commands.
-    `colour`: of the headline."""
+    `colour`: of the headline. `elsewhere`: the machines away that are connected for other folders."""
     now_s = time.time()
     lines = [
         _top(status, now_s, colour),
@@ -115,7 +115,7 @@ def render(status: Status, folder: str, colour: bool = False) -> list[str]:
         approving = APPROVE_ELSEWHERE if is_ours else command("approve", folder)
         lines.append(f"  to let it happen: {approving}")
         lines.append(f"  to undo it everywhere: {command('reject', folder)}")
-    lines.append(_last_line(status, folder))
+    lines.append(_last_line(status, folder, elsewhere))
     return lines
 
 
@@ -182,7 +182,7 @@ def _mesh(mesh: MeshStatus | None, folder: str) -> str:
     return f"closed mesh {mesh.key}, generation {mesh.generation}, {role}, {how_many(mesh.members, 'member')}"
 
 
-def _last_line(status: Status, folder: str) -> str:
+def _last_line(status: Status, folder: str, elsewhere: Sequence[str] = ()) -> str:
     """The last line: whether everything is in sync."""
     if status.pause is not None:
         return "not in sync: it is paused here"
@@ -201,6 +201,12 @@ def _last_line(status: Status, folder: str) -> str:
         return "not in sync: this machine was removed from its mesh"
     if not status.peers and status.paused_elsewhere:
         return f"not in sync: it is paused by {listed(status.paused_elsewhere)}"
+    if not status.peers and elsewhere:
+        one = len(elsewhere) == 1
+        return (
+            f"{listed(elsewhere)} {'is' if one else 'are'} connected for other folders, and {'does' if one else 'do'} not share"
+            f" '{status.folder_name}' now: 'status' there says whether its disk is missing, or it is not shared any more"
+        )
     if not status.peers:
         closed_there = (
             "" if status.mesh else f"; if the others have closed the mesh, to join it: {command('join', folder)}"

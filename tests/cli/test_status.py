@@ -10,6 +10,7 @@ import pytest
 
 from dir_sync.cli import commands, main
 from dir_sync.cli.status_words import render
+from dir_sync.config import ConfigError
 from dir_sync.core.declined import Reason
 from dir_sync.core.frozen import fields_of
 from dir_sync.core.status import Status
@@ -290,6 +291,40 @@ def test_it_begins_with_a_headline_and_whether_the_machine_can_be_switched_off(
     more: dict[str, Any], first: str, second: str
 ) -> None:
     assert lines(**more)[:2] == [first, f"safe to switch off: {second}"]
+
+
+@pytest.mark.parametrize(
+    ("process", "peers", "away", "is_named"),
+    [
+        (4711, [BOB, BOB | {"name": "dora"}], DORA, True),
+        (4711, [BOB], DORA, False),
+        (4712, [BOB | {"name": "dora"}], DORA, False),
+        (4711, [BOB | {"name": "dora"}], DORA | {"has_closed": True}, False),
+    ],
+)
+def test_a_machine_that_is_connected_for_other_folders_has_no_firewall_in_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    process: int,
+    peers: list[dict[str, Any]],
+    away: dict[str, Any],
+    is_named: bool,
+) -> None:
+    """Its disk is missing there, or it is not shared any more."""
+    mine, other = "/home/anna/my docs", "/home/anna/photos"
+    answers = {mine: ANSWER | {"away": [away]}, other: ANSWER | {"folder": other, "process": process, "peers": peers}}
+
+    def asked(folder: str, question: dict[str, Any]) -> dict[str, Any]:
+        if folder not in answers:
+            raise ConfigError("the node is paused")
+        return answers[folder]
+
+    monkeypatch.setattr(commands, "ask_running", asked)
+    monkeypatch.setattr("dir_sync.folder.shared_now.shared_now", lambda: [mine, "/gone", other])
+    assert main(["status", mine]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("dora is connected for other folders, and does not share 'default' now: ") == is_named
+    assert ("firewall" in last) != is_named
 
 
 def test_the_table_of_peers_has_speeds_and_who_is_away() -> None:
