@@ -237,7 +237,7 @@ def undo(argv: list[str]) -> int:
         "undo",
         "Set all of DIR back to what it was at a time, on all machines; with --by, undo only "
         "what one node did since then. What is there now is kept in the history, and an undo "
-        "can itself be undone. On a terminal, it shows its plan and asks.",
+        "can itself be undone. It shows its plan and asks, unless --yes is given.",
         "undo ~/shared --since 10m --dry-run",
         "undo ~/shared --since 14:30",
         "undo ~/shared --since 2h --by anna",
@@ -259,7 +259,7 @@ def undo(argv: list[str]) -> int:
                 found = client.undo(since_ns, given.by, dry_run=True)
                 return "\n".join(describe_undo(found, since_ns, True)) if found["changes"] else ""
 
-            consent(plan, given.yes)
+            consent(plan, given.yes, is_needed=True)
         answer = client.undo(since_ns, given.by, given.dry_run)
         if not given.json:
             say("\n".join(describe_undo(answer, since_ns, given.dry_run)))

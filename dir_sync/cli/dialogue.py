@@ -161,13 +161,15 @@ def agree(text: str, yes: bool) -> None:
         raise ConfigError("nothing was changed")
 
 
-def consent(plan: Callable[[], str], yes: bool) -> None:
-    """Show the plan on a terminal, and ask; ConfigError if the answer is no. Without a terminal nobody is asked. `plan`: "":
-    nothing would be done, so nothing is asked."""
-    if yes or not has_terminal():
+def consent(plan: Callable[[], str], yes: bool, is_needed: bool = False) -> None:
+    """Show the plan on a terminal, and ask; ConfigError if the answer is no. Without a terminal nobody is asked; if consent
+    `is_needed`, that is a ConfigError as well. `plan`: "": nothing would be done, so nothing is asked."""
+    if yes or not (is_needed or has_terminal()):
         return
     text = plan()
     if text:
+        if not has_terminal():
+            raise ConfigError("nothing was changed: this needs your consent: run it in a terminal, or with --yes")
         sys.stderr.write(f"{text}\n")
         if not _says_yes("Go on?"):
             raise ConfigError("nothing was changed")

@@ -411,7 +411,7 @@ complete -c dir-sync -n '_shtab_dir_sync_using restore' -l to -xka "(__fish_comp
 complete -c dir-sync -n '_shtab_dir_sync_using restore' -l json -d 'print one JSON object, for programs'
 complete -c dir-sync -n '_shtab_dir_sync_using restore; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
 complete -c dir-sync -n '_shtab_dir_sync_using restore; and test $_shtab_dir_sync_npos -eq 1' -ka "(__fish_complete_path (commandline -ct))" -d 'a file or folder in DIR; '"'"'.'"'"' for all of DIR'
-complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a undo -d 'Set all of DIR back to what it was at a time, on all machines; with --by, undo only what one node did since then. What is there now is kept in the history, and an undo can itself be undone. On a terminal, it shows its plan and asks.'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a undo -d 'Set all of DIR back to what it was at a time, on all machines; with --by, undo only what one node did since then. What is there now is kept in the history, and an undo can itself be undone. It shows its plan and asks, unless --yes is given.'
 complete -c dir-sync -n '_shtab_dir_sync_using undo' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using undo' -l since -x -d '10m (ago; s, m, h, d, w), 14:30, 2026-11-21, or '"'"'2026-11-21 14:30'"'"''
 complete -c dir-sync -n '_shtab_dir_sync_using undo' -l by -x -d 'only what this node did: its name, or the beginning of its id'

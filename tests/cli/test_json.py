@@ -171,7 +171,7 @@ def test_all_commands_about_a_folder(pair: Pair, run: Run, tmp_path: Path) -> No
     assert to.read_text() == "one"
     plan = one_of(run("undo", here, "--since", "1h", "--dry-run"))
     assert [each["path"] for each in plan["changes"]] == [SHOWN]  # restored or deleted: as it was at the first contact
-    assert one_of(run("undo", here, "--since", "1h"))["changes"] == plan["changes"]
+    assert one_of(run("undo", here, "--since", "1h", "--yes"))["changes"] == plan["changes"]
     done = one_of(run("restore", here, SHOWN))
     assert [each["path"] for each in done["restored"]] == [SHOWN]
     wait_for(lambda: (here / "two\nlines").read_text() == "another text")

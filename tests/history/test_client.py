@@ -222,7 +222,7 @@ def test_what_was_not_in_a_folder_then_does_not_come_back(node: Node, capsys: py
 
 
 def undone(node: Node | Path, *words: str) -> int:
-    return cli.main(["undo", str(node if isinstance(node, Path) else node.folder), "--since", "1h", *words])
+    return cli.main(["undo", str(node if isinstance(node, Path) else node.folder), "--since", "1h", "--yes", *words])
 
 
 @pytest.mark.parametrize("begins", [True, False])
@@ -377,6 +377,26 @@ def test_what_is_still_coming_is_a_time_out(
     assert undone(node) == (3 if pending else 0)
     assert ("2 paths still to come; to watch: python main.py status " in capsys.readouterr().out) == (code == 3)
     assert cli.main(["undo", str(node.folder), "--since", "1h", "--dry-run"]) == 0
+
+
+def test_an_undo_needs_consent_also_where_nobody_can_be_asked(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[bool] = []
+
+    def undo(self: client.HistoryClient, since_ns: int, by: str | None, dry_run: bool) -> dict[str, Any]:
+        asked.append(dry_run)
+        return {"since_ns": since_ns, "changes": changes, "left": []}
+
+    changes: list[dict[str, Any]] = [{"path": "f", "kind": Kind.ABSENT, "lost": False}]
+    monkeypatch.setattr(client.HistoryClient, "undo", undo)
+    monkeypatch.setattr("dir_sync.cli.dialogue.has_terminal", lambda: False)
+    words = ["undo", str(node.folder), "--since", "1h"]
+    assert cli.main(words) == 1
+    assert asked == [True]
+    assert "needs your consent: run it in a terminal, or with --yes" in capsys.readouterr().err
+    changes.clear()
+    assert cli.main(words) == 0, "there is nothing to consent to"
 
 
 def test_what_a_node_refuses_keeps_its_code(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

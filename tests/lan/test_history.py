@@ -221,10 +221,10 @@ def test_the_folder_is_again_as_it_was(pair: Lan, at: str) -> None:
     if at == "other, stopped":
         b.stop()
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
-    told = say(node, "undo", "--since", when, "--dry-run")
+    told = say(node, "undo", "--yes", "--since", when, "--dry-run")
     assert re.fullmatch(rf"would restore \d\d paths to their state at {when}:", told[0])
     assert survey(node.dir) == changed
-    assert len(say(node, "undo", "--since", when)) == len(told)
+    assert len(say(node, "undo", "--yes", "--since", when)) == len(told)
     if at == "other, stopped":
         b.start()
     assert {path: entry.sha256 for path, entry in survey(node.dir).items()} == before
@@ -238,9 +238,9 @@ def test_an_undo_that_cannot_be_is_said_in_one_line(pair: Lan) -> None:
     assert "in the future" in complaint(b, "undo", "--since", "2101-01-01", code=2)
     assert "no node has that name" in complaint(b, "undo", "--since", "0s", "--by", "nobody", code=2)
     assert "--since" in b.run_to_end("undo", b.dir).err
-    assert "nothing has changed" in say(b, "undo", "--since", "0s")[0]
+    assert "nothing has changed" in say(b, "undo", "--yes", "--since", "0s")[0]
     edit(pair, "file", b"first", b"second")
-    told = say(b, "undo", "--since", "2d")
+    told = say(b, "undo", "--yes", "--since", "2d")
     assert "are not known here" in told[-1]
     assert any(re.fullmatch(r"  delete +- +file +it did not exist then", line) for line in told)
     wait_for(lambda: not any((node.dir / "file").exists() for node in pair), SOON_S, "it goes")
@@ -261,9 +261,9 @@ def test_what_was_appended_is_cut_off_again(pair: Lan, runs: bool) -> None:
     if not runs:
         b.stop()
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
-    told = say(b, "undo", "--since", when, "--dry-run")
+    told = say(b, "undo", "--yes", "--since", when, "--dry-run")
     assert any(re.fullmatch(r"  restore +6 B +log +what was appended since then is cut off", line) for line in told)
-    assert say(b, "undo", "--since", when)[1:] == told[1:]
+    assert say(b, "undo", "--yes", "--since", when)[1:] == told[1:]
     if not runs:
         assert (b.dir / "log").read_bytes() == b"first\n"
         b.start()
@@ -286,7 +286,7 @@ def test_a_log_that_was_written_and_rotated_is_as_it_was(pair: Lan, runs: bool) 
     if not runs:
         b.stop()
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
-    told = say(b, "undo", "--since", when)
+    told = say(b, "undo", "--yes", "--since", when)
     assert any(re.fullmatch(r"  restore +6 B +log +log.1 begins with it", line) for line in told)
     assert any(re.fullmatch(r"  delete +- +log.1 +it did not exist then", line) for line in told)
     if not runs:
@@ -304,7 +304,7 @@ def test_an_undo_does_not_say_that_it_restores_what_nobody_keeps(pair: Lan) -> N
     edit(pair, "log", b"second, longer\n")  # only the other node keeps what was before
     b.stop()
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
-    ended = a.run_to_end("undo", a.dir, "--since", when)
+    ended = a.run_to_end("undo", a.dir, "--yes", "--since", when)
     assert ended.code == 1
     left = f"leave - log the version of {when} is no longer kept here or on any connected machine"
     assert [line.split() for line in ended.out.splitlines()] == [["WHAT", "SIZE", "PATH"], left.split()]
@@ -327,7 +327,7 @@ def test_what_was_made_while_a_node_was_away_is_undone_on_it_too(pair: Lan) -> N
     (a.dir / "moved").rename(a.dir / "moved on")
     a.start()
     wait_equal(pair.roots, SOON_S, like=survey(a.dir))
-    say(a, "undo", "--since", time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since)))
+    say(a, "undo", "--yes", "--since", time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since)))
     for node in pair:
         wait_for(lambda node=node: _below(survey(node.dir)) == _below(before), SOON_S, "all is as it was")
 
@@ -349,7 +349,7 @@ def test_a_file_comes_back_where_a_folder_is_now(pair: Lan, runs: bool) -> None:
     wait_equal(pair.roots, SOON_S, like=survey(a.dir))
     if not runs:
         b.stop()
-    say(b, "undo", "--since", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since)))
+    say(b, "undo", "--yes", "--since", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since)))
     wait_for(lambda: (b.dir / "path").is_file(), SOON_S, "it is a file again")
     if not runs:
         b.start()
