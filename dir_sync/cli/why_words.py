@@ -12,7 +12,7 @@ from typing import Any
 from dir_sync.config import ConfigError
 from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.waits import SENTENCES, Waiting, from_json
-from dir_sync.history.words import local
+from dir_sync.history.words import FIRST_SYNC, local
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed
 from dir_sync.reporting.shell import command
@@ -107,6 +107,11 @@ def _here(told: Answer) -> str:
     return f"{_what(here)}, {who}"
 
 
+def _by(one: dict[str, Any]) -> str:
+    """Who made a change, in the words of `history`."""
+    return FIRST_SYNC if one["by"] == FIRST_CONTACT else str(one["by"])
+
+
 def _what(one: dict[str, Any]) -> str:
     return f"{one['kind']}, {human_bytes(one['size'])}" if one["kind"] == "file" else str(one.get("type", one["kind"]))
 
@@ -136,12 +141,12 @@ def _machines(told: Answer) -> list[str]:
 def _other(one: dict[str, Any]) -> str:
     which = {"newer": "a newer version", "older": "an older version"}.get(one["is"], "the same")
     if one["kind"] == "nothing":
-        return f"it deleted ({one['by']}, {local(one['made_ns'])})"
-    return f"{which}: {_what(one)}, by {one['by']}, {local(one['made_ns'])}"
+        return f"it deleted ({_by(one)}, {local(one['made_ns'])})"
+    return f"{which}: {_what(one)}, by {_by(one)}, {local(one['made_ns'])}"
 
 
 def _changes(changes: list[dict[str, Any]]) -> list[str]:
-    lines = [f"{local(one['at_ns'])}  {one['by']} {_change(one)}" for one in reversed(changes[-_CHANGES_MAX:])]
+    lines = [f"{local(one['at_ns'])}  {_by(one)} {_change(one)}" for one in reversed(changes[-_CHANGES_MAX:])]
     if len(changes) > _CHANGES_MAX:
         lines.append(f"and {len(changes) - _CHANGES_MAX:,} earlier ones (--json has them)")
     return lines
@@ -169,7 +174,7 @@ def _old(versions: list[dict[str, Any]], folder: str, path: str) -> list[str]:
     for one in versions[:_VERSIONS_MAX]:
         size = "link" if one["kind"] == "link" else human_bytes(one["size"])
         lines.append(
-            f"{one['id']}  until {local(one['until_ns'])}, {size}, {one['why']} by {one['by']}, kept {_on(one['on'])}"
+            f"{one['id']}  until {local(one['until_ns'])}, {size}, {one['why']} by {_by(one)}, kept {_on(one['on'])}"
         )
     if len(versions) > _VERSIONS_MAX:
         lines += [

@@ -20,6 +20,7 @@ from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes
 
 __all__ = [
+    "FIRST_SYNC",
     "NAMED_MAX",
     "describe_undo",
     "full",
@@ -34,6 +35,7 @@ __all__ = [
 
 NAMED_MAX = 20  # paths that are named one by one; the others are counted
 
+FIRST_SYNC = "first sync"  # for FIRST_CONTACT
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _FORMS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
@@ -66,7 +68,7 @@ def local(time_ns: int) -> str:
 
 def maker(by: str) -> str:
     """Who made a change, for a table. Of what two machines had before they met for the first time, nobody knows."""
-    return "first sync" if by == FIRST_CONTACT else show(bytes_of(by))
+    return FIRST_SYNC if by == FIRST_CONTACT else show(bytes_of(by))
 
 
 def full(path: bytes) -> str:

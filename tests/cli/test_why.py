@@ -197,3 +197,19 @@ def test_a_file_that_was_there_for_a_moment_only() -> None:
     """It was made and deleted before the node looked."""
     one = {"was": "nothing", "became": "nothing", "was_size": 0, "became_size": 0}
     assert why_words._change(one) == "had it for a moment only"
+
+
+def test_what_both_had_before_they_met_has_the_words_of_the_history(
+    shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle = state.lock(os.fsencode(shared))
+    index = state.open_index(os.fsencode(shared), random.Random(1))
+    (old,) = index.versions.oldest_first(b"f")
+    index.versions.put(old._replace(maker="=5f20229"))
+    index.commit()
+    index.close()
+    os.close(handle)
+    assert main(["why", str(shared), "f"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "replaced by first sync" in out
+    assert "first contact" not in out
