@@ -141,6 +141,55 @@ def test_what_was_cut_and_written_anew_may_be_empty() -> None:
     assert {b"old content", b"", b"o", b"old"} <= {disk.content(b"x") for disk in _crashes(story)}
 
 
+def _fails_to_sync(disk: MemoryDisk, writer: MemoryFile) -> None:
+    disk.fail = lambda verb, path: Trouble.IO if verb == "file.sync" else None
+    assert trouble(writer.sync) == Trouble.IO
+    disk.fail = None
+
+
+def _appends_in_vain(disk: MemoryDisk) -> MemoryFile:
+    disk.write(b"x", b"old")
+    disk.sync_all()
+    writer = disk.append(b"x")
+    writer.write(3, b" and lost")
+    _fails_to_sync(disk, writer)
+    return writer
+
+
+def test_no_later_sync_makes_up_for_one_that_failed() -> None:
+    def is_whole(story: Callable[[MemoryDisk], None], whole: bytes) -> bool:
+        return all(disk.content(b"x") == whole for disk in _crashes(story))
+
+    def again(disk: MemoryDisk) -> None:
+        _appends_in_vain(disk).sync()
+
+    def goes_on(disk: MemoryDisk) -> None:
+        writer = _appends_in_vain(disk)
+        writer.write(12, b" and new")
+        writer.sync()
+
+    def cuts_too_little(disk: MemoryDisk) -> None:
+        writer = _appends_in_vain(disk)
+        writer.truncate(7)
+        writer.sync()
+
+    assert not is_whole(again, b"old and lost")
+    assert not is_whole(goes_on, b"old and lost and new")
+    assert not is_whole(cuts_too_little, b"old and")
+
+
+def test_what_a_sync_failed_to_write_may_be_cut_off() -> None:
+    def story(disk: MemoryDisk) -> None:
+        writer = _appends_in_vain(disk)
+        writer.truncate(3)
+        _fails_to_sync(disk, writer)  # with no byte to write
+        writer.sync()
+        writer.write(3, b" and new")
+        writer.sync()
+
+    assert {disk.content(b"x") for disk in _crashes(story)} == {b"old and new"}
+
+
 def test_changes_of_names_are_lost_only_from_the_end() -> None:
     def story(disk: MemoryDisk) -> None:
         for number in range(10):

@@ -324,8 +324,8 @@ class MemoryDisk(MemoryTree):
             self._enter("sync_all", b"")
         except DiskError:
             staging = self._find(RESERVED + b"/staging")
-            ours = staging.entries.values() if staging is not None else ()
-            self._never_synced.update(inode.number for inode in ours if inode.number in self._unsynced)
+            for inode in staging.entries.values() if staging is not None else ():
+                self._sync_failed(inode)
             raise
         self.settle()
 

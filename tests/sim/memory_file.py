@@ -89,7 +89,7 @@ class MemoryFile:
         try:
             self._enter("file.sync")
         except DiskError:
-            self._disk._never_synced.add(self._inode.number)  # its pages count as clean now
+            self._disk._sync_failed(self._inode)
             raise
         if self._inode.number not in self._disk._never_synced:
             self._disk._unsynced.pop(self._inode.number, None)

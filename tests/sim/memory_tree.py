@@ -11,6 +11,8 @@ What a power cut leaves, as ext4 with data=ordered might, and no kinder:
     appended to does not get shorter than it was at its last sync, nor does what was only cut get shorter than the cut:
     nobody wrote to those bytes. How long a file is goes through the journal, too: what was appended after a name was made
     is lost with that name.
+  - What a sync failed to write counts as clean: no later sync brings it to the medium. Once it is cut off, nothing is left
+    to bring there, and later syncs prove what they say.
   - Open files are gone.
 """
 
@@ -97,7 +99,7 @@ class MemoryTree:
         self.fold = fold
         self.generation = 0  # one more at each crash; files opened before are gone
         self.locked: int | None = None  # an inode that no user can open at this moment
-        self._never_synced: set[int] = set()  # of ours: their sync failed, and no later one makes up for it
+        self._never_synced: set[int] = set()  # their sync failed with bytes to write, and no later one makes up for it
         self._used = 0
         self._numbers = 1
         self._root = self._inode(Kind.DIRECTORY, 0o755)
@@ -429,6 +431,8 @@ class MemoryTree:
         self._soil(inode)
         size = len(inode.data)
         inode.kept = min(inode.kept, length)
+        if inode.kept == length:
+            self._never_synced.discard(inode.number)  # what is left was on the medium before
         if length < size:
             del inode.data[length:]
         else:
@@ -444,6 +448,11 @@ class MemoryTree:
             inode.kept = len(inode.data)
             self._unsynced[inode.number] = inode
         self._log_times(inode)
+
+    def _sync_failed(self, inode: Inode) -> None:
+        """The pages that it was to write count as clean now. (A file that was only cut has none.)"""
+        if inode.number in self._unsynced and len(inode.data) > inode.kept:
+            self._never_synced.add(inode.number)
 
     # --- the journal ----------------------------------------------------------------------------------------------------
 
