@@ -189,6 +189,13 @@ def test_what_a_sync_failed_to_write_may_be_cut_off() -> None:
 
     assert {disk.content(b"x") for disk in _crashes(story)} == {b"old and new"}
 
+    def is_saved_by_a_user(disk: MemoryDisk) -> None:
+        _appends_in_vain(disk).close()
+        disk.write(b"x", b"a user's")  # in place: the file is cut to nothing first
+        disk.settle()
+
+    assert {disk.content(b"x") for disk in _crashes(is_saved_by_a_user)} == {b"a user's"}
+
 
 def test_changes_of_names_are_lost_only_from_the_end() -> None:
     def story(disk: MemoryDisk) -> None:
