@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dir_sync.cli.results import columns
 from dir_sync.core.pausing import NO_END
 from dir_sync.core.peer_status import PeerStatus
-from dir_sync.core.peers.standing import NOTHING, Lack, without
+from dir_sync.core.peers.standing import NOTHING, lack_of, without
 from dir_sync.core.status import Headline, PauseStatus, Safety, Status
 from dir_sync.core.waiting import LACK_MS
-from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, moment
+from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, moment, who_have
 from dir_sync.reporting.progress_words import amount, going_out_to, not_taken_words, progress_words, time_left, why_not
 
 __all__ = [
@@ -124,10 +124,7 @@ def not_taken_by(status: Status, peer: PeerStatus) -> list[str]:
     """A line for each reason, and one for what has no reason."""
     if peer.lacks is None or status.is_reader:
         return []
-    lines = [
-        f"{peer.name} {not_taken_words(one.reason.value, Lack(one.files, one.bytes, one.others), one.limit)}"
-        for one in peer.declined
-    ]
+    lines = [f"{peer.name} {not_taken_words(one.reason.value, lack_of(one), one.limit)}" for one in peer.declined]
     rest = without(peer.lacks, peer.declined)
     if is_left_there(status, peer) and rest != NOTHING:
         lines.append(f"{peer.name} does not take {amount(rest)}: 'status' on that machine says why")
@@ -174,7 +171,7 @@ def _lacking(status: Status) -> str:
         if peer.lacks != NOTHING
     ]
     have = [peer.name for peer in status.peers if peer.lacks == NOTHING]
-    also = f" ({listed(have)} {'has' if len(have) == 1 else 'have'} everything)" if have else ""
+    also = f" ({who_have(have)} everything)" if have else ""
     return f"no, {listed(lacks[:_NAMED_MAX])}{also}"
 
 
@@ -203,16 +200,14 @@ def _nobody(status: Status) -> str:
     """Why nobody can say what it has."""
     if not status.paused_elsewhere:
         return "no other machine is connected"
-    return (
-        f"{listed(status.paused_elsewhere)} {'has' if len(status.paused_elsewhere) == 1 else 'have'} paused this folder"
-    )
+    return f"{who_have(status.paused_elsewhere)} paused this folder"
 
 
 def _all_have(status: Status) -> str:
     if status.is_reader:  # others ignore what it announces, and lack nothing
         return "yes, this machine is read-only: no other one waits for what is changed here"
     names = [peer.name for peer in status.peers]
-    return f"yes, {listed(names)} {'has' if len(names) == 1 else 'have'} everything that is here"
+    return f"yes, {who_have(names)} everything that is here"
 
 
 _SAFE: dict[Safety, Callable[[Status], str]] = {

@@ -16,7 +16,7 @@ from dir_sync.config import ConfigError
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.live_line import on_stderr
-from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed
+from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, who_have
 from dir_sync.reporting.output import say
 
 __all__ = ["verify"]
@@ -119,9 +119,7 @@ def _amount(answer: Answer) -> str:
 def _whom(answer: Answer) -> str:
     """Who is asked, and who cannot be."""
     names = [peer["name"] for peer in answer["peers"]]
-    words = f"reading {_amount(answer)} here" + (
-        f", and what {listed(names)} {'has' if len(names) == 1 else 'have'}" if names else ""
-    )
+    words = f"reading {_amount(answer)} here" + (f", and what {who_have(names)}" if names else "")
     if answer["away"]:
         words += f"\nnot connected, and not asked: {listed(answer['away'])}"
     elif not names:

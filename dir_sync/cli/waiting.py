@@ -26,7 +26,7 @@ from dir_sync.core.waiting import Patience, Wish, is_called, lagging, missing
 from dir_sync.network.control import Answer
 from dir_sync.reporting import log, shell
 from dir_sync.reporting.live_line import LiveLine, on_stderr
-from dir_sync.reporting.log import how_many, human_bytes, listed
+from dir_sync.reporting.log import how_many, human_bytes, listed, who_have
 from dir_sync.reporting.progress_words import amount, progress_words
 
 __all__ = ["wait"]
@@ -137,7 +137,7 @@ def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folde
         have = [peer.name for peer in status.peers if peer.is_even]
         what = f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})"
         but = f", but for {listed(kept)}" if (kept := only_here(status)) else ""
-        lines = [f"done: {listed(have)} {'has' if len(have) == 1 else 'have'} everything that is here: {what}{but}"]
+        lines = [f"done: {who_have(have)} everything that is here: {what}{but}"]
         if status.away and not (wish.copies or wish.peers):
             lines.append(f"not connected: {listed([peer.name for peer in status.away[:_NAMED_MAX]])}")
         return lines

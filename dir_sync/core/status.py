@@ -249,8 +249,8 @@ class Status:
     def _is_done_giving(self) -> bool:
         """True if nothing is left to be done but what peers say that they do not take."""
         is_idle = not (self.scanning or self.wanted or self.unseen or self.transfers or self.uploads or self.is_reader)
-        refusing = [one for one in self.peers if one.is_declining and one.gives_all]
-        return is_idle and bool(refusing) and all(one.is_even or one in refusing for one in self.peers)
+        left = [one for one in self.peers if not one.is_even]
+        return is_idle and bool(left) and all(one.is_declining and one.gives_all for one in left)
 
     @property
     def safety(self) -> Safety:

@@ -13,13 +13,13 @@ from typing import Any
 
 from dir_sync import __version__
 from dir_sync.config import Config
-from dir_sync.core.declined import Declined, Reason
+from dir_sync.core.declined import Reason
 from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, show, show_text
 from dir_sync.core.pausing import Pause
 from dir_sync.core.peer_status import AwayPeer, PeerStatus, Traffic
-from dir_sync.core.peers.standing import NOTHING, Lack
+from dir_sync.core.peers.standing import NOTHING, Lack, lack_of
 from dir_sync.core.status import (
     Change,
     HeldChange,
@@ -63,8 +63,7 @@ def status_of(
     mono = time.monotonic()
     gauge.look(mono)
     unwatched = dict(share.watcher.unwatched)  # a copy, because the watcher's thread changes it
-    kept_away = {replica: _kept_away(engine.sync_report.declined_by(replica)) for replica in peers.links}
-    in_sync = [one for one in engine.sync_report.in_sync_with() if kept_away.get(one, NOTHING) == NOTHING]
+    in_sync = [one for one in engine.sync_report.in_sync_with() if _kept_away(share, one) == NOTHING]
     files, size = index.rows.count_live()
     diverged = sum(1 for _ in engine.own_changes.differences())
     first = min(unwatched.items(), default=None)
@@ -82,7 +81,7 @@ def status_of(
         process=os.getpid(),
         files=files,
         bytes=size,
-        peers=_peers(share, peers, in_sync, kept_away, gauge, mono, not_taken),
+        peers=_peers(share, peers, in_sync, gauge, mono, not_taken),
         pause=None if pause is None else PauseStatus(*pause),
         schedule=schedule,
         paused_elsewhere=tuple(peers.pausing),
@@ -200,13 +199,7 @@ def _changes(share: Share) -> tuple[Change, ...]:
 
 
 def _peers(
-    share: Share,
-    peers: ConnectedPeers,
-    in_sync: list[str],
-    kept_away: dict[str, Lack],
-    gauge: Gauge,
-    mono: float,
-    not_taken: list[bytes],
+    share: Share, peers: ConnectedPeers, in_sync: list[str], gauge: Gauge, mono: float, not_taken: list[bytes]
 ) -> tuple[PeerStatus, ...]:
     engine, offers = share.engine, share.index.offers
     return tuple(
@@ -216,7 +209,7 @@ def _peers(
             replica=replica,
             address=node.address,
             synchronized=replica in in_sync,
-            lacks=_plus(engine.sync_report.lacked_by(replica), kept_away[replica]),
+            lacks=_lacked_by(share, replica),
             lacking_here=engine.sync_report.lacked_from(replica),
             version=show_text(node.version),
             since_s=int(time.time() - node.age_s),
@@ -230,14 +223,16 @@ def _peers(
     )
 
 
-def _kept_away(declined: tuple[Declined, ...]) -> Lack:
+def _lacked_by(share: Share, replica: str) -> Lack | None:
+    """What that peer does not have of ours; None: not known yet."""
+    lack = share.engine.sync_report.lacked_by(replica)
+    return None if lack is None else lack.plus(_kept_away(share, replica))
+
+
+def _kept_away(share: Share, replica: str) -> Lack:
     """What a send-only peer does not take. It does not lack it, so nobody waits for it; but it does not have it."""
-    away = (Lack(one.files, one.bytes, one.others) for one in declined if one.reason is Reason.SEND_ONLY)
-    return next(away, NOTHING)
-
-
-def _plus(lack: Lack | None, other: Lack) -> Lack | None:
-    return None if lack is None else lack.plus(other)
+    declined = share.engine.sync_report.declined_by(replica)
+    return next((lack_of(one) for one in declined if one.reason is Reason.SEND_ONLY), NOTHING)
 
 
 def _troubled(share: Share, troubled: list[Troubled]) -> tuple[Trouble, ...]:

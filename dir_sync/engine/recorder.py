@@ -127,11 +127,9 @@ class LocalRecorder:
         self._signatures.sign_later(record, previous, delta is not None and delta.marks is not None)
         if seen is not None and seen.links == 1:
             self._look_queue.linked.has_one_name(inode_of(fp), self._board.now.mono_ms)
-        may_have_names = previous is not None and (
-            previous.kind is Kind.FILE or (only_meta and previous.kind is Kind.SYMLINK)
-        )
-        if seen is not None and previous is not None and may_have_names:
-            self._look_queue.look_at_links(before, previous)
+        if seen is not None and previous is not None:
+            if previous.kind is Kind.FILE or (only_meta and previous.kind is Kind.SYMLINK):
+                self._look_queue.look_at_links(before, previous)
 
     def _grew_here(self, record: Record, previous: Record | None, seen: Seen | None) -> DeltaOffer | None:
         """What peers need to know about a file to which bytes were only appended; None for any other change."""

@@ -40,6 +40,7 @@ __all__ = [
     "reopen",
     "setup",
     "wants_colour",
+    "who_have",
 ]
 
 logger = logging.getLogger("dir_sync")
@@ -152,6 +153,11 @@ def listed(names: Sequence[str]) -> str:
     """`anna`, `anna and bob`, `anna, bob and carol`; nothing for none."""
     *first, last = names or [""]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def who_have(names: Sequence[str]) -> str:
+    """`anna has`, `anna and bob have`."""
+    return f"{listed(names)} {'has' if len(names) == 1 else 'have'}"
 
 
 def human_seconds(s: float) -> str:

@@ -15,7 +15,7 @@ from dir_sync.core.frozen import field, mutable
 from dir_sync.core.messages import Message, ModificationUpdate, State
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["NOTHING", "Lack", "Standing", "without"]
+__all__ = ["NOTHING", "Lack", "Standing", "lack_of", "without"]
 
 _SAY_AGAIN_MS = 200  # shortest interval, so that a flood of changes causes few messages
 _PROGRESS_MS = 1_000  # the same, while something is lacking all the time
@@ -42,10 +42,15 @@ class Lack(NamedTuple):
 NOTHING = Lack(0, 0, 0)
 
 
+def lack_of(declined: Declined) -> Lack:
+    """What a node does not take for one reason, as a part of what it lacks."""
+    return Lack(declined.files, declined.bytes, declined.others)
+
+
 def without(lack: Lack, declined: Iterable[Declined]) -> Lack:
     """What is lacking beside what is not taken."""
     for one in declined:
-        lack = lack.less(Lack(one.files, one.bytes, one.others))
+        lack = lack.less(lack_of(one))
     return lack if lack.files or lack.others else NOTHING
 
 

@@ -57,6 +57,18 @@ def test_what_was_made_after_the_backup_and_what_was_made_instead(alone: int) ->
     assert tree[b"after"][1] == b"edited elsewhere meanwhile"
 
 
+def starts_with(pair: Pair, rng: Random, image: bytes | None, start: int) -> None:
+    """The first node ends, and starts a second later with that index. Its user makes something."""
+    pair.one.index.close()
+    pair.one.index = closed_at_end(Index(":memory:", rng, image))
+    pair.clock.ms += 1_000
+    pair.one.index.skip_sequences(pair.clock.now().wall_ns)
+    pair.one.boot()
+    pair.run()
+    edit(pair.one, b"start %d" % start, b"%d" % start)
+    pair.run()
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_what_was_made_between_two_starts_with_the_backup(seed: int) -> None:
     """Its later self had skipped sequences, too: far beyond the first of the two starts, maybe not beyond the second."""
@@ -66,14 +78,7 @@ def test_what_was_made_between_two_starts_with_the_backup(seed: int) -> None:
         pair.cut()
         pair.one.index.commit()
         image = backup if start == 1 else pair.one.index.copy()
-        pair.one.index.close()
-        pair.one.index = closed_at_end(Index(":memory:", rng, image))
-        pair.clock.ms += 1_000
-        pair.one.index.skip_sequences(pair.clock.now().wall_ns)
-        pair.one.boot()
-        pair.run()
-        edit(pair.one, b"start %d" % start, b"%d" % start)
-        pair.run()
+        starts_with(pair, rng, image, start)
         if start != 1:
             pair.link()
     tree = pair.one.disk.tree()
@@ -91,14 +96,7 @@ def test_a_backup_from_between_two_starts_soon_after_each_other(seed: int) -> No
         pair.cut()
         pair.one.index.commit()
         images.append(pair.one.index.copy())
-        pair.one.index.close()
-        pair.one.index = closed_at_end(Index(":memory:", rng, images[1] if start == 2 else images[-1]))
-        pair.clock.ms += 1_000
-        pair.one.index.skip_sequences(pair.clock.now().wall_ns)
-        pair.one.boot()
-        pair.run()
-        edit(pair.one, b"start %d" % start, b"%d" % start)
-        pair.run()
+        starts_with(pair, rng, images[1] if start == 2 else images[-1], start)
         if start != 2:
             pair.link()
     tree = pair.one.disk.tree()

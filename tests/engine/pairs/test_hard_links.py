@@ -54,27 +54,29 @@ def edit_through_three(pair: Pair, one: OneNode, two: OneNode) -> None:
     pair.run()
 
 
+def with_two_names(size: int) -> Pair:
+    """Both nodes have the files `a` and `b`; at the first one they are names of one file."""
+    pair = Pair()
+    pair.link()
+    save(pair, pair.one, b"a", b"x" * size)
+    pair.one.disk.give_name(b"a", b"b")
+    touch(pair, pair.one, b"b")
+    return pair
+
+
 @pytest.mark.parametrize("size", [10, 100_000, 5_000_000])
 @pytest.mark.parametrize("act", [edit, chmod, chmod_elsewhere, touch_elsewhere, edit_through_both, edit_through_three])
 def test_no_name_stays_behind(act: Act, size: int) -> None:
-    pair = Pair()
-    pair.link()
+    pair = with_two_names(size)
     one, two = pair.one, pair.two
-    save(pair, one, b"a", b"x" * size)
-    one.disk.give_name(b"a", b"b")
-    touch(pair, one, b"b")
     act(pair, one, two)
     assert one.disk.tree() == two.disk.tree()
     assert one.disk.content(b"a") == one.disk.content(b"b")
 
 
 def test_names_are_forgotten_when_they_are_files_of_their_own() -> None:
-    pair = Pair()
-    pair.link()
+    pair = with_two_names(1)
     one = pair.one
-    save(pair, one, b"a", b"x")
-    one.disk.give_name(b"a", b"b")
-    touch(pair, one, b"b")
     edit_through_both(pair, one, pair.two)
     assert list(one.engine.look_queue.linked.names.values()) == [{b"a", b"b"}]
     save(pair, one, b"b", b"of its own", replace=True)
@@ -88,12 +90,8 @@ def test_names_are_forgotten_when_they_are_files_of_their_own() -> None:
 @pytest.mark.parametrize("is_replaced", [False, True])
 def test_what_becomes_of_another_name_is_no_change_made_here(size: int, is_replaced: bool) -> None:
     """There one file gets another time, and the other one is deleted or replaced. Here that is the time of both."""
-    pair = Pair()
-    pair.link()
+    pair = with_two_names(size)
     one, two = pair.one, pair.two
-    save(pair, one, b"a", b"x" * size)
-    one.disk.give_name(b"a", b"b")
-    touch(pair, one, b"b")
     pair.cut()
     two.disk.touch(b"a", WALL_NS + 10**16)
     if is_replaced:
