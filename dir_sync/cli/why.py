@@ -95,6 +95,7 @@ def story_of(client: HistoryClient, text: str) -> tuple[bytes, Answer]:
 def _told(client: HistoryClient, text: str) -> tuple[bytes, Answer]:
     """The path that a user typed, by its name or in the printed form, and its story. ConfigError if nothing is known."""
     paths = [client.path_of(one) for one in meant(text)]
+    ignored: list[tuple[bytes, Answer]] = []
     for path in paths:
         told = client.story(path)
         if "waits" not in told:
@@ -102,6 +103,10 @@ def _told(client: HistoryClient, text: str) -> tuple[bytes, Answer]:
         _add_what_is_here(client, path, told)
         if told["known"] or told["disk"] is not None:
             return path, told
+        if any(one["wait"] == Wait.IGNORED.value for one in told["waits"]):
+            ignored.append((path, told))  # others may have it
+    if ignored:
+        return ignored[0]
     raise ConfigError(f"no such path was ever known here: {show(paths[0])}")
 
 

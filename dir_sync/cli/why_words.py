@@ -11,7 +11,7 @@ from typing import Any
 
 from dir_sync.config import ConfigError
 from dir_sync.core.model import FIRST_CONTACT
-from dir_sync.core.waits import SENTENCES, Waiting, from_json
+from dir_sync.core.waits import SENTENCES, Wait, Waiting, from_json
 from dir_sync.history.words import FIRST_SYNC, local
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed
@@ -94,6 +94,8 @@ def _labelled(label: str, texts: list[str]) -> list[str]:
 def _here(told: Answer) -> str:
     here, disk = told["here"], told["disk"]
     if here is None:
+        if any(row["wait"] == Wait.IGNORED.value for row in told["waits"]):
+            return f"{'nothing' if disk is None else _what(disk)}; this machine ignores it"
         return "nothing, and it is not known here" if disk is None else f"{_what(disk)}; no node has noted it yet"
     who = (
         f"by {here['by']}, {local(here['made_ns'])}"
@@ -154,6 +156,8 @@ def _changes(changes: list[dict[str, Any]]) -> list[str]:
 
 def _change(one: dict[str, Any]) -> str:
     after = f" ({human_bytes(one['became_size'])})" if one["became"] == "file" else ""
+    if one["became"] == "unknown":
+        return "made it" if one["was"] == "nothing" else f"changed the {one['was']}, or deleted it"
     if one["was"] == one["became"] == "nothing":
         return f"had it for a moment only{after}"
     if one["was"] == "nothing":

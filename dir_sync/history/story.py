@@ -25,6 +25,7 @@ from dir_sync.reporting.log import moment
 __all__ = ["names_of", "story", "without_node"]
 
 _CHANGES_MAX = 200
+_FORGOTTEN = "unknown"
 
 
 def names_of(index: Index) -> Names:
@@ -110,17 +111,17 @@ def _changes(index: Index, path: bytes, mine: Record | None, call: Names) -> lis
     """What came and went, oldest first: of each change when this node learned of it, who made it, and what was there
     before and after."""
     entries = index.journal.of(path, _CHANGES_MAX)
-    after = [(one.kind, one.size) for one in entries[1:]]
-    if entries:
-        after.append((Kind.ABSENT, 0) if mine is None else (mine.kind, mine.size))
+    after = [(KIND_WORDS[one.kind], one.size) for one in entries[1:]]
+    if entries:  # a deletion leaves a record: without one, the path was forgotten, because it is ignored
+        after.append((_FORGOTTEN, 0) if mine is None else (KIND_WORDS[mine.kind], mine.size))
     return [
         {
             "at_ns": one.time_ns,
             "by": _by(one.maker, call),
             "was": KIND_WORDS[one.kind],
             "was_size": one.size,
-            "became": KIND_WORDS[kind],
+            "became": became,
             "became_size": size,
         }
-        for one, (kind, size) in zip(entries, after, strict=True)
+        for one, (became, size) in zip(entries, after, strict=True)
     ]

@@ -130,6 +130,27 @@ def test_what_is_not_shared_says_by_which_rule_or_why(shared: Path, capsys: pyte
     assert one["reason"].startswith("a named pipe")
 
 
+def test_what_is_ignored_was_not_deleted(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The index forgets an ignored path: what its last change made of it is not known any more."""
+    handle = state.lock(os.fsencode(shared))
+    index = state.open_index(os.fsencode(shared), random.Random(1))
+    index.rows.forget(b"f")
+    index.commit()
+    index.close()
+    os.close(handle)
+    (shared / ".syncignore").write_text("f\nelse*\n")
+    assert main(["why", str(shared), "f"]) == 0
+    out = capsys.readouterr().out
+    assert "here       file, 6 B; this machine ignores it\n" in out
+    assert "it is not shared: ignored by .syncignore, line 1: f\n" in out
+    assert "carol changed the file, or deleted it\n" in out
+    assert [one["became"] for one in told(shared, "f", capsys)["changes"]] == ["file", "unknown"]
+    assert main(["why", str(shared), "elsewhere"]) == 0, "others may have it"
+    out = capsys.readouterr().out
+    assert "here       nothing; this machine ignores it\n" in out
+    assert "ignored by .syncignore, line 2: else*\n" in out
+
+
 def test_a_pause_and_what_is_held_are_told_without_a_node(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     handle = state.lock(os.fsencode(shared))
     index = state.open_index(os.fsencode(shared), random.Random(1))
@@ -197,6 +218,7 @@ def test_a_file_that_was_there_for_a_moment_only() -> None:
     """It was made and deleted before the node looked."""
     one = {"was": "nothing", "became": "nothing", "was_size": 0, "became_size": 0}
     assert why_words._change(one) == "had it for a moment only"
+    assert why_words._change(one | {"became": "unknown"}) == "made it"
 
 
 def test_what_both_had_before_they_met_has_the_words_of_the_history(
