@@ -2,7 +2,8 @@
 
 In:   large transfers that begin and end, or are given up while a job writes their file.
 Out:  names for new files; whether unwanted files have to be looked for.
-Rule: two transfers never have the same staging file.
+Rule: two transfers never have the same staging file. Only one that was given up may still write the bytes of the content with
+which another one continues.
 Used by: transfers.
 """
 
@@ -36,14 +37,21 @@ class PartFiles:
 
     def name_for(self, content: bytes) -> bytes:
         """The staging file for a content. It is the same each time, so that an interrupted transfer continues. Never a
-        file that is about to be removed, or that is complete and waits for its installation at another path."""
+        file that is about to be removed, that is complete and waits for its installation at another path, or into which
+        a job still writes something else."""
         name = part_name(content)
-        is_free = name not in self._board.discarded and not self.is_staged(name)
+        is_free = name not in self._board.discarded and not self.is_staged(name) and not self._is_spoilt(name, content)
         return name if is_free else name + b"-%s-%d" % (self._board.tag, self._token)
 
     def is_staged(self, name: bytes) -> bool:
         """True if a staging file is in use, or will be."""
         return self._work.arrivals.is_staged(name) or any(fetch.name == name for fetch in self.large.values())
+
+    def _is_spoilt(self, name: bytes, content: bytes) -> bool:
+        """True if a transfer that was given up still writes something else into this file: what the content had become
+        meanwhile, or what a delta makes."""
+        writers = (fetch for fetch, _ in self._orphans.values() if fetch.name == name)
+        return any(fetch.base is not None or fetch.target.content != content for fetch in writers)
 
     def begin(self, fetch: Fetch) -> None:
         self.large[fetch.token] = fetch

@@ -41,6 +41,37 @@ def test_a_transfer_has_its_file_until_it_ends() -> None:
     assert kit.it.name_for(fetch.target.content) == fetch.name
 
 
+def given_up(kit: Alone[PartFiles], fetch: Fetch) -> None:
+    kit.it.end(fetch)
+    kit.it.orphan(fetch, True)
+
+
+def test_what_is_given_up_while_a_job_writes_it_is_continued_in_the_same_file() -> None:
+    kit = Alone(PartFiles)
+    fetch = large(kit, record(b"a", b"1"))
+    given_up(kit, fetch)
+    assert kit.it.name_for(fetch.target.content) == fetch.name, "the job writes bytes of this content"
+
+
+def test_no_other_gets_a_file_to_which_a_job_still_appends_what_the_content_had_gained() -> None:
+    kit = Alone(PartFiles)
+    fetch = large(kit, record(b"a", b"1"))
+    content, fetch.target = fetch.target.content, record(b"a", b"1 and more")
+    given_up(kit, fetch)
+    assert kit.it.name_for(content) != fetch.name, "it would be found complete, and become longer afterwards"
+    kit.it.take_orphan(fetch.token)
+    assert kit.it.name_for(content) == fetch.name, "no job writes it any more"
+
+
+def test_no_other_gets_a_file_that_a_job_still_makes_from_a_delta() -> None:
+    kit = Alone(PartFiles)
+    target = record(b"a", b"1")
+    fetch = Fetch(kit.it.new_token(), target, PEER, CONTENT, 10, kit.it.name_for(target.content))
+    kit.it.begin(fetch)
+    given_up(kit, fetch)
+    assert kit.it.name_for(target.content) != fetch.name, "that job removes what it finds there"
+
+
 def test_what_was_given_up_while_a_job_wrote_it_is_asked_for_once() -> None:
     kit = Alone(PartFiles)
     fetch = large(kit, record(b"a", b"1"))
