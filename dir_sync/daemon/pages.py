@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from array import array
+import sys
 from collections.abc import Iterator
 
 __all__ = ["use_large_pages"]
 
 _COLLAPSE = 25  # madvise(2): MADV_COLLAPSE, since Linux 6.1
 _LARGE = 2 << 20  # of x86-64, and of ARM with pages of 4 KiB; elsewhere the system refuses
-_PRESENT = 1 << 63  # pagemap(5)
-_ENTRY_BYTES = 8
+_ENTRY_BYTES = 8  # of pagemap(5); the highest bit says that the page is present
+_MARK_AT = 7 if sys.byteorder == "little" else 0  # the byte with that bit
+_ABSENT = bytes(range(0x80))
 _USED = 0.95  # of a large page, at least: what it has more than the pages before it is memory that nobody uses
 _WANTED = "/sys/kernel/mm/transparent_hugepage/enabled"
 
@@ -47,8 +48,8 @@ def _used_ranges() -> Iterator[int]:
         for begin, end in _heap():
             for at in range(-(-begin // _LARGE) * _LARGE, end - _LARGE + 1, _LARGE):
                 pagemap.seek(at // mmap.PAGESIZE * _ENTRY_BYTES)
-                entries = array("Q", pagemap.read(small * _ENTRY_BYTES))
-                if sum(entry >= _PRESENT for entry in entries) >= _USED * small:
+                marks = pagemap.read(small * _ENTRY_BYTES)[_MARK_AT::_ENTRY_BYTES]
+                if len(marks.translate(None, _ABSENT)) >= _USED * small:
                     yield at
 
 

@@ -267,7 +267,9 @@ def create_whole(parent: int, file: NewFile, makes_holes: bool = False, sync: bo
     fd = os.open(name, CREATE, mode | 0o600, dir_fd=parent)
     try:
         if data:
-            write_around(fd, 0, data, zero_runs(0, data) if makes_holes else [])
+            holes = zero_runs(0, data) if makes_holes else []
+            if holes or os.write(fd, data) != len(data):  # nearly always all is written at once
+                write_around(fd, 0, data, holes)
         try:
             os.utime(fd, ns=(mtime, mtime))
         except OverflowError:

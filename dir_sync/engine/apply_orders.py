@@ -65,15 +65,15 @@ class ApplyOrders:
 
 def _batches(items: list[ApplyItem], most: int) -> list[list[ApplyItem]]:
     """The changes in batches of at most `most` for one job each. All but the last are full; the last may be empty."""
-    size = sum(map(_bytes_of, items))
-    if len(items) < most and size < limits.APPLY_BYTES_MAX:
+    sizes = [item[2][2] if item[1] is TreeOp.INSTALL else _bytes_of(item) for item in items]
+    if len(items) < most and sum(sizes) < limits.APPLY_BYTES_MAX:
         return [items]
     batches: list[list[ApplyItem]] = []
     batch: list[ApplyItem] = []
     size = 0
-    for item in items:
+    for item, its_bytes in zip(items, sizes, strict=True):
         batch.append(item)
-        size += _bytes_of(item)
+        size += its_bytes
         if len(batch) >= most or size >= limits.APPLY_BYTES_MAX:
             batches.append(batch)
             batch, size = [], 0

@@ -5,8 +5,9 @@ May import of this package: base, checks, records. Imported by: this package's _
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from itertools import repeat
+from itertools import compress, repeat
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Self
 
@@ -94,7 +95,7 @@ class ModificationUpdate(BaseMessage):
     def from_wire(cls, fields: dict[str, Any]) -> Self:
         makers: dict[str, str] = {}
         rows = checked_array(fields.get("changes"), "changes", 0, limits.CHANGES_MAX)
-        changes = _new_files(rows, makers) or tuple([_checked_change(row, makers) for row in rows])
+        changes = _checked_changes(rows, makers)
         times = []
         for row in checked_array(fields.get("times"), "times", 0, limits.CHANGES_MAX):
             path, mtime_s, mtime_ns = checked_array(row, "times", 3, 3)
@@ -186,17 +187,32 @@ _action_of, _content_of, _record_of = itemgetter("action"), itemgetter("content"
 _to_change = partial(_new, Change)
 
 
-def _new_files(rows: list[Any], makers: dict[str, str]) -> tuple[Change, ...] | None:
-    """The changes, if all of them are new files with content; None: they have to be decoded one by one."""
-    if len(rows) < _COLUMNS_MIN or set(map(type, rows)) != {dict} or set(map(len, rows)) != {3}:
+def _checked_changes(rows: list[Any], makers: dict[str, str]) -> tuple[Change, ...]:
+    """All changes of an update. Large files, which have no content attached, and others may be among many small ones."""
+    is_short = [type(row) is dict and len(row) == 2 for row in rows]
+    attached = _new_files([row for row, short in zip(rows, is_short, strict=True) if not short], makers, True)
+    others = _new_files(list(compress(rows, is_short)), makers, False)
+    if attached is None and others is None:
+        return tuple([_checked_change(row, makers) for row in rows])
+    found = {False: attached, True: others}
+    changes: list[Change] = []
+    for row, short in zip(rows, is_short, strict=True):
+        known = found[short]
+        changes.append(_checked_change(row, makers) if known is None else next(known))
+    return tuple(changes)
+
+
+def _new_files(rows: list[Any], makers: dict[str, str], attached: bool) -> Iterator[Change] | None:
+    """The changes, if all of them are new files, with content or without; None: they have to be decoded one by one."""
+    if len(rows) < _COLUMNS_MIN or set(map(type, rows)) != {dict} or set(map(len, rows)) != {3 if attached else 2}:
         return None
     try:
-        if set(map(_action_of, rows)) != {"create"} or set(map(_content_of, rows)) != {"attached"}:
+        if set(map(_action_of, rows)) != {"create"} or (attached and set(map(_content_of, rows)) != {"attached"}):
             return None
         records = new_file_records(list(map(_record_of, rows)), makers)
     except (KeyError, TypeError, ValueError):
         return None
     if records is None:
         return None
-    nothing = repeat(None)
-    return tuple(map(_to_change, zip(repeat("create"), records, nothing, repeat(True), nothing, nothing, strict=False)))
+    no = repeat(None)
+    return map(_to_change, zip(repeat("create"), records, no, repeat(attached), no, no, strict=False))

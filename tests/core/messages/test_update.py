@@ -167,6 +167,8 @@ def test_what_no_peer_would_take_is_our_fault(message: JsonMessage) -> None:
 
 NEW_FILE = ["a/b", 1, 5, DIGEST, 1_700_000_000, 7, 0o644, 9, "ab", [["ab", 3]]]
 AS_OTHERS = {"action": "create", "record": NEW_FILE, "content": "attached"}
+TOO_LARGE = {"action": "create", "record": NEW_FILE}  # to have its content attached
+A_RENAME = {"action": "rename", "record": NEW_FILE, "from": "old"}
 ODD = [
     *NOT_INTEGERS, *NOT_STRINGS, *SURROGATES, -1, 0, 1, 2, 9, 0o777, 0o1000, 2**62, 2**63, 10**400, DIGEST, DIGEST.upper(),
     DIGEST[:-1], DIGEST[:-2] + "\n\n", "", ".", "..", "a/", "/a", "a//b", "a/./b", "a\0b", "a\nb", "\u00e9", "x" * 255,
@@ -183,8 +185,8 @@ def test_one_among_many_new_files_means_what_it_means_alone(value: Any, position
     else:
         odd[("action", "record", "content")[position]] = value
     outcomes: list[Any] = []
-    for crowd in (0, 11):
-        changes = [AS_OTHERS] * crowd
+    for crowd in ([], [AS_OTHERS] * 11, [TOO_LARGE] * 11, [AS_OTHERS, TOO_LARGE, A_RENAME] * 9):
+        changes = [*crowd]
         changes.insert(place, odd)
         attached = any("content" in change for change in changes)
         try:
@@ -195,4 +197,7 @@ def test_one_among_many_new_files_means_what_it_means_alone(value: Any, position
             assert isinstance(got, ModificationUpdate)
             outcomes.append(got.changes[min(place, len(changes) - 1)])
             assert all(type(each) is Change and type(each.record) is Record for each in got.changes)
-    assert outcomes[0] == outcomes[1]
+            assert [(each.action, each.attached) for each in got.changes] == [
+                (each["action"], "content" in each) for each in changes
+            ]
+    assert all(each == outcomes[0] for each in outcomes)
