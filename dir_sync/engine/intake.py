@@ -172,6 +172,8 @@ class Intake:
         # What it announced on an earlier connection it may have lost since: its index may come from a backup.
         subscriber.knows.clear()
         peer.has_asked = True
+        # What it has seen of another state of our index says nothing about this one.
+        is_known = is_known and self._board.index.sequences.gave_out(after)
         subscriber.begin(after if is_known else 0, message.summary)
         is_first = self._announcers[peer.replica].is_first_contact
         may_seed = not message.pulls and peer.connection.outbox_bytes is None

@@ -1,9 +1,9 @@
 """The id of this replica, and the sequence numbers of its changes.
 
-In:   the notes `replica` and `sequence`; random numbers.
+In:   the notes `replica`, `sequence` and `skipped`; random numbers.
 Out:  the replica id, and sequences, each of which is used once.
 Rule: an id is random and never reused. Sequences rise; a sequence that a peer may have received is never used for
-another change, even if the file is a backup (`skip_sequences`).
+another change, even if the file is a backup (`skip_sequences`). Which ones were skipped is known from then on.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dir_sync.index.notes import Notes
 __all__ = ["Identity", "Sequences"]
 
 _SKIP_MAX = 2**52  # microseconds since 1970 until the year 2112; sequences end far above
+_SKIPPED_MAX = 100  # ranges that are remembered: one for each start
 
 
 class Identity:
@@ -46,6 +47,7 @@ class Sequences:
         self._rng = rng
         self.last = int(notes.get("sequence") or 0)  # 0: the index was empty
         self._start = 0  # the first sequence, if the index was empty
+        self._skipped = notes.words("skipped")  # "A-B": nothing above A and below B was used
         self.unwritten = False  # the last sequence is not in the notes yet
 
     def flush(self) -> None:
@@ -53,6 +55,12 @@ class Sequences:
         if self.unwritten:
             self._notes.put("sequence", self.last)
             self.unwritten = False
+
+    def gave_out(self, sequence: int) -> bool:
+        """False if this index has not used that sequence: who received it has it from another state of this file, which
+        went on from an earlier backup, or from the end that this one has lost."""
+        ranges = (skipped.partition("-") for skipped in self._skipped)
+        return sequence <= self.last and not any(int(below) < sequence < int(above) for below, _, above in ranges)
 
     def next(self) -> int:
         """The next sequence that `take` returns."""
@@ -77,4 +85,6 @@ class Sequences:
         micros = min(now_ns // 1000, _SKIP_MAX)
         self._start = micros if micros > self.last else random
         if self.last:
+            self._skipped = [*self._skipped, f"{self.last}-{self._start}"][-_SKIPPED_MAX:]
+            self._notes.put("skipped", " ".join(self._skipped))
             self.last, self.unwritten = self._start, True

@@ -280,6 +280,33 @@ def test_a_sequence_is_given_out_once() -> None:
     assert again.take() > 10**15 + 2, "a clock that was set back"
 
 
+def test_what_was_skipped_was_never_given_out() -> None:
+    notes = Notes(database())
+    sequences = Sequences(notes, Random(1))
+    sequences.take(7)
+    sequences.flush()
+    for start in range(2):  # each time as many are used as before
+        again = Sequences(notes, Random(1))
+        again.skip(10**18 * (start + 1))
+        again.take(7)
+        again.flush()
+    again = Sequences(notes, Random(1))
+    used = [0, 1, 7, 10**15, 10**15 + 7, 2 * 10**15, 2 * 10**15 + 7]
+    assert [one for one in used if not again.gave_out(one)] == []
+    others = [8, 10**15 - 1, 10**15 + 8, 2 * 10**15 - 1, 2 * 10**15 + 8]
+    assert [one for one in others if again.gave_out(one)] == []
+
+
+def test_the_last_hundred_starts_are_remembered() -> None:
+    sequences = Sequences(Notes(database()), Random(1))
+    sequences.take()
+    for start in range(1, 200):
+        sequences.skip(start * 10**6)
+        sequences.take()
+    assert sequences.gave_out(50 * 10**3 - 1)
+    assert not sequences.gave_out(150 * 10**3 - 1)
+
+
 def test_an_index_without_a_change_has_no_sequence_yet_also_after_skipping() -> None:
     sequences = Sequences(Notes(database()), Random(1))
     sequences.skip(10**18)

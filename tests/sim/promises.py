@@ -160,7 +160,9 @@ class Promises:
             if link is not None:
                 request = event.message
                 link.requests[link.other(node).name] -= 1
-                link.sequence[node.name] = request.after if request.replica == node.index.identity.replica else 0
+                index = node.index  # (what was seen of another state of it does not count)
+                is_ours = request.replica == index.identity.replica and index.sequences.gave_out(request.after)
+                link.sequence[node.name] = request.after if is_ours else 0
                 link.said[node.name].clear()
         if isinstance(event, (Looked, Listed)):
             some = (

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from dir_sync.core.events import Touched, Urgency
-from dir_sync.core.model import Kind, Record, Stamp
+from dir_sync.core.model import Kind, Record, Stamp, Vector
 from dir_sync.folder import state
 from dir_sync.index import Index
 from tests.ends import closed_at_end
@@ -141,3 +141,35 @@ def test_a_backup_from_before_the_first_file() -> None:
     pair.link()
     assert pair.one.disk.tree() == pair.two.disk.tree()
     assert set(pair.one.disk.tree()) == {b"a", b"b", b"c"}
+
+
+def records(node: OneNode) -> dict[bytes, tuple[Kind, bytes, Stamp, Vector]]:
+    """What the index of a node has, tombstones as well."""
+    rows = node.index.changes.after(0, 1_000)
+    found = [row.record for row in rows]
+    return {one.path: (one.kind, one.content, one.stamp, one.vector) for one in found}
+
+
+@pytest.mark.parametrize("starts", [1, 2])
+def test_a_backup_and_then_a_later_one_from_before_it_was_put_back(starts: int) -> None:
+    """The other has seen more of the index that went on from the first backup than there is in the second one. `starts`:
+    so often the second one is started until they meet."""
+    pair, first = backed_up()
+    pair.cut()
+    edit(pair.one, b"alone", b"for a moment")
+    pair.run()
+    pair.one.disk.delete(b"alone")
+    pair.one.inbox.append(Touched(b"alone", Urgency.VANISHED))
+    pair.run()
+    pair.one.index.commit()
+    second = pair.one.index.copy()
+    starts_with(pair, Random("first"), first, 1)
+    pair.link()
+    for start in range(starts):
+        pair.cut()
+        pair.one.index.commit()
+        starts_with(pair, Random(start), pair.one.index.copy() if start else second, start + 2)
+    pair.link()
+    assert pair.one.disk.tree() == pair.two.disk.tree()
+    assert records(pair.one)[b"alone"][0] == Kind.ABSENT
+    assert records(pair.one) == records(pair.two)
