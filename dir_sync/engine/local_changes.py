@@ -344,7 +344,7 @@ class LocalChanges:
                 if others_differ:
                     self._hard_links.ask_others(path, now.content, fp)
                 return True
-        best = self._rows.announced(as_seen, mine)
+        best = self._rows.announced(as_seen, mine) or self._recorder.half_moved(as_seen, mine, fp)
         if best is None and mine is not None:
             if self._rows.is_half_set(as_seen, mine) or self._rows.is_set_by_another_name(as_seen, mine, fp):
                 self._board.index.rows.set_fp(path, fp)  # the rest of the newer version follows

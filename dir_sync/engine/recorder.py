@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import ApplyItem, Version
+from dir_sync.core.jobs import ApplyItem, TreeOp, Version
 from dir_sync.core.looks import Seen
 from dir_sync.core.messages import DeltaOffer
 from dir_sync.core.model import Kind, Record, inode_of, parent_of, same_content, unstamped
@@ -32,6 +32,8 @@ from dir_sync.engine.work import WorkTable
 from dir_sync.index import Row
 
 __all__ = ["LocalRecorder"]
+
+_GONE_MAX = 1_000
 
 
 class LocalRecorder:
@@ -68,6 +70,8 @@ class LocalRecorder:
         self._applier = applier
         # path -> record of its row, record that had replaced it on the disk
         self._not_noted: dict[bytes, tuple[Record, Record]] = {}
+        # what has lost its name without a note: inode -> content, mtime and mode
+        self._gone: dict[int, tuple[bytes, tuple[int, int]]] = {}
 
     def looked_at(self, path: bytes) -> None:
         """A look confirmed the row: nothing was left unrecorded."""
@@ -98,6 +102,30 @@ class LocalRecorder:
         one."""
         said, installed = self._not_noted.get(mine.path, (None, mine))
         return installed if said == mine else mine
+
+    def half_moved(self, now: Record, mine: Record | None, fp: bytes) -> Record | None:
+        """The version that peers want at a free name, if a file of ours is there that has just its content: it was moved
+        there before a crash, and its mode or its time was still to be set. None: it is anything else. `now`: what is there,
+        with the fingerprint `fp`."""
+        index = self._board.index
+        if now.kind not in (Kind.FILE, Kind.SYMLINK) or not index.offers.of(now.path):
+            return None
+        decision = self._mode_rules.decision_at(now.path, index.rows.get(now.path))
+        if (mine is not None and mine.kind != Kind.ABSENT) or not isinstance(decision, Take):
+            return None
+        target, inode = decision.record, inode_of(fp)
+        if not same_content(target, now):
+            return None
+        content, meta = self._gone.get(inode, (b"", (0, 0)))
+        before = [meta] if content == now.content else []
+        before += [
+            got_meta(row.fp)
+            for row in index.rows.names_of(now.content, inode, now.kind)
+            if row.record.path != now.path and self._rows.announced_gone(row.record) is not None
+        ]
+        mtime, mode = got_meta(fp)
+        is_ours = any(mtime in (one[0], target.mtime) and mode in (one[1], target.mode) for one in before)
+        return target if is_ours else None
 
     def record_change(self, record: Record, previous: Record | None, fp: bytes, seen: Seen | None) -> None:
         """Write a change made here into the index, and queue it for the announcement."""
@@ -214,5 +242,10 @@ class LocalRecorder:
         """Repeat a change that is on the disk already, to make it durable. False if another job is active there."""
         if self._work.jobs.is_at(item.path):
             return False
+        row = self._board.index.rows.get(item.path) if item.act is TreeOp.REMOVE else None
+        if row is not None and row.fp and row.record.kind in (Kind.FILE, Kind.SYMLINK):
+            if len(self._gone) >= _GONE_MAX:
+                self._gone.clear()
+            self._gone[inode_of(row.fp)] = row.record.content, got_meta(row.fp)
         self._applier.order_change(item, Take(item.target, False))
         return True

@@ -11,14 +11,14 @@ from dir_sync.core.content import first_scan_record
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp, Version
 from dir_sync.core.looks import Grown, MadeDelta
 from dir_sync.core.messages import DeltaOffer
-from dir_sync.core.model import Kind
+from dir_sync.core.model import Kind, fingerprint, inode_of
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.deltas_out import DeltasForPeers
 from dir_sync.engine.recorder import LocalRecorder
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.stamps import Stamps
-from tests.engine.kit import WALL_NS, Alone, folder, fp_of, later, record, seen
+from tests.engine.kit import WALL_NS, Alone, folder, fp_of, later, record, seen, stat
 
 
 def alone(first_scan: bool = False, **answers: Any) -> Alone[LocalRecorder]:
@@ -191,3 +191,35 @@ def test_what_is_done_already_is_done_once_more_unless_something_else_is() -> No
     assert kit.changes() == [(item, Take(target, False))]
     kit.work.jobs.begin_apply(item, None)
     assert not kit.it.redo(item)
+
+
+def moved_from(kit: Alone[LocalRecorder], inode: int) -> Any:
+    """A peer has renamed `a` to `b` and changed its mode. What does the recorder make of a file `b` with the old mode?"""
+    mine = kit.index.rows.get(b"a")
+    assert mine is not None
+    kit.announces(later(mine.record, None))
+    kit.announces(record(b"b", b"1")._replace(mode=0o600))
+    now = record(b"b", b"1")
+    return kit.it.half_moved(now, None, fingerprint(stat()._replace(size=now.size, mtime=now.mtime, inode=inode)))
+
+
+def test_a_file_of_ours_at_the_name_that_peers_gave_it_was_moved_there() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"1"))
+    wanted = moved_from(kit, inode_of(mine.fp))
+    assert (wanted.path, wanted.mode) == (b"b", 0o600)
+
+
+def test_it_was_also_if_its_old_name_has_been_settled_before() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"1"))
+    kit.it.redo(ApplyItem(b"a", TreeOp.REMOVE, later(mine.record, None), b"", Cause.DELETED))
+    kit.index.rows.put(later(mine.record, None), b"")
+    wanted = moved_from(kit, inode_of(mine.fp))
+    assert (wanted.path, wanted.mode) == (b"b", 0o600)
+
+
+def test_another_file_with_that_content_was_not() -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"1"))
+    assert moved_from(kit, inode_of(mine.fp) + 1) is None

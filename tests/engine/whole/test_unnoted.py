@@ -7,6 +7,7 @@ from zlib import crc32
 
 import pytest
 
+from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.jobs import ApplyJob, ApplyResult, Cause, Listed, Looked, LookJob, Result, TreeOp, Version
 from dir_sync.core.looks import Listing, LookOutcome, Seen
 from dir_sync.core.messages import Change, Chunks, ModificationUpdate, Piece
@@ -23,6 +24,7 @@ from tests.engine.whole.bench import (
     Bench,
     change,
     folder,
+    looked_at,
     of_first_scan,
     pulled,
     record,
@@ -200,3 +202,55 @@ def test_what_may_be_on_the_disk_is_known_as_long_as_it_was_not_looked_at() -> N
     assert bench.index.rows.get(b"a") is None, "it is no edit of a user"
     (redo,) = bench.all(ApplyJob)
     assert [(item.act, item.target.stamp.ns) for item in redo.items] == [(TreeOp.META, WALL_NS + 1)]
+
+
+@pytest.mark.parametrize(
+    "is_removed", [False, True], ids=["both names are looked at", "the old name is settled before"]
+)
+@pytest.mark.parametrize(
+    ("mtime", "mode", "is_ours"),
+    [(WALL_NS, 0o644, True), (WALL_NS, 0o755, True), (WALL_NS + 7, 0o644, False), (WALL_NS, 0o600, False)],
+    ids=["nothing is set", "the mode is set", "a user has touched it", "a user has changed its mode"],
+)
+def test_what_was_moved_and_has_not_its_mode_and_time_yet_is_no_users_file(
+    mtime: int, mode: int, is_ours: bool, is_removed: bool
+) -> None:
+    """Elsewhere, a user renamed a file and changed its mode and its time. The program died between the rename here and
+    that."""
+    bench = Bench()
+    bench.connect()
+    bench.found(b"k", b"same")
+    mine = bench.index.rows.get(b"k")
+    assert mine is not None
+    theirs = record(b"c", b"same", WALL_NS - 5, count=7)._replace(mode=0o755, mtime=WALL_NS - 5)
+    gone = record(b"k", None, WALL_NS * 2, count=8)
+    bench.hear(state(theirs, gone._replace(vector=join(gone.vector, mine.record.vector))))
+    assert [(item.act, item.copy_path) for job in bench.all(ApplyJob) for item in job.items] == [(TreeOp.MOVE, b"k")]
+    bench.engine = Engine(bench.index, FOLDER, "u")
+    bench.engine.start(bench.now)
+    there = stat(b"same", inode=1 + crc32(b"k"))._replace(mtime=mtime, mode=mode)
+    looks = {
+        b"c": seen(b"c", b"same")._replace(mtime=mtime, mode=mode, fp=fingerprint(there)),
+        b"k": Seen(b"k", LookOutcome.ABSENT),
+    }
+    bench.feed(Listed((Listing(b"", [] if is_removed else [(b"c", there)], gone=(b"k",)),)))
+    ordered: list[tuple[bytes, TreeOp]] = []
+    for _ in range(20):
+        items = [item for job in bench.all(ApplyJob) for item in job.items]
+        ordered += [(item.path, item.act) for item in items]
+        if items:
+            fp = {b"c": fingerprint(there._replace(mtime=theirs.mtime, mode=theirs.mode))}
+            bench.apply(*[ApplyResult(item.path, Result.DONE, fp.get(item.path, b"")) for item in items])
+        elif asked := looked_at(bench):
+            bench.feed(Looked(tuple(looks[path] for path in asked)))
+        elif is_removed and bench.index.rows.get(b"c") is None and ordered:
+            bench.feed(Touched(b"c", Urgency.NOW))
+        else:
+            bench.wait(200)
+    row = bench.index.rows.get(b"c")
+    assert row is not None
+    assert (row.record.stamp.maker, row.record.mode) == (
+        (PEER, 0o755) if is_ours else (bench.index.identity.replica, mode)
+    )
+    assert ((b"c", TreeOp.META) in ordered) is is_ours, "its mode and its time are set now"
+    assert (b"k", TreeOp.REMOVE) in ordered
