@@ -15,6 +15,7 @@ from dir_sync.core.waits import SENTENCES, Wait, Waiting, from_json
 from dir_sync.history.words import FIRST_SYNC, local
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed
+from dir_sync.reporting.progress_words import why_not
 from dir_sync.reporting.shell import command
 
 __all__ = ["render", "sentence"]
@@ -128,6 +129,8 @@ def _machines(told: Answer) -> list[str]:
             words = _HAS_DELETED.get(peer["has"], words)
         if words and peer.get("holds") and peer["has"] in ("no", "asked"):
             words += f"; it holds what this node did to {how_many(peer['holds'], 'file')}, until a person decides there"
+        if peer["has"] in ("no", "asked"):
+            words += "".join(f"; it {why_not(reason)}" for reason in peer.get("apart", ()))
         if one is not None and peer["has"] in ("newer", "older", "nothing here"):
             words = f"has {_other(one)}"
         if words:

@@ -3,7 +3,7 @@
 In:   nothing. Out: values for LACKS, `status`, the log.
 Rule: pure. A reason says what kind of thing it is, never a path: the other side knows its own files, and no more is told.
 Used by: cli.waiting, core.messages.state, core.peer_status, core.peers.standing, core.shot, core.status, core.unable,
-daemon.status, engine, reporting.progress_words.
+daemon, engine, reporting.progress_words.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["REASONS", "WORDS", "Declined", "Reason", "declined_in", "declined_json"]
+__all__ = ["APART", "CHOSEN", "REASONS", "WORDS", "Declined", "Reason", "declined_in", "declined_json"]
 
 
 class Reason(Enum):
@@ -25,16 +25,24 @@ class Reason(Enum):
     DISK_FULL = "disk-full"
     UNFIT = "unfit"  # the disk cannot store it: its name, its size
     BLOCKED = "blocked"  # something that is not synchronized is in its place
-    SEND_ONLY = "send-only"  # by its mode it takes nothing; it does not count this as lacking
+    SEND_ONLY = "send-only"  # by its mode it takes nothing
+    DIVERGED = (
+        "diverged"  # it keeps to itself what was changed or deleted there: by its mode, its role, its limit of sizes
+    )
     FAILED = "failed"  # it cannot be written, and is tried again: no permission, an input/output error
 
 
 REASONS = {reason.value: reason for reason in Reason}
+APART = frozenset((Reason.SEND_ONLY, Reason.DIVERGED))
+"""Of these a node counts nothing as lacking: it has dealt with what was announced, so nobody waits for it. But it has
+something else on its disk."""
+CHOSEN = APART | {Reason.TOO_LARGE}
+"""What a person chose there, and so no trouble."""
 
 
 class Declined(NamedTuple):
-    """What a node lacks for one reason: files and their bytes, and other changes. `limit`: bytes of a file, of TOO_LARGE; 0:
-    not known."""
+    """What a node does not have for one reason: files and their bytes, and other changes. `limit`: bytes of a file, of
+    TOO_LARGE; 0: not known."""
 
     reason: Reason
     files: int
@@ -50,6 +58,7 @@ WORDS = {
     Reason.UNFIT: "cannot store on its disk",
     Reason.BLOCKED: "has something in the way that is not synchronized",
     Reason.SEND_ONLY: "is send-only and takes nothing from others",
+    Reason.DIVERGED: "keeps what was changed or deleted there",
     Reason.FAILED: "cannot write, and tries again",
 }
 """What follows the name of the node."""

@@ -7,7 +7,7 @@ Used by: cli.headlines, cli.waiting, core.shot, core.status, core.waiting, daemo
 
 from __future__ import annotations
 
-from dir_sync.core.declined import Declined, Reason
+from dir_sync.core.declined import CHOSEN, Declined
 from dir_sync.core.frozen import frozen
 from dir_sync.core.peers.standing import NOTHING, Lack, without
 from dir_sync.core.progress import Progress
@@ -63,8 +63,8 @@ class PeerStatus:
 
     @property
     def is_choosy(self) -> bool:
-        """True if what a person chose there, a limit of sizes or the mode, is the peer's only reason for all that it lacks."""
-        return self.is_declining and all(one.reason in (Reason.TOO_LARGE, Reason.SEND_ONLY) for one in self.declined)
+        """True if the peer does not have something only because of what a person chose there."""
+        return self.is_declining and all(one.reason in CHOSEN for one in self.declined)
 
 
 @frozen

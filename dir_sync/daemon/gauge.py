@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from dir_sync.core.frozen import mutable
-from dir_sync.core.peers.standing import NOTHING, Lack, without
+from dir_sync.core.peers.standing import NOTHING, Lack, coming
 from dir_sync.core.progress import Meter, Progress, Speed
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
@@ -77,7 +77,7 @@ class Gauge:
                 one.sent.sample(traffic.sent, now_ms)
                 one.received.sample(traffic.received, now_ms)
             lacks = report.lacked_by(replica) or NOTHING
-            left = without(lacks, report.declined_by(replica))
+            left = coming(lacks, report.declined_by(replica))
             one.sending.sample(left, now_ms)
             if lacks != one.lacks:
                 one.lacks, one.since_s = lacks, mono

@@ -19,7 +19,7 @@ from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, show, show_text
 from dir_sync.core.pausing import Pause
 from dir_sync.core.peer_status import AwayPeer, PeerStatus, Traffic
-from dir_sync.core.peers.standing import NOTHING, Lack, lack_of
+from dir_sync.core.peers.standing import NOTHING, Lack, apart_of
 from dir_sync.core.status import (
     Change,
     HeldChange,
@@ -230,9 +230,8 @@ def _lacked_by(share: Share, replica: str) -> Lack | None:
 
 
 def _kept_away(share: Share, replica: str) -> Lack:
-    """What a send-only peer does not take. It does not lack it, so nobody waits for it; but it does not have it."""
-    declined = share.engine.sync_report.declined_by(replica)
-    return next((lack_of(one) for one in declined if one.reason is Reason.SEND_ONLY), NOTHING)
+    """What that peer does not lack, so that nobody waits for it, and does not have: by its mode, for example."""
+    return apart_of(share.engine.sync_report.declined_by(replica))
 
 
 def _troubled(share: Share, troubled: list[Troubled]) -> tuple[Trouble, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dir_sync.core import limits
+from dir_sync.core.declined import APART
 from dir_sync.core.looks import MOUNTED
 from dir_sync.core.mode import is_own, is_own_large
 from dir_sync.core.model import Kind, PathError, Record, check_path, parent_of, show_text
@@ -319,11 +320,13 @@ def _is_told(engine: Engine, row: Row, replica: str) -> bool:
 def _standing(engine: Engine, path: bytes, replica: str, address: str, is_reader: bool = False) -> dict[str, Any]:
     """What is known of a connected peer and the version here. `has`: "yes"; "newer", "older" (another version, which it
     announced); "not told"; "no"; "asked" (told, and not known yet); "refused" (it takes nothing that this node changes);
-    "stays here"; "nothing here". `holds`: files of which it holds what this node did. `is_reader`: this node is a read-only
+    "stays here"; "nothing here". `holds`: files of which it holds what this node did. `apart`: why it does not have all that it
+    lacks nothing of, so that only the content says whether it has this. `is_reader`: this node is a read-only
     member. A peer then ignores what it announced, and lacks nothing: only the content says whether it has it."""
     board, index = engine.board, engine.board.index
     row, offer = index.rows.get(path), index.offers.of_peer(path, replica)
     mine = None if row is None else row.record
+    apart = [one.reason.value for one in engine.sync_report.declined_by(replica) if one.reason in APART]
     if offer is not None:
         decision = decide(mine, [offer], (), engine.mode_rules.mode_at(path, row))
         has = "newer" if isinstance(decision, Take | Refuse) else "older"
@@ -337,7 +340,7 @@ def _standing(engine: Engine, path: bytes, replica: str, address: str, is_reader
         standing = board.peers[replica].standing
         is_reported = standing.lacks == NOTHING and standing.lacks_as_of >= row.seq
         is_in_sync = is_reported or mine.stamp.maker == replica or replica in engine.sync_report.in_sync_with()
-        has = "yes" if is_in_sync else "asked"
+        has = "yes" if is_in_sync and not apart else "asked"
         is_own_made, is_from_first_scan = mine.stamp.maker == index.identity.replica, mine.stamp.maker.startswith("=")
         if is_reader and (is_own_made or is_from_first_scan) and _is_asked_for(mine):
             has = "asked"
@@ -346,7 +349,7 @@ def _standing(engine: Engine, path: bytes, replica: str, address: str, is_reader
     held = engine.brakes.held_elsewhere.get(replica, ())
     holds = sum(one.files for one in held if one.maker == index.identity.replica)
     name = show_text(board.name_of(replica))
-    return {"name": name, "replica": replica, "address": address, "has": has, "holds": holds}
+    return {"name": name, "replica": replica, "address": address, "has": has, "holds": holds, "apart": apart}
 
 
 def contents_to_ask_for(engine: Engine, path: bytes, told: Answer) -> tuple[bytes, ...]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.messages import Lacks
+from dir_sync.core.mode import THEIRS, Mode
 from dir_sync.core.model import Kind, parent_of
 from dir_sync.core.peers.contact import Contact
-from dir_sync.core.peers.standing import NOTHING, Lack, Standing, without
+from dir_sync.core.peers.standing import NOTHING, Lack, Standing, coming
 from dir_sync.core.reconcile import Take, decide
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -30,6 +31,7 @@ __all__ = ["SyncReport"]
 _UNDECIDED_MAX = 1_000  # in `status`: at most so many paths that wait for a decision
 _LAG_FILES = 100  # a peer that lacks so many files, or as many bytes as a large file has, is reported ...
 _LAG_NOTED_MS = 30_000  # ... at most this often
+_UNDONE_MS = 5_000  # what differs at a mirror is reported after so long: most is undone before
 _SYNC_LASTS_MS = 500  # everything has to be in sync this long before it is reported ...
 _SYNC_NOTED_MS = 10_000  # ... and at most this often for the same peers
 
@@ -55,6 +57,7 @@ class SyncReport:
         self._transfers = transfers
         self._declining = declining
         self.lacks_due_ms: int | None = None  # when (ms) the peers are told again what we lack
+        self._kept_since_ms: int | None = None  # since when something differs that stays on this node
         self.sync_due_ms: int | None = None  # when (ms) people are told that all is in sync
         # the peers of the last "in sync" report; empty: not in sync any more
         self.in_sync: frozenset[str] = frozenset()
@@ -161,12 +164,9 @@ class SyncReport:
                 self.lacks_due_ms = min(earliest_ms, self.lacks_due_ms or earliest_ms)
                 continue
             lack = self.lacked_from(replica)
-            declined: tuple[Declined, ...] = ()
-            if not self._mode_rules.mode.takes:
-                away = self._board.index.offers.wanted_from(replica)
-                declined = () if away == NOTHING else (Declined(Reason.SEND_ONLY, *away),)
-            elif lack != NOTHING:
-                declined = self._declining.of(replica)
+            declined = self._apart(replica)
+            if lack != NOTHING:
+                declined += self._declining.of(replica)
                 if again_ms := self._declining.due_ms:
                     self.lacks_due_ms = min(again_ms, self.lacks_due_ms or again_ms)
             due_ms = peer.standing.due_ms(lack, declined)
@@ -178,6 +178,27 @@ class SyncReport:
             peer.standing.say(lack, declined, self._board.now.mono_ms)
             self._board.send(replica, Lacks(self._board.folder, known.seen, *lack, declined), 100)
 
+    def _apart(self, replica: str) -> tuple[Declined, ...]:
+        """What this node has dealt with, and does not have as it was announced."""
+        mode, offers, found = self._mode_rules.mode, self._board.index.offers, []
+        if not mode.takes and (refused := offers.wanted_from(replica)) != NOTHING:
+            found.append(Declined(Reason.SEND_ONLY, *refused))
+        if (kept := offers.wanted_from(THEIRS)) == NOTHING:
+            self._kept_since_ms = None
+        elif self._lasts():
+            found.append(Declined(Reason.DIVERGED, *kept))
+        return tuple(found)
+
+    def _lasts(self) -> bool:
+        """True if what differs here is more than what a mirror undoes in a moment."""
+        now_ms = self._board.now.mono_ms
+        if self._kept_since_ms is None:
+            self._kept_since_ms = now_ms
+        due_ms = self._kept_since_ms + (_UNDONE_MS if self._mode_rules.mode is Mode.MIRROR else 0)
+        if due_ms > now_ms:
+            self.lacks_due_ms = min(due_ms, self.lacks_due_ms or due_ms)
+        return due_ms <= now_ms
+
     def on_lacks(self, peer: Contact, message: Lacks) -> None:
         standing = peer.standing
         lack = Lack(message.files, message.bytes, message.others)
@@ -186,7 +207,7 @@ class SyncReport:
             self._board.tell(
                 notes.NotTakenThere(peer.name, one.reason.value, one.files, one.bytes, one.others, one.limit)
             )
-        left = without(lack, message.declined)  # what it may still take
+        left = coming(lack, message.declined)  # what it may still take
         is_much = left.files >= _LAG_FILES or left.bytes >= limits.LARGE_FILE_BYTES
         if is_much and (standing.noted_ms is None or self._board.now.mono_ms - standing.noted_ms >= _LAG_NOTED_MS):
             standing.noted_ms = self._board.now.mono_ms

@@ -7,7 +7,7 @@ Rule: at most one offer per path and peer. Pending work is always computed from 
 
 from __future__ import annotations
 
-from dir_sync.core.mode import THEIRS
+from dir_sync.core.mode import OWN, THEIRS, is_own
 from dir_sync.core.model import Kind
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.reconcile import Offer
@@ -36,8 +36,11 @@ class Offers:
         return self._database.execute("SELECT 1 FROM offer LIMIT 1").fetchone() is not None
 
     def _count_wanted(self) -> dict[str, Lack]:
-        query = "SELECT peer, COUNT(*), SUM(kind=1), SUM((kind=1)*size) FROM offer GROUP BY peer"
-        found = self._database.execute(query)
+        query = (
+            "SELECT peer, COUNT(*), SUM(kind=1), SUM((kind=1)*size) FROM offer"
+            " WHERE peer<>? OR substr(stamp_maker,1,1)<>? GROUP BY peer"
+        )
+        found = self._database.execute(query, (THEIRS, OWN))
         return {peer: Lack(files, size, count - files) for peer, count, files, size in found}
 
     # --- as a writer ---
@@ -183,7 +186,7 @@ class Offers:
         return int(self._database.execute("SELECT COUNT(*) FROM offer WHERE peer=?", (peer,)).fetchone()[0])
 
     def wanted_from(self, peer: str) -> Lack:
-        """The totals of a peer's offers."""
+        """The totals of a peer's offers; of THEIRS, of what the mesh has where something was changed here only."""
         return self._wanted.get(peer, NOTHING)
 
     def forget(self, peer: str) -> None:
@@ -196,6 +199,8 @@ class Offers:
         self._any_stored = self._exists()
 
     def _add_wanted(self, offer: Offer, sign: int) -> None:
+        if offer.peer == THEIRS and is_own(offer.record):  # the mesh has nothing there
+            return
         files, size, others = self._wanted.get(offer.peer, NOTHING)
         if offer.record.kind is Kind.FILE:
             self._wanted[offer.peer] = Lack(files + sign, size + sign * offer.record.size, others)

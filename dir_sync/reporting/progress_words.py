@@ -1,7 +1,7 @@
 """The progress of a synchronization in words, for the log, `status` and `wait`.
 
 In:   a Progress, a Lack, a reason. Out: one short line of text, without names.
-Used by: cli.headlines, cli.waiting, cli.watch_view, reporting.narrator, reporting.sentences.
+Used by: cli.headlines, cli.waiting, cli.watch_view, cli.why_words, reporting.narrator, reporting.sentences.
 """
 
 from __future__ import annotations

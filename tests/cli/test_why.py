@@ -206,6 +206,9 @@ def test_each_word_about_a_machine() -> None:
     text = " ".join(line.strip() for line in render(base | {"peers": held}, "d", "f"))
     assert "for nothing here; the same command on carol says what it waits for there" in text
     assert "it holds what this node did to 20 files, until a person decides there" in text
+    kept = [{"name": "carol", "has": "no", "apart": ["diverged"]}]
+    text = " ".join(line.strip() for line in render(base | {"peers": kept}, "d", "f"))
+    assert "carol does not have it; it keeps what was changed or deleted there" in text
     offered = [{"peer": "carol", "is": "newer", **version}]
     lines = render(base | {"peers": [{"name": "carol", "has": "newer"}], "elsewhere": offered}, "d", "f")
     assert any("carol has a newer version: file, 3 B, by bob" in line for line in lines)

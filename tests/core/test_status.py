@@ -15,6 +15,7 @@ from tests.core.test_shot import ALONE, peer
 
 BOB, LAGS = peer("bob"), peer("carol", Lack(1, 10, 0))
 TOO_LARGE = changed(LAGS, declined=(Declined(Reason.TOO_LARGE, 1, 10, 0, 5),))
+KEEPER = changed(LAGS, declined=(Declined(Reason.DIVERGED, 1, 10),))
 SENDER = changed(LAGS, declined=(Declined(Reason.SEND_ONLY, 1, 10),))
 FULL = changed(LAGS, declined=(Declined(Reason.DISK_FULL, 1, 10),))
 LOST = Trouble("a", "no room", again=True, held=False)
@@ -58,6 +59,7 @@ THERE = HeldChange(at="bob", by="carol", here=False, missing=False, files=9, pat
         ),
         ({"peers": (changed(TOO_LARGE, lacks=Lack(2, 20, 0)),)}, Headline.SYNCING, Safety.LACKING),
         ({"peers": (BOB, SENDER)}, Headline.UP_TO_DATE, Safety.LACKING),
+        ({"peers": (BOB, KEEPER)}, Headline.UP_TO_DATE, Safety.LACKING),
         ({"peers": (BOB,), "in_sync": True, "too_large": ("a",)}, Headline.UP_TO_DATE, Safety.ONLY_HERE),
         ({"peers": (BOB,), "in_sync": True, "mode": "mirror", "diverged": 1}, Headline.UP_TO_DATE, Safety.ONLY_HERE),
         ({"peers": (BOB,), "in_sync": True, "mode": "send-only", "diverged": 1}, Headline.UP_TO_DATE, Safety.SAFE),

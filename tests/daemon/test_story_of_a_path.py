@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.events import PeerDown
 from dir_sync.core.ignore import Rules
 from dir_sync.core.messages import Held, Lacks
@@ -195,6 +196,19 @@ def test_a_peer_that_lacks_nothing_may_have_refused_what_a_read_only_member_made
     assert told["peers"][0]["has"] == "asked"
     assert contents_to_ask_for(bench.engine, b"f", told) == (record(b"f", b"data").content,)
     assert story_of(bench.engine, b"d", reader, {}, {PEER: "10.0.0.2"})["peers"][0]["has"] == "refused"
+
+
+def test_a_peer_that_keeps_something_of_its_own_is_asked_whether_it_has_this() -> None:
+    """It has acknowledged the version, and lacks nothing."""
+    bench = Bench()
+    bench.connect()
+    bench.found(b"f", b"data")
+    bench.hear(Lacks(FOLDER, bench.index.sequences.last, 0, 0, 0, (Declined(Reason.DIVERGED, 1, 4),)))
+    assert (has(bench, b"f")["has"], has(bench, b"f")["apart"]) == ("asked", ["diverged"])
+    told = story_of(bench.engine, b"f", STATUS, {}, {PEER: "10.0.0.2"})
+    assert contents_to_ask_for(bench.engine, b"f", told) == (record(b"f", b"data").content,)
+    bench.hear(Lacks(FOLDER, bench.index.sequences.last, 0, 0, 0))
+    assert (has(bench, b"f")["has"], has(bench, b"f")["apart"]) == ("yes", [])
 
 
 def test_a_fault_in_a_story_is_an_answer_and_ends_no_node(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,9 @@ CLI: dict[str, set[str]] = {
     },
     "cli.scrubbing": {"cli.parser", "config"},
     "cli.overview": set(),
-    "cli.why_words": {"config", "history.words", "network.control", "reporting.log", "reporting.shell"},
+    "cli.why_words": {
+        *("config", "history.words", "network.control", "reporting.log", "reporting.progress_words", "reporting.shell"),
+    },
     "cli.hook_options": {"cli.parser", "config"},
     "cli.watching": {
         *("cli.dialogue", "cli.hook_options", "cli.parser", "config", "network.control", "reporting.event_words"),

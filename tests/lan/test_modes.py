@@ -78,6 +78,14 @@ def test_all_modes_in_one_mesh(four: Lan) -> None:
     write(receives.dir / "mine", b"only here")
     (receives.dir / "d" / "2").unlink()
     differs(receives, {"d/1": ("file", "file"), "mine": ("file", "nothing"), "d/2": ("nothing", "file")})
+    # it has acknowledged what it has changed or deleted since, and is no copy of that
+    wait_for(
+        lambda: "keeps what was changed or deleted there: 2 files" in say(both, "status"),
+        SOON_S,
+        "who has something else",
+    )
+    told = json.loads(both.run_to_end("why", both.dir, "d/2", "--json").out)
+    assert sorted(one["has"] for one in told["peers"]) == ["no", "yes", "yes"]
     # what is done at the mirror is undone, and kept
     write(mirrors.dir / "d" / "1", b"wrong here")
     write(mirrors.dir / "extra", b"extra here")

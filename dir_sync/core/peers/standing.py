@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dir_sync.core.declined import Declined, Reason
+from dir_sync.core.declined import APART, Declined, Reason
 from dir_sync.core.frozen import field, mutable
 from dir_sync.core.messages import Message, ModificationUpdate, State
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["NOTHING", "Lack", "Standing", "lack_of", "without"]
+__all__ = ["NOTHING", "Lack", "Standing", "apart_of", "coming", "lack_of", "without"]
 
 _SAY_AGAIN_MS = 200  # shortest interval, so that a flood of changes causes few messages
 _PROGRESS_MS = 1_000  # the same, while something is lacking all the time
@@ -45,6 +45,20 @@ NOTHING = Lack(0, 0, 0)
 def lack_of(declined: Declined) -> Lack:
     """What a node does not take for one reason, as a part of what it lacks."""
     return Lack(declined.files, declined.bytes, declined.others)
+
+
+def apart_of(declined: Iterable[Declined]) -> Lack:
+    """What a node does not count as lacking, and does not have."""
+    apart = NOTHING
+    for one in declined:
+        if one.reason in APART:
+            apart = apart.plus(lack_of(one))
+    return apart
+
+
+def coming(lack: Lack, declined: Iterable[Declined]) -> Lack:
+    """What a node that counts `lack` may still take."""
+    return without(lack, [one for one in declined if one.reason not in APART])
 
 
 def without(lack: Lack, declined: Iterable[Declined]) -> Lack:

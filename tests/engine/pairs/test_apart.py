@@ -1,0 +1,87 @@
+"""Who has acknowledged a version and has something else on its disk says so: it is no copy, and lacks nothing."""
+
+from __future__ import annotations
+
+from dir_sync.core import notes
+from dir_sync.core.declined import Declined, Reason
+from dir_sync.core.events import Reverted, Touched, Urgency
+from dir_sync.core.mode import THEIRS, Mode, nothing
+from dir_sync.core.model import Record
+from dir_sync.core.peers.standing import NOTHING, Lack
+from dir_sync.core.reconcile import Offer
+from tests.pair import OneNode, Pair
+
+
+def edit(node: OneNode, path: bytes, data: bytes | None) -> None:
+    if data is None:
+        node.disk.delete(path)
+    else:
+        node.disk.write(path, data)
+    node.inbox.append(Touched(path, Urgency.NOW))
+
+
+def linked(mode: Mode) -> Pair:
+    """`two` keeps its changes to itself, and has what `one` has made."""
+    pair = Pair()
+    pair.two.engine.mode_rules.mode = mode
+    pair.link()
+    for path in (b"changed", b"deleted", b"same"):
+        edit(pair.one, path, b"content of " + path)
+    pair.run()
+    assert pair.one.disk.tree() == pair.two.disk.tree()
+    assert said(pair) == ()
+    return pair
+
+
+def said(pair: Pair) -> tuple[Declined, ...]:
+    """What `two` has told `one` that it does not have."""
+    pair.clock.ms += 10_000
+    pair.run()
+    assert pair.one.engine.sync_report.lacked_by(pair.two.index.identity.replica) == NOTHING
+    return pair.one.engine.sync_report.declined_by(pair.two.index.identity.replica)
+
+
+def test_what_a_receive_only_node_changed_or_deleted_is_not_there() -> None:
+    pair = linked(Mode.RECEIVE_ONLY)
+    edit(pair.two, b"changed", b"otherwise")
+    edit(pair.two, b"deleted", None)
+    edit(pair.two, b"new", b"only here")
+    pair.run()
+    assert said(pair) == (Declined(Reason.DIVERGED, 2, len(b"content of changedcontent of deleted")),)
+    assert pair.one.said(notes.NotTakenThere)
+    assert pair.one.engine.sync_report.in_sync_with(), "nobody waits for it"
+    edit(pair.one, b"changed", b"newer")
+    pair.run()
+    assert said(pair) == (Declined(Reason.DIVERGED, 1, len(b"content of deleted")),), "a newer version is taken"
+    pair.two.inbox.append(Reverted())
+    pair.run()
+    assert pair.two.disk.tree() == pair.one.disk.tree()
+    assert said(pair) == ()
+
+
+def test_what_a_mirror_undoes_in_a_moment_is_not_said() -> None:
+    pair = linked(Mode.MIRROR)
+    edit(pair.two, b"changed", b"otherwise")
+    edit(pair.two, b"deleted", None)
+    pair.run()
+    assert pair.two.disk.tree() == pair.one.disk.tree()
+    assert said(pair) == ()
+    assert not pair.one.said(notes.NotTakenThere)
+
+
+def test_the_figures_last_over_a_start() -> None:
+    """What a person reverts where the mesh has nothing is an offer, too: nothing is missing there."""
+    pair = linked(Mode.RECEIVE_ONLY)
+    edit(pair.two, b"changed", b"otherwise")
+    edit(pair.two, b"new", b"only here")
+    pair.run()
+    pair.two.index.offers.put(Offer(THEIRS, nothing(record_at(pair.two, b"new")), False))
+    offers = pair.two.index.offers
+    offers.flush()
+    assert offers.wanted_from(THEIRS) == offers._count_wanted()[THEIRS] == Lack(1, len(b"content of changed"), 0)
+
+
+def record_at(node: OneNode, path: bytes) -> Record:
+    row = node.index.rows.get(path)
+    assert row is not None
+    return row.record
