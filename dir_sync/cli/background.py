@@ -208,7 +208,13 @@ def _running_already(folders: Sequence[str]) -> Done | None:
     if len(nodes) == len(folders) and len({node.number for node in nodes.values()}) == 1:
         answer = _answer("already running", folders, first.number, unit=first.unit or None)
         shown = listed(_shown(folders))
-        return Done(answer, (f"already running: {shown} (process {first.number}); with other options: restart",))
+        lines = [f"already running: {shown} (process {first.number}); with other options: restart"]
+        if first.process.ends_with_terminal:
+            again = shell.command("restart", *folders)
+            lines.append(
+                f"it runs in a terminal, and ends when that is closed; to let it go on in the background: {again}"
+            )
+        return Done(answer, tuple(lines))
     raise ConfigError(
         f"a node (process {first.number}) shares {_folders(first)} already, and not all that is named here: end it first:"
         f" {shell.command('stop', *first.folders)}"

@@ -7,7 +7,6 @@ nothing is changed, and what the tool made is kept.
 
 from __future__ import annotations
 
-import difflib
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from dir_sync.config import ConfigError
 from dir_sync.core.merging import is_text
 from dir_sync.core.model import FIRST_CONTACT, Kind, show, show_text
 from dir_sync.core.named import NamedTuple
+from dir_sync.history.differences import line_diff
 
 if TYPE_CHECKING:
     from dir_sync.history.choice import Entry
@@ -47,8 +47,8 @@ def difference(client: HistoryClient, entry: Entry) -> list[str]:
     if not is_text(now.data or b"") or not is_text(lost.data or b""):
         path = show(entry.version.path)
         return [*lines, f"{path}: at least one of the two is no text, so no lines can be compared"]
-    before, after = (_lines(side.data or b"") for side in (now, lost))
-    found = list(difflib.unified_diff(before, after, lineterm=""))[2:]
+    before, after = ((side.data or b"").decode("utf-8") for side in (now, lost))
+    found = line_diff(before, after, _printed)
     return [*lines, *(found or ["no line is different"])]
 
 
@@ -78,10 +78,9 @@ def _where(entry: Entry) -> str:
     return f"on {show_text(entry.on)}" if entry.holder else "here"
 
 
-def _lines(data: bytes) -> list[str]:
-    """Lines that can be printed: nothing in a file may move the cursor."""
-    text = data.decode("utf-8")
-    return [show(line.replace("\t", "    ").encode(), len(line) * 10 + 10) for line in text.split("\n")]
+def _printed(line: str) -> str:
+    """A line that can be printed: nothing in a file may move the cursor."""
+    return show(line.replace("\t", "    ").encode(), len(line) * 10 + 10)
 
 
 def merge_by(client: HistoryClient, entry: Entry, tool: str) -> None:

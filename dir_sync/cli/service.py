@@ -234,7 +234,7 @@ def _install_cron(made: Service, line: str) -> Done:
 
 def _remove(init: _Init, name: str, words: Words) -> Done:
     if init.kind == "cron":
-        lines = _crontab()
+        lines = _crontab_or_none(words)
         if not any(f"# {name}:" in one for one in lines):
             raise ConfigError(_none(words))
         _set_crontab([one for one in lines if f"# {name}:" not in one])
@@ -257,7 +257,9 @@ def _remove(init: _Init, name: str, words: Words) -> Done:
 
 def _status(init: _Init, name: str, words: Words) -> tuple[Done, int]:
     path = init.path(name) if init.kind != "cron" else ""
-    if not (any(f"# {name}:" in one for one in _crontab()) if init.kind == "cron" else os.path.exists(path)):
+    if not (
+        any(f"# {name}:" in one for one in _crontab_or_none(words)) if init.kind == "cron" else os.path.exists(path)
+    ):
         raise ConfigError(_none(words))
     shown = show(os.fsencode(path)) if path else None
     lines = [f"installed: {shown or 'a line of your crontab'}"]
@@ -282,6 +284,14 @@ def _status(init: _Init, name: str, words: Words) -> tuple[Done, int]:
 def _none(words: Words) -> str:
     named = " and ".join(show(os.fsencode(one)) for one in words.folders) or "that configuration file"
     return f"no service is installed for {named}; to install one: {shell.command('service', 'install', *words.line)}"
+
+
+def _crontab_or_none(words: Words) -> list[str]:
+    """The lines of the crontab. ConfigError: without cron, nothing can be installed in it."""
+    try:
+        return _crontab()
+    except ConfigError:
+        raise ConfigError(f"{_none(words)}; but there is neither systemd nor OpenRC nor cron here") from None
 
 
 def _crontab() -> list[str]:

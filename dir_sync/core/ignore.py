@@ -51,6 +51,13 @@ _EXPRESSIONS = {
     "*.crdownload": r"[^/]*\.crdownload",
 }
 """What `pathspec` makes of the defaults, each of which is about a name: a node without other rules need not load it."""
+_OF_SYNCTHING = re.compile(r"(?P<comment>//)|(?P<include>#include\s+\S+\s*$)|(?P<case>!?(?:\(\?d\))?!?\(\?i\))")
+_INSTEAD = {
+    "comment": "a comment begins with #",
+    "include": "no file is included: copy its lines to here",
+    "case": "(?i) is not known here: write both cases, like [Ff]older",
+}
+"""Lines of `.stignore` that mean something else, or nothing, in the syntax of gitignore."""
 _ANY_FOLDER = "^(?:.+/)?"
 _FOLDER_ONLY = "(?P<ps_d>/)"
 _EITHER = "(?:(?P<ps_d>/)|$)"
@@ -107,6 +114,8 @@ def read_rules(text: bytes, origin: str) -> RuleFile:
 
 def _rule(line: str, origin: str, number: int) -> Rule | None:
     """The rule in a line; None: it is a comment, or blank. ValueError: it cannot be used."""
+    if foreign := _OF_SYNCTHING.match(line):
+        raise ValueError(_INSTEAD[foreign.lastgroup or ""])
     if not line.strip() or line.startswith("#"):
         return None
     if line in _EXPRESSIONS:

@@ -56,6 +56,19 @@ class Process:
         return os.readlink(f"/proc/{self.number}/cwd")
 
     @property
+    def ends_with_terminal(self) -> bool:
+        """True if it has a terminal, and ends when that is closed."""
+        try:
+            with open(f"/proc/{self.number}/stat", "rb") as file:
+                after_name = file.read().rpartition(b")")[2].split()
+            with open(f"/proc/{self.number}/status", "rb") as file:
+                ignored = re.search(rb"^SigIgn:\s*([0-9a-f]+)", file.read(), re.MULTILINE)
+        except OSError:
+            return False
+        has_terminal = after_name[4] != b"0"  # tty_nr of proc(5)
+        return has_terminal and not (ignored and int(ignored[1], 16) >> (signal.SIGHUP - 1) & 1)
+
+    @property
     def key_file(self) -> str:
         """The key file that its environment names; "": none."""
         try:

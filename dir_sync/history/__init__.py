@@ -11,6 +11,7 @@
     client      the history of one folder: used by the commands history, restore, undo and conflicts
     choice      selects versions
     undo_plan   what an undo has to do, from the journal
+    differences the difference between two texts, line by line
     words       text for people: times, tables, what an undo does
 
 The daemon imports `answers`, the commands import `client`, `choice` and `words`. A restored file is an ordinary new

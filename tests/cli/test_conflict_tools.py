@@ -126,4 +126,4 @@ def test_texts_are_shown_as_lines() -> None:
     version = SimpleNamespace(path=b"notes", kind=Kind.FILE, mtime=0)
     entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", version=version))
     lines = difference(cast(Any, Binary(b"a\nnow\nb\n", b"a\nlost\x1b\nb\n")), entry)
-    assert lines[2:] == ["@@ -1,4 +1,4 @@", " a", "-now", "+lost\\x1b", " b", " "]
+    assert lines[2:] == ["@@ -1,3 +1,3 @@", " a", "-now", "+lost\\x1b", " b"]

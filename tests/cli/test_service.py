@@ -253,6 +253,11 @@ def test_without_anything_the_line_for_the_boot_is_said(
     said = capsys.readouterr().err
     assert "let your system run this at each boot" in said
     assert f"start '{host.folder}'" in said
+    for action in ("status", "remove"):
+        assert cli.main(["service", action, str(host.folder)]) == 1
+        said = capsys.readouterr().err
+        assert "no service is installed" in said
+        assert said.endswith("there is neither systemd nor OpenRC nor cron here\n")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

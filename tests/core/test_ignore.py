@@ -119,6 +119,11 @@ def test_where_the_kind_is_unknown_only_what_is_ignored_either_way_is() -> None:
         (b"\n  \n# [\n[bad\n[ok]", "line 4"),
         (b"(?d)a[", "line 1"),
         (b"a\n/", "line 2"),
+        (b"a\n// words", "a comment begins with #"),
+        (b"#include other.txt", "copy its lines"),
+        (b"(?i)readme", "both cases"),
+        (b"(?d)(?i)readme", "both cases"),
+        (b"!(?i)readme", "both cases"),
         (b"*a*a*a*a*a*a*b", "too many *"),
         (b"a\n" * (limits.RULES_MAX + 1), "more than"),
         (b"a" * (limits.RULES_BYTES_MAX + 1), "larger than"),
@@ -129,6 +134,10 @@ def test_what_cannot_be_used_is_said_and_harms_nothing_else(text: bytes, words: 
     (problem,) = found.problems
     assert words in problem
     assert all(rule.expression for rule in found.rules)
+
+
+def test_words_that_look_like_those_of_another_tool_are_comments() -> None:
+    assert read_rules(b"#include these too:\n# include x\n#includes\n", ".syncignore") == ((), ())
 
 
 def test_no_default_is_unusable() -> None:

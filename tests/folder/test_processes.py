@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,3 +119,29 @@ def test_what_its_environment_says(tmp_path: Path) -> None:
             assert one.unit == ""
             one.close()
             process.communicate(b"\n")
+
+
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid is not installed")
+@pytest.mark.parametrize("kept", [False, True], ids=["plain", "nohup"])
+def test_whether_it_ends_with_its_terminal(kept: bool) -> None:
+    master, terminal = os.openpty()
+    command = [sys.executable, "-c", "print(1, flush=True); import time; time.sleep(60)"]
+    words = [*(["nohup"] if kept else []), *command]
+    with subprocess.Popen(["setsid", "--ctty", *words], stdin=terminal, stdout=subprocess.PIPE) as made:
+        assert made.stdout is not None
+        made.stdout.readline()
+        process = Process(made.pid)
+        try:
+            assert process.ends_with_terminal is not kept
+        finally:
+            process.close()
+            made.kill()
+    os.close(master)
+    os.close(terminal)
+    with subprocess.Popen(["setsid", *command], stdout=subprocess.PIPE) as made:
+        assert made.stdout is not None
+        made.stdout.readline()
+        process = Process(made.pid)
+        assert not process.ends_with_terminal
+        process.close()
+        made.kill()

@@ -32,8 +32,8 @@ WEB: dict[str, set[str]] = {
         *("ports", "web.replies"),
     },
     "web.routes.content": {
-        *("config", "disk", "history.client", "history.words", "network.control", "ports", "web.replies"),
-        "web.routes.history",
+        *("config", "disk", "history.client", "history.differences", "history.words", "network.control", "ports"),
+        *("web.replies", "web.routes.history"),
     },
     "web.routes.decisions": {
         *("config", "history.choice", "history.client", "network.control", "web.replies", "web.routes.history"),

@@ -326,7 +326,7 @@ def test_two_versions_are_compared(shared: Shared) -> None:
     (shared.path / "a").write_bytes(b"one\ntwo\nthree\n")
     id_ = shared.keep(b"a", b"one\n2\nthree\n")
     found = shared.page.get(f"{shared.api}/diff", **{"path": key_of(b"a"), "from": id_, "to": "now"})
-    assert found["lines"] == ["@@ -1,4 +1,4 @@", " one", "-2", "+two", " three", " "]
+    assert found["lines"] == ["@@ -1,3 +1,3 @@", " one", "-2", "+two", " three"]
     assert (found["added"], found["removed"]) == (1, 1)
     (shared.path / "a").unlink()
     gone = shared.page.get(f"{shared.api}/diff", **{"path": key_of(b"a"), "from": id_, "to": "now"})

@@ -7,7 +7,6 @@ are told by their first bytes and shown in a sandbox, or as text in JSON. SVG is
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from dir_sync.core.model import Kind, show
 from dir_sync.core.named import NamedTuple
 from dir_sync.disk import RealDisk
 from dir_sync.history.client import open_history
+from dir_sync.history.differences import line_diff
 from dir_sync.history.words import full
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError, Reader
@@ -199,10 +199,10 @@ def _decoded(data: bytes, is_whole: bool) -> str | None:
 
 def _diff(asked: Asked) -> Answer:
     path = asked.path
-    before, after = (_side(asked, asked.query.get(name, NOW)).split("\n") for name in ("from", "to"))
-    if max(len(before), len(after)) > _DIFF_LINES_MAX:
+    before, after = (_side(asked, asked.query.get(name, NOW)) for name in ("from", "to"))
+    if max(before.count("\n"), after.count("\n")) > _DIFF_LINES_MAX:
         raise ConfigError(f"{full(path)} has too many lines to be compared here: download both versions", USAGE)
-    lines = list(difflib.unified_diff(before, after, lineterm="", n=3))[2:]
+    lines = line_diff(before, after)
     added = sum(line.startswith("+") for line in lines)
     removed = sum(line.startswith("-") for line in lines)
     return {"path": full(path), "lines": lines, "added": added, "removed": removed}
