@@ -236,6 +236,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         ),
         *("history.codec", "history.restorer", "history.source"),
     },
+    "history.differences": set(),
     "history.words": {"config", "network.control", "reporting.log", "history.choice", "history.codec"},
     # what is right and what is wrong with this machine
     "doctor": set(),
