@@ -196,7 +196,7 @@ class LocalChanges:
                 first, most = TROUBLE_RETRY_MS
                 again = now + backoff(first, pending.tries, most)
                 self._work.obstacles.deny(parent_of(path), path)
-                self._board.scan.need_not_wait(path)  # the file may never become readable
+                self._board.scan.not_read(path)  # the file may never become readable
         self._deltas_out.drop_delta(seen.delta)
         self._board.pending_looks.put_back(pending, again)
 
@@ -204,7 +204,7 @@ class LocalChanges:
         """When (ms) to look again at a file that a program has open."""
         now = self._board.now.mono_ms
         newer = self._board.pending_looks.find(pending.path)
-        self._board.scan.need_not_wait(pending.path)
+        self._board.scan.not_read(pending.path)
         if newer is not None and newer.closed:
             return now
         if pending.closed:  # a program has opened it anew; the watcher reports that in a moment
@@ -216,6 +216,7 @@ class LocalChanges:
     def _done(self, path: bytes, is_there: bool = True) -> None:
         if self._local_renames.renames.targets and (sources := self._local_renames.renames.close(path, is_there)):
             self._publisher.renamed(path, sources)
+        self._board.scan.looked_at(path)
         if path not in self._board.pending_looks:
             self._board.scan.need_not_wait(path)
             if not self._work.jobs.is_at(path):

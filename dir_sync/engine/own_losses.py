@@ -71,12 +71,14 @@ class OwnLosses:
         return sum(self._board.index.tree.measure(path)[0] for path in paths)
 
     def is_moved(self, record: Record) -> bool:
-        """True if the content of a missing file exists under another name."""
+        """True if the content of a missing file exists under another name. What a file had that was changed and
+        cannot be read, such as one that a program has open, is no proof of that."""
         if self._work.is_set_aside(record.path):
             return True
         others = self._board.index.rows.by_content(record.content)
         return any(
             row.record.path != record.path
+            and row.record.path not in self._board.scan.unread
             and not covers(self._brakes.own.missed, row.record.path)
             and not self._brakes.own.holds(row.record.path)
             for row in others

@@ -23,6 +23,7 @@ class ScanState:
         self.is_on = False
         self.waits = False  # the first scans of other folders of this node go on, and it is not the turn of this one
         self.unseen: set[bytes] = set()  # paths that the scan found and no look has visited yet
+        self.unread: set[bytes] = set()  # paths whose last look could not read what is there
 
     def begin(self) -> None:
         self.is_on = True
@@ -36,6 +37,15 @@ class ScanState:
     def need_not_wait(self, path: bytes) -> None:
         """The path was looked at, or may never be readable, so the scan need not wait for it."""
         self.unseen.discard(path)
+
+    def not_read(self, path: bytes) -> None:
+        """A look could not read what is at this path, and the next one may fail as well: the scan need not wait for it."""
+        self.unread.add(path)
+        self.need_not_wait(path)
+
+    def looked_at(self, path: bytes) -> None:
+        """A look at this path is over, and its result is recorded."""
+        self.unread.discard(path)
 
     def end(self) -> None:
         self.is_on = False

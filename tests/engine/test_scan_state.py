@@ -32,6 +32,16 @@ def test_only_a_scan_that_goes_on_waits_for_what_is_looked_at() -> None:
     assert state.unseen == {b"b"}
 
 
+def test_what_a_look_could_not_read_is_known_until_one_can() -> None:
+    state = ScanState(Alone(Scope).index, PendingLooks())
+    state.begin()
+    state.add(b"a", 5)
+    state.not_read(b"a")
+    assert (state.unseen, state.unread) == (set(), {b"a"})
+    state.looked_at(b"a")
+    assert not state.unread
+
+
 def test_a_later_scan_is_none_of_a_new_index() -> None:
     index = Alone(Scope).index
     for is_first in (True, False):

@@ -210,16 +210,19 @@ class Lives:
         if not options.brake or options.trouble or options.unreadable or not node.disk.root_here:
             return
         tree = node.disk.tree()
-        there = {blake3(content).digest() for kind, content, _, _ in tree.values() if kind == Kind.FILE}
+        contents = {path: blake3(content).digest() for path, (kind, content, *_) in tree.items() if kind == Kind.FILE}
+        there = set(contents.values())
+        # Of what a program has open, only the index may say what it is; or nothing says it.
+        read = {digest for path, digest in contents.items() if not node.disk.has_writers(path)}
         files = [row.record for row in node.index.changes.after(0, 100_000) if row.record.kind == Kind.FILE]
         gone = [record for record in files if tree.get(record.path, (Kind.OTHER,))[0] == Kind.OTHER]
         sure = {record.path for record in gone if not node.index.offers.of(record.path)}
-        moved = sum(record.content in there for record in gone)
+        moved, surely_moved = (sum(record.content in some for record in gone) for some in (there, read))
         count = len(files)  # what is new there makes up for nothing
         stays = bool(node.index.notes.get(STAYS))  # a person decided about others of these before
         if not moved and (stays or BRAKE.is_disaster(len(sure), count)):
             node.wiped = sure
-        if not stays and not BRAKE.is_disaster(len(gone) - moved, count - moved):
+        if not stays and not BRAKE.is_disaster(len(gone) - surely_moved, count - surely_moved):
             node.may_brake = False
 
     def _die(self, node: Node, restarts: bool = True) -> None:

@@ -312,6 +312,11 @@ class SimDisk(MemoryDisk):
                     found |= tokens_of(content)
         return found
 
+    def has_writers(self, path: bytes) -> bool:
+        """True if a program has the file open for writing. No hooks."""
+        inode = self._find(path)
+        return inode is not None and inode.writers > 0
+
     def has_content(self, digest: bytes) -> bool:
         """True if a file with this content is somewhere, in the tree or not."""
         files = (inode for inode in self._walk(self._root) if inode.kind == Kind.FILE)

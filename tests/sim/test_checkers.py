@@ -309,3 +309,21 @@ def test_who_asks_anew_is_told_what_it_had_when_the_request_comes(is_on_its_way:
                 world.promises.check_words(tells, link, state)
     finally:
         world.close()
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_what_a_program_has_open_at_a_start_need_not_count_as_moved(is_open: bool) -> None:
+    world = _calm_world(brake=True, trouble=0.0, unreadable=0.0)
+    node = world.nodes[0]
+    world.lives.boot(node)
+    for path in (b"a", b"b", b"c", b"d"):
+        node.index.rows.put(_record(path, b"content of " + path), b"fp")
+    _act(node, b"d", b"content of a")
+    inode = node.disk._find(b"d")
+    assert inode is not None
+    inode.handles += is_open
+    inode.writers += is_open
+    world.lives._foresee(node)
+    assert not node.wiped
+    assert node.may_brake is is_open
+    world.close()

@@ -326,6 +326,30 @@ def test_moves_do_not_count(pair: Pair) -> None:
     assert len(files(pair.two.disk)) == 21
 
 
+@pytest.mark.parametrize("is_rewritten", [True, False])
+def test_what_a_program_rewrites_just_now_is_not_where_a_missing_file_has_gone(pair: Pair, is_rewritten: bool) -> None:
+    """Twelve of 23 files are missing, and another one had the content of one of them."""
+    disk = pair.one.disk
+    for path in (b"copy", b"third"):
+        disk.write(path, b"content 0")
+    pair.restart(pair.one)
+    before = files(pair.two.disk)
+    assert len(before) == 23
+    pair.cut()
+    for number in range(12):
+        disk.delete(b"d/%d" % number)
+    disk.write(b"third", b"something else")
+    if is_rewritten:
+        disk.write(b"copy", b"")
+        inode = disk._find(b"copy")
+        assert inode is not None
+        inode.handles += 1
+        inode.writers += 1
+    pair.restart(pair.one)
+    assert pair.one.said(notes.LossHeld) == is_rewritten
+    assert len(files(pair.two.disk)) == (23 if is_rewritten else 11)
+
+
 def test_without_a_limit_nothing_is_held() -> None:
     pair = Pair(Limits(0, 50))
     fill(pair.one.disk, 20)
