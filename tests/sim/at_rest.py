@@ -248,8 +248,10 @@ class AtRest:
                 if not any(other.record != local.record and has_seen(other.record, local.record) for other in made)
             ]
             # An edit that lost against a newer one, or against a folder, is in a history, whatever becomes of the winner.
+            # One that only one node had, which lost it and forgot it, is gone, also if another file has its content.
             edits = [local.record for local in locals_ if local.record.kind != Kind.ABSENT]
-            newest = max(edits, key=lambda record: record.stamp, default=None)
+            known = [record for record in edits if (path, record.stamp) not in self.world.forgotten]
+            newest = max(known, key=lambda record: record.stamp, default=None)
             survives = newest in [local.record for local in last if local.record.kind in (Kind.FILE, Kind.SYMLINK)]
             is_to_be_had = newest is not None and self.world.written.get(newest.content, kept) <= kept
             if self.world.ignoring.was_hidden(path):

@@ -17,7 +17,7 @@ from dir_sync.core.model import Kind, Record, Stamp, unstamped
 from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.core.preserve import ON_ENTRIES
 from tests.sim.broken import Broken
-from tests.sim.node import FOLDER, Link, Node
+from tests.sim.node import FOLDER, Link, Local, Node
 from tests.sim.options import draw
 from tests.sim.seams import Merge
 from tests.sim.world import World
@@ -307,6 +307,33 @@ def test_who_asks_anew_is_told_what_it_had_when_the_request_comes(is_on_its_way:
         else:
             with pytest.raises(Broken, match="but not of b'a'"):
                 world.promises.check_words(tells, link, state)
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["others have it", "others have what was before"])
+def test_what_only_one_node_had_and_forgot_is_gone_although_another_file_has_its_content(is_known: bool) -> None:
+    """Its loss is rejected there, while another user deletes what the others have."""
+    world = _calm_world()
+    here, there = world.nodes
+    for node in world.nodes:
+        world.lives.boot(node)
+    old = _record(b"a", b"old")._replace(vector=(("old", 1),))
+    edit = _record(b"a", b"edit")._replace(stamp=Stamp(2, "here"), vector=(("here", 2), ("old", 1)))
+    gone = unstamped(b"a", Kind.ABSENT, 0, b"", 0, 0)._replace(
+        stamp=Stamp(3, "there"), vector=(("old", 1), ("there", 3))
+    )
+    here.index.rows.put(edit, b"fp")
+    there.index.rows.put(edit if is_known else old, b"fp")
+    _act(there, b"b", b"edit")
+    world.locals[b"a"] = [Local(edit, "user", None), Local(gone, "user", None)]
+    world.decided(here, False, [b"a"])
+    try:
+        if is_known:
+            with pytest.raises(Broken, match="the edit of b'a' died"):
+                world.at_rest.check_history()
+        else:
+            world.at_rest.check_history()
     finally:
         world.close()
 

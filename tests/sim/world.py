@@ -23,7 +23,7 @@ from typing import Any
 from blake3 import blake3
 
 from dir_sync.core.events import Decided
-from dir_sync.core.model import Kind, parent_of
+from dir_sync.core.model import Kind, Stamp, has_seen, parent_of
 from dir_sync.core.safeguard.brake import covers
 from tests.sim.at_rest import AtRest
 from tests.sim.broken import Broken
@@ -74,6 +74,7 @@ class World:
         self.rejections = 0
         self.made = 0  # versions that were made, by all nodes together
         self.rejected: set[bytes] = set()  # paths of which somebody said that what a node did to them was not meant
+        self.forgotten: set[tuple[bytes, Stamp]] = set()  # versions that only one node had, and forgot with its loss
         self.locals: dict[bytes, list[Local]] = {}
         self.written: dict[bytes, set[bytes]] = {}  # digest of what a user wrote -> its tokens
         self.conflicts = Conflicts()
@@ -156,9 +157,16 @@ class World:
         if not approve:
             for held in paths:
                 for path in node.index.tree.live_paths(held):
-                    others = (other.index.rows.get(path) for other in self.nodes if other is not node and other.alive)
-                    if not any(row is not None and row.record.kind != Kind.ABSENT for row in others):
+                    others = [other for other in self.nodes if other is not node]
+                    rows = (other.index.rows.get(path) for other in others if other.alive)
+                    live = [row.record for row in rows if row is not None and row.record.kind != Kind.ABSENT]
+                    if not live:
                         self.locals.pop(path, None)  # only this node knew of it, and forgets
+                    mine = node.index.rows.get(path)
+                    if mine is None or not all(other.alive for other in others):
+                        continue
+                    if not any(has_seen(record, mine.record) for record in live):
+                        self.forgotten.add((path, mine.record.stamp))  # what the others have is older
             node.rejected = True
         node.wiped = {path for path in node.wiped if not covers(paths, path)}
 
