@@ -27,6 +27,7 @@ __all__ = [
     "lag",
     "not_taken_by",
     "not_taken_there",
+    "own_mode",
     "pause_words",
     "peer_rows",
     "peer_table",
@@ -183,9 +184,14 @@ def only_here(status: Status) -> list[str]:
         lines.append(f"{how_many(len(status.too_large), 'file')} that {are} too large for its --max-file-size")
     if (kept := status.kept_to_itself - len(status.too_large)) > 0:
         lines.append(
-            f"{how_many(kept, 'path')} that it keeps to itself, because it is {status.mode} ('diverged' lists them)"
+            f"{how_many(kept, 'path')} that it keeps to itself, because it is {own_mode(status)} ('diverged' lists them)"
         )
     return lines
+
+
+def own_mode(status: Status) -> str:
+    """A read-only member does what a receive-only machine does, without having been told to by its mode."""
+    return "read-only" if status.is_reader and status.mode == "receive-only" else status.mode
 
 
 def _why(peer: PeerStatus) -> str:

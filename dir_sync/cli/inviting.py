@@ -278,12 +278,11 @@ def join_by(
 
     def agree(host: Host) -> bool:
         shown, files_here = show(os.fsencode(asked_as or folder)), how_many(count, "file")
-        there = f"{how_many(host.members, 'member')} of {host.name}'s mesh"
         if host.folder == folder_name:
-            return is_agreed(f"{shown} has {files_here}, which the {there} will get.")
+            return is_agreed(f"{shown} has {_fate(host, files_here, '')}")
         return is_agreed(
             f"{host.name} calls the folder {host.folder}, and {shown} is called {show_text(folder_name)} here. Is it the right"
-            f" one? It has {files_here}, which the {there} will get once both names are equal."
+            f" one? It has {_fate(host, files_here, ' once both names are equal')}"
         )
 
     if peer is not None:
@@ -315,6 +314,16 @@ def join_by(
         "folder_name": host.folder,
     }
     return Joined(words, fields)
+
+
+def _fate(host: Host, files_here: str, then: str) -> str:
+    """What happens to the files that are here, once this machine has joined; `then`: when."""
+    if host.role == "ro":
+        return (
+            f"{files_here}, which nobody gets: this machine joins {host.name}'s mesh read-only. Where the mesh has another"
+            f" version of a file, that takes its place here{then}; the one from here goes into the history."
+        )
+    return f"{files_here}, which the {how_many(host.members, 'member')} of {host.name}'s mesh will get{then}."
 
 
 def _renaming(folder: str, name: str, new_name: str) -> str:

@@ -25,7 +25,8 @@ def diverged(argv: list[str]) -> int:
     parser = command_parser(
         "diverged",
         "List the paths that are otherwise here than on the other machines because of the mode of this node: with "
-        "--mode send-only what others changed, with receive-only (and mirror) what was changed here only.",
+        "--mode send-only what others changed, with receive-only (and mirror) what was changed here only. A read-only "
+        "member of a closed mesh is like a receive-only node.",
         "diverged ~/shared",
         "diverged ~/shared --check || echo something differs",
     )
@@ -82,9 +83,9 @@ def revert(argv: list[str]) -> int:
     """``revert DIR``: undo what was changed here only."""
     parser = command_parser(
         "revert",
-        "Undo what was changed in DIR on this machine only, because its node is receive-only or a mirror: each such "
-        "path becomes as it is on the other machines. What is here now goes into the history of this machine. "
-        "'diverged' lists what that concerns.",
+        "Undo what was changed in DIR on this machine only, because its node is receive-only, a mirror, or a "
+        "read-only member of its closed mesh: each such path becomes as it is on the other machines. What is here now "
+        "goes into the history of this machine. 'diverged' lists what that concerns.",
         "revert ~/shared",
     )
     add_yes(parser)

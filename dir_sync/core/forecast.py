@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from dir_sync.core import attributes
-from dir_sync.core.mode import Mode, is_own
+from dir_sync.core.mode import Mode, is_own, is_own_large
 from dir_sync.core.model import Kind, Record, Stamp, parent_of, same_body, same_content, same_meta, show
 from dir_sync.core.named import NamedTuple
 
@@ -133,7 +133,9 @@ def plan(here: Side, peers: Sequence[Side]) -> Plan:
     after |= back
     back |= _parents(after, here, peers)
     made = Plan([], [])
-    differs: set[bytes] = set()
+    differs = {
+        path for path, outcome in fates.items() if _stays_here(outcome, (peer.records.get(path) for peer in peers))
+    }
     for side, found in zip((here, *peers), (fates, *fates_there), strict=True):
         name = "" if side is here else side.name
         _steps_of(side, name, {path: one for path, one in found.items() if path not in back}, made, differs)
@@ -160,6 +162,14 @@ def _fates_at(peer: Side, replica: str, after: Mapping[bytes, Record]) -> dict[b
 
 
 _CHANGES = (Fate.TAKE, Fate.CONFLICT)
+
+
+def _stays_here(outcome: Outcome, theirs: Iterable[Record | None]) -> bool:
+    """True for what was changed or deleted here only, and stays so by the mode of this machine."""
+    record = outcome.record
+    if outcome.fate is not Fate.KEEP or record is None or not is_own(record) or is_own_large(record):
+        return False
+    return record.kind is not Kind.ABSENT or any(one is not None and one.kind is not Kind.ABSENT for one in theirs)
 
 
 def _told_here(here: Side, peers: Sequence[Side]) -> list[tuple[bytes, Sequence[Told]]]:

@@ -55,6 +55,10 @@ class Mode(Enum):
         self.takes = word != "send-only"
         self.announces = word in ("two-way", "send-only")
 
+    def of_reader(self) -> Mode:
+        """What this mode is at a read-only member of a closed mesh: what it changes counts nowhere else."""
+        return Mode.RECEIVE_ONLY if self is Mode.TWO_WAY else self
+
 
 CHOICES = (Mode.TWO_WAY, Mode.SEND_ONLY, Mode.RECEIVE_ONLY, Mode.MIRROR)
 

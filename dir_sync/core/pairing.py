@@ -116,6 +116,7 @@ class Host(NamedTuple):
     name: str  # of the inviting machine
     members: int
     folder: str
+    role: str = ""  # that a new member gets; "": an older inviter does not say it before
 
 
 class Welcome(NamedTuple):
@@ -190,7 +191,7 @@ class InviterRun:
             self._invitation.guesses -= 1
             raise PairingError("a wrong code") from None
         words = {"name": self._host.name, "members": self._host.members, "folder": self._host.folder}
-        return self._noise().write(_padded(words))
+        return self._noise().write(_padded(words | {"role": self._invitation.role}))
 
     def on_identity(self, frame: bytes, since_s: int) -> bytes:
         """Message 3 -> the key. `since_s`: the time now, for people. PairingError."""
@@ -268,7 +269,8 @@ class JoinerRun:
             raise PairingError("it does not speak this protocol")
         if not (name.isprintable() and folder.isprintable()):
             raise PairingError("it has a name that cannot be printed")
-        return Host(name, members, folder)
+        role = words.get("role")
+        return Host(name, members, folder, role if role in ("ro", "rw") else "")
 
     def identify(self) -> bytes:
         """Message 3. From here on the inviter may count this machine as a member."""

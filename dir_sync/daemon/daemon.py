@@ -267,7 +267,8 @@ class Daemon:
 
     def _say_what_is_shared(self) -> None:
         config = self._config
-        configs = [sharing.config for sharing in self._sharings.values()]
+        sharings = list(self._sharings.values())
+        configs = [sharing.config for sharing in sharings]
         shown = [
             _shown(one.folder) if len(configs) == 1 else f"{_shown(one.folder)} as '{one.folder_name}'"
             for one in configs
@@ -276,12 +277,12 @@ class Daemon:
             f"{config.name} (node {self._parts.node_id.value[:8]}) shares {listed(shown)} on"
             f" {config.interface or 'all interfaces'}, {_ways(config, self._manager.port)}"
         )
-        for one in configs:
-            if one.mode in _MODES:
+        for sharing in sharings:
+            one, mode = sharing.config, sharing.share.engine.mode_rules.mode
+            if mode in _MODES:
                 listing = shell.pasteable("diverged", one.folder)
-                labelled(one.label).info(
-                    "mode %s: %s; to list what differs: %s", one.mode.value, _MODES[one.mode], listing
-                )
+                word = f"mode {mode.value}" if mode is one.mode else "read-only"
+                labelled(one.label).info("%s: %s; to list what differs: %s", word, _MODES[mode], listing)
         if self._sealing is not None:
             logger.info("%s", self._sealing.words)
             if self._sealing.removal:

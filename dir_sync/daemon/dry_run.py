@@ -58,7 +58,10 @@ def run(config: Config, wait_for: int, is_over: Callable[[], bool], here: Here |
         raise ConfigError(f"this folder cannot be shared now: {reason}")
     side: Rehearsal | Asked = Rehearsal(config, _LOCK_WAIT_S) if here is None else Asked(here.ask)
     try:
-        meeting = Meeting(config, _sealing(config), is_over, "" if here is None else here.status.node)
+        sealing = _sealing(config)
+        if sealing is not None and sealing.status.role == "ro" and isinstance(side, Rehearsal):
+            side.reads_only()
+        meeting = Meeting(config, sealing, is_over, "" if here is None else here.status.node)
         try:
             return _rehearsed(side, meeting, wait_for, is_over)
         finally:

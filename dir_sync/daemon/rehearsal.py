@@ -85,6 +85,10 @@ class Rehearsal:
     def mode(self) -> Mode:
         return self._engine.mode_rules.mode
 
+    def reads_only(self) -> None:
+        """This machine is a read-only member of its mesh. Before the scan."""
+        self._engine.mode_rules.mode = self.mode.of_reader()
+
     @property
     def records(self) -> Mapping[bytes, Record]:
         return self._records

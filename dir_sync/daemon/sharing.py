@@ -120,6 +120,8 @@ class Sharing:
         """Begin to watch. The result is for the engine's thread. `renewed` is called there when the
         folder is another replica from then on; `open_up` when a person has left the closed mesh. Raises ConfigError."""
         config, share = self.config, self.share
+        if sealing is not None and sealing.status.role == "ro":
+            share.reads_only()
         found = share.recover_history()
         share.note_name(config.name)
         if not share.exchanges:

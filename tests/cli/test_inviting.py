@@ -108,25 +108,34 @@ def test_a_script_reads_the_code_and_what_came_of_it(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("here", "asked", "advice"),
+    ("here", "role", "asked", "advice"),
     [
         (
             "docs",
+            "rw",
             "anna calls the folder photos, and docs is called docs here. Is it the right one? It has 2 files, which the 1"
             " member of anna's mesh will get once both names are equal.",
             "rename its table [folders.docs] to [folders.photos] and run: ",
         ),
-        ("photos", "docs has 2 files, which the 1 member of anna's mesh will get.", ""),
+        ("photos", "", "docs has 2 files, which the 1 member of anna's mesh will get.", ""),
         (
             "default",
+            "rw",
             "anna calls the folder photos, and docs is called default here. Is it the right one? It has 2 files, which the 1"
             " member of anna's mesh will get once both names are equal.",
             "start this node with --folder photos, or in a configuration file give the folder the table [folders.photos]",
         ),
+        (
+            "photos",
+            "ro",
+            "docs has 2 files, which nobody gets: this machine joins anna's mesh read-only. Where the mesh has another version"
+            " of a file, that takes its place here; the one from here goes into the history.",
+            "",
+        ),
     ],
 )
 def test_a_code_of_a_folder_with_another_name_is_told_of_before_and_after_the_consent(
-    folder: str, monkeypatch: pytest.MonkeyPatch, here: str, asked: str, advice: str
+    folder: str, monkeypatch: pytest.MonkeyPatch, here: str, role: str, asked: str, advice: str
 ) -> None:
     for name in ("a", "b"):
         (Path(folder) / name).write_bytes(b"x")
@@ -142,7 +151,7 @@ def test_a_code_of_a_folder_with_another_name_is_told_of_before_and_after_the_co
         assert agree(host)
         return founding.found(folder), host
 
-    host = Host("anna", 1, "photos")
+    host = Host("anna", 1, "photos", role)
     monkeypatch.setattr(inviting, "is_agreed", agreed)
     monkeypatch.setattr(joining, "join", join_at)
     joined = inviting.join_by(folder, "K7QX-4MDP", "desk", 5000, ("127.0.0.1", 1), "docs", here)

@@ -151,7 +151,7 @@ def test_modes_and_what_stays_here() -> None:
     mine = own_change(made(b"mine"), 5, 1)
     keeper = Node("", mine, mode=Mode.RECEIVE_ONLY)
     peer = Node("bea")
-    assert plan(keeper, [peer]) == Plan([], [])
+    assert plan(keeper, [peer]) == Plan([], [], 1)
     assert peer.asked == []  # it never hears of it
 
 

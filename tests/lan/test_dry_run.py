@@ -204,7 +204,7 @@ def test_a_node_that_runs_here_is_asked(new_lan: Callable[..., Lan]) -> None:
             str(third),
         ),  # what one has, the others get: nobody gets what the first keeps to itself
     }
-    assert plan["differs"] == 1  # the second does not take what the third has
+    assert plan["differs"] == 2  # the second does not take what the third has, and the first keeps its own to itself
     assert sorted(os.listdir(first.dir)) == [".dir_sync", f"of {first}"]
 
 

@@ -139,7 +139,7 @@ def test_both_know_each_other_afterwards(keeper: Keeper, other: str, role: str) 
             time.sleep(0.005)
         assert invitation.joined is not None
         assert invitation.over() == "it has been used"
-    assert asked == [Host("kitchen", 1, FOLDERS)]
+    assert asked == [Host("kitchen", 1, FOLDERS, role)]
     assert host == asked[0]
     assert store.load(other) == kept
     assert kept.key == (KEY if role == "rw" else KEY.read_only())

@@ -8,7 +8,8 @@ import pytest
 
 from tests.lan.changes import write
 from tests.lan.checker import survey, wait_equal, wait_for
-from tests.lan.lan import Lan
+from tests.lan.lan import Lan, say
+from tests.lan.test_modes import differing
 
 from .mesh import SOON_S, let_in, members, start
 
@@ -33,8 +34,16 @@ def test_what_a_reader_does_stays_with_it(new_lan: Callable[..., Lan]) -> None:
     write(reader.dir / "new", b"by the reader")
     write(reader.dir / "file 0", b"changed by the reader")
     (reader.dir / "file 1").unlink()
+    different = {"new", "file 0", "file 1"}
+    wait_for(lambda: (differing(reader) or {}).keys() == different, SOON_S, "the reader lists what it has done")
+    assert "read-only: 3 paths are otherwise here than elsewhere" in say(reader, "status")
+    assert "safe to switch off: no, only this machine has 3 paths" in say(reader, "status")
     for node in (writer, other):
-        wait_for(lambda node=node: "read-only member" in node.log(), SOON_S, f"{node} says that it ignores that")
+        wait_for(
+            lambda node=node: "keeps what was changed or deleted there: 2 files" in say(node, "status"),
+            SOON_S,
+            f"{node} says that the reader is no copy of two files",
+        )
     assert survey(writer.dir) == survey(other.dir) == before
     write(writer.dir / "file 2", b"changed by a writer")
     wait_for(lambda: (reader.dir / "file 2").read_bytes() == b"changed by a writer", SOON_S, "the reader gets it")
@@ -46,3 +55,8 @@ def test_what_a_reader_does_stays_with_it(new_lan: Callable[..., Lan]) -> None:
         lambda: (reader.dir / "file 0").read_bytes() == b"newest", SOON_S, "a writer's change wins at the reader, too"
     )
     assert not (writer.dir / "new").exists()
+    assert "2 paths will be here as on the other machines" in say(reader, "revert", "--yes")
+    wait_equal(lan.roots, SOON_S)
+    assert (reader.dir / "file 1").exists()
+    assert reader.keeps(b"by the reader")
+    wait_for(lambda: "keeps what" not in say(writer, "status"), SOON_S, "it is a copy again")
