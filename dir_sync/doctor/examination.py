@@ -203,13 +203,15 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
     if asked.tcp:
         tcp = network_facts.port("TCP", asked.tcp, is_listening, waiting)
         if not asked.folder and not tcp.is_free:
-            tcp = tcp._replace(folder=_own_folder_at(asked.tcp))
+            tcp = tcp._replace(folder=_own_folder_at("port", asked.tcp))
         next_tcp = network_facts.free_port("TCP", asked.tcp) if not (tcp.is_ours or tcp.is_free) else 0
         yield judge_port(tcp, shell.command(typed, "-l", str(next_tcp)))
     if not node.discovers:
         yield good("broadcast", "this node neither sends nor hears broadcasts (--no-discovery)")
         return
     udp = network_facts.port("UDP", asked.udp, node.status is not None, waiting)
+    if not asked.folder:  # several programs may have it at a time
+        udp = udp._replace(folder=_own_folder_at("broadcast_port", asked.udp))
     next_udp = network_facts.free_port("UDP", asked.udp) if not (udp.is_ours or udp.is_free) else 0
     yield judge_port(udp, f"{shell.command(typed, '-b', str(next_udp))}   # the same -b on all machines")
     found: list[Broadcast] = []
@@ -227,11 +229,12 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
     yield judge_firewall(wall, asked.udp, asked.tcp or LISTEN_PORT, hears, len(node.peers))
 
 
-def _own_folder_at(port: int) -> str:
-    """A folder whose node belongs to this user and listens at that TCP port, as people read it; "": there is none."""
+def _own_folder_at(key: str, port: int) -> str:
+    """A folder whose node belongs to this user and has that port, as people read it; "": there is none. `key`: how the status
+    of a node calls it."""
     for folder in shared_now():
         try:
-            if ask(folder, {"command": "status"}).get("port") == port:
+            if ask(folder, {"command": "status"}).get(key) == port:
                 return show(os.fsencode(_short(folder)))
         except (NoDaemon, OSError):
             continue

@@ -62,7 +62,7 @@ def test_without_a_folder_the_port_of_the_own_node_is_no_trouble(
     def ask(folder: str, question: object) -> dict[str, Any]:
         if folder not in ports:
             raise NoDaemon
-        return {"port": ports[folder]}
+        return {"port": ports[folder], "broadcast_port": int(words[3]) + ports[folder] - int(words[1])}
 
     monkeypatch.setattr(examination, "shared_now", lambda: ["/gone", *ports])
     monkeypatch.setattr(examination, "ask", ask)
@@ -70,7 +70,9 @@ def test_without_a_folder_the_port_of_the_own_node_is_no_trouble(
         taken.bind(("127.0.0.1", int(words[1])))
         taken.listen(1)
         assert main(["doctor", *words]) == 0
-        assert f"TCP port {words[1]} is that of your node for /home/anna/docs" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert f"TCP port {words[1]} is that of your node for /home/anna/docs" in said
+        assert f"UDP port {words[3]} is that of your node for /home/anna/docs" in said
         del ports["/home/anna/docs"]
         assert main(["doctor", *words]) == 1
         assert f"TCP port {words[1]} is taken by" in capsys.readouterr().out
