@@ -89,8 +89,7 @@ class Applier:
                 self._work.attempts.record_attempt(item.copy_path, gone.stamp)
         if item.copy_path is not None and item.target.kind is Kind.FILE:
             self._work.expected.add(item.target.content, item.path)
-        if item.act is TreeOp.INSTALL and not item.expect:
-            self._look_queue.echoes.expect((item.path,))
+        self._look_queue.expect_echo(item)
         if item.act in (TreeOp.INSTALL, TreeOp.MOVE):
             self._board.listings.put_into(parent_of(item.path))
         large = (
@@ -139,6 +138,7 @@ class Applier:
         if item.act is TreeOp.REMOVE:
             self._board.removal_ends()
         if item.act == TreeOp.MOVE and item.copy_path is not None:
+            self._look_queue.move_ended(item, result.result is Result.DONE)
             if self._work.jobs.end_move_away(item.copy_path) is not None:
                 self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
         listed = self._work.attempts.take_listed(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dir_sync.core import limits, notes
 from dir_sync.core.events import Event, Moved, Touched, Urgency
-from dir_sync.core.jobs import LookJob
+from dir_sync.core.jobs import ApplyItem, LookJob, TreeOp
 from dir_sync.core.looks import Hint, LookItem
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, inode_of, parent_of
 from dir_sync.core.watching.echoes import Echoes
@@ -144,8 +144,22 @@ class LookQueue:
     def rests(self, path: bytes) -> None:
         self._restless_told.discard(path)
 
+    def expect_echo(self, item: ApplyItem) -> None:
+        """A change is about to be ordered: the event of a new name, or of a rename, is an echo of it."""
+        if item.act is TreeOp.INSTALL and not item.expect:
+            self.echoes.expect((item.path,))
+        elif item.act is TreeOp.MOVE and item.copy_path and not item.copy_path.startswith(limits.RESERVED_NAME):
+            self.echoes.expect((_both(item.copy_path, item.path),))
+
+    def move_ended(self, item: ApplyItem, is_done: bool) -> None:
+        """A rename was carried out, or failed."""
+        if item.copy_path is not None:
+            self.echoes.ended(_both(item.copy_path, item.path), is_done, self._board.now.mono_ms)
+
     def is_echo(self, event: Event) -> bool:
         """True if an event of the watcher is most probably an echo of our own work; it is then dealt with."""
+        if type(event) is Moved:
+            return self._take_moved(event)
         return type(event) is Touched and event.urgency is Urgency.ARRIVED and self.take_echo(event.path)
 
     def take_echo(self, path: bytes) -> bool:
@@ -153,6 +167,15 @@ class LookQueue:
         if not self.echoes.take(path, self._board.now.mono_ms):
             return False
         self._look_at_what_we_made(path)
+        return True
+
+    def _take_moved(self, event: Moved) -> bool:
+        """True if a rename is most probably one of ours: its event names both names of it."""
+        both = _both(event.source, event.target)
+        if event.is_directory or not self.echoes.take(both, self._board.now.mono_ms):
+            return False
+        self._look_at_what_we_made(event.source)
+        self._look_at_what_we_made(event.target)
         return True
 
     def _look_at_what_we_made(self, path: bytes) -> None:
@@ -168,6 +191,8 @@ class LookQueue:
 
     def on_moved(self, event: Moved) -> None:
         """Look at both ends of a rename together, so that the peers receive one rename. The file is not read again."""
+        if self._take_moved(event):
+            return
         if not (self._scope.is_ours(event.source) and self._scope.is_ours(event.target)):
             for path in (event.source, event.target):
                 self.on_touched(path, Urgency.FOLDER if event.is_directory else Urgency.NOW)
@@ -362,3 +387,8 @@ class LookQueue:
             is_long_new = pending.replaced <= 1 and self._board.now.mono_ms - pending.first_ms >= EMPTY_MS
             return pending.replaced if pending.open and not is_long_new else 0
         return limits.SIZE_MAX if until > self._board.now.mono_ms else 0
+
+
+def _both(source: bytes, target: bytes) -> bytes:
+    """What stands for a rename among the echoes; no path has a NUL."""
+    return source + b"\0" + target

@@ -16,7 +16,6 @@ from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.constants import NOBODY, OURS, TROUBLE_RETRY_MS
-from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.values import Ready
 from dir_sync.index import Index
 from tests.ends import closed_at_end
@@ -119,18 +118,25 @@ def test_the_old_name_of_a_move_may_be_gone_by_us_whatever_comes_of_the_new_one(
     assert kit.work.attempts.attempted(b"old") == gone.stamp
 
 
-def test_the_event_of_a_new_name_of_ours_is_expected() -> None:
+def test_the_event_of_what_is_ordered_is_expected() -> None:
     kit = alone()
     order(kit, record(b"a", b"1"))
-    kit.has(record(b"b", b"old"))
-    order(kit, record(b"b", b"new"))
-    assert kit.real(LookQueue).echoes.take(b"a", kit.board.now.mono_ms)
-    assert not kit.real(LookQueue).echoes.take(b"b", kit.board.now.mono_ms)
     order(kit, record(b"c", b"1"), TreeOp.MOVE, copy_path=b"old")
-    assert not kit.real(LookQueue).echoes.take(b"c", kit.board.now.mono_ms), "a user may rename at once what came by it"
+    assert [(item.path, item.act) for (item,) in kit.asked("look_queue.expect_echo")] == [
+        (b"a", TreeOp.INSTALL),
+        (b"c", TreeOp.MOVE),
+    ]
 
 
 # --- results --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("result", [Result.DONE, Result.CHANGED])
+def test_the_end_of_a_rename_is_told_with_its_result(result: Result) -> None:
+    kit = alone()
+    kit.has(record(b"old", b"new"))
+    apply(kit, record(b"a", b"new"), result, TreeOp.MOVE, copy_path=b"old", copy_fp=b"fp")
+    assert [(item.path, done) for item, done in kit.asked("look_queue.move_ended")] == [(b"a", result is Result.DONE)]
 
 
 def test_what_is_installed_is_noted_and_told() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits, notes
-from dir_sync.core.events import Moved, Urgency
+from dir_sync.core.events import Moved, Touched, Urgency
 from dir_sync.core.jobs import ApplyItem, Cause, LookJob, TreeOp, Version
 from dir_sync.core.looks import LookItem
 from dir_sync.core.model import Kind, fingerprint, inode_of
@@ -242,14 +242,65 @@ def test_nothing_else_is_taken_for_ours(why: str) -> None:
     assert paths(looks(kit)) == [[path]]
 
 
-def test_both_names_of_a_rename_of_ours_are_looked_at() -> None:
-    """A user may have renamed at once what came by it."""
+@pytest.mark.parametrize("expect", [b"", b"fp"], ids=["new", "replaced"])
+def test_of_installed_files_only_new_names_have_an_event_that_is_ours(expect: bytes) -> None:
     kit = alone()
-    kit.it.echoes.expect((b"new",))
-    event = Moved(b"old", b"new", False)
+    kit.it.expect_echo(ApplyItem(b"a", TreeOp.INSTALL, record(b"a", b"1"), expect, Cause.REPLACED))
+    assert kit.it.is_echo(Touched(b"a", Urgency.ARRIVED)) is (expect == b"")
+
+
+def test_what_comes_out_of_the_history_is_no_rename_of_ours() -> None:
+    kit = alone()
+    kept = b".dir_sync/versions/1"
+    kit.it.expect_echo(ApplyItem(b"a", TreeOp.MOVE, record(b"a", b"1"), b"", Cause.REPLACED, copy_path=kept))
+    assert len(kit.it.echoes) == 0
+
+
+def moving(kit: Alone[LookQueue], old: bytes, new: bytes) -> None:
+    """We are about to rename."""
+    item = ApplyItem(new, TreeOp.MOVE, record(new, b"1"), b"", Cause.REPLACED, copy_path=old, copy_fp=b"fp")
+    kit.it.expect_echo(item)
+    kit.it.move_ended(item, True)
+
+
+def test_both_names_of_a_rename_of_ours_are_looked_at_a_moment_later() -> None:
+    kit = alone()
+    moving(kit, b"old", b"new")
+    assert kit.it.is_echo(Moved(b"old", b"new", False))
+    assert looks(kit) == []
+    kit.wait(ECHO_LOOK_MS)
+    assert [sorted(each) for each in paths(looks(kit))] == [[b"new", b"old"]]
+
+
+def test_of_many_renames_of_ours_both_folders_are_listed_when_all_is_calm() -> None:
+    kit = alone()
+    names = [b"%03d" % number for number in range(40)]
+    for name in names:
+        moving(kit, b"a/" + name, b"b/" + name)
+    for name in names:
+        kit.it.on_moved(Moved(b"a/" + name, b"b/" + name, False))
+    assert looks(kit) == []
+    assert kit.board.listings.when_calm == {b"a", b"b"}
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"other", b"new"), (b"old", b"other"), (b"new", b"old"), (b"new", b"other")])
+def test_a_rename_by_a_user_is_none_of_ours(old: bytes, new: bytes) -> None:
+    """A user may rename at once what came by a rename of ours, or rename something else to its name."""
+    kit = alone()
+    kit.it.echoes.expect((b"new", b"other"))
+    moving(kit, b"old", b"new")
+    event = Moved(old, new, False)
     assert not kit.it.is_echo(event)
     kit.it.on_moved(event)
-    assert [sorted(each) for each in paths(looks(kit))] == [[b"new", b"old"]]
+    assert [sorted(each) for each in paths(looks(kit))] == [sorted((old, new))]
+
+
+def test_a_rename_of_ours_that_failed_is_one_of_a_user() -> None:
+    kit = alone()
+    item = ApplyItem(b"new", TreeOp.MOVE, record(b"new", b"1"), b"", Cause.REPLACED, copy_path=b"old", copy_fp=b"fp")
+    kit.it.expect_echo(item)
+    kit.it.move_ended(item, False)
+    assert not kit.it.is_echo(Moved(b"old", b"new", False))
 
 
 def test_an_event_before_the_job_is_back_is_ours_as_well() -> None:
