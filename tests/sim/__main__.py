@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -57,10 +58,16 @@ def attempt(seed: int, kind: str = "") -> Attempt:
 
 
 def attempts(seeds: list[int], jobs: int, kind: str = "") -> list[Attempt]:
+    return list(as_they_come(seeds, jobs, kind))
+
+
+def as_they_come(seeds: list[int], jobs: int, kind: str = "") -> Iterator[Attempt]:
+    """The attempts in the order of `seeds`, each as soon as it is over."""
     if jobs == 1:
-        return [attempt(seed, kind) for seed in seeds]
+        yield from (attempt(seed, kind) for seed in seeds)
+        return
     with ProcessPoolExecutor(jobs) as pool:
-        return list(pool.map(partial(attempt, kind=kind), seeds, chunksize=max(1, min(20, len(seeds) // (4 * jobs)))))
+        yield from pool.map(partial(attempt, kind=kind), seeds, chunksize=max(1, min(20, len(seeds) // (4 * jobs))))
 
 
 def main() -> int:
@@ -102,14 +109,15 @@ def main() -> int:
         return 0
     began = time.perf_counter()
     seeds = list(range(arguments.first, arguments.first + arguments.seeds))
-    results = attempts(seeds, arguments.jobs, arguments.kind)
-    failed = [(one.seed, one.trouble) for one in results if one.trouble]
-    if arguments.hashes:
-        for one in results:
-            print(f"{one.seed} {one.log_hash or 'broken'}")
-    for seed, text in failed[:40]:
-        print(f"seed {seed}: {text[:400]}")
-    groups = Counter(" ".join(text.split()[:6]) for _, text in failed)
+    failed: list[str] = []
+    for one in as_they_come(seeds, arguments.jobs, arguments.kind):
+        if arguments.hashes:
+            print(f"{one.seed} {one.log_hash or 'broken'}", flush=True)
+        if one.trouble:  # at once: a long run may be ended before its end
+            failed.append(one.trouble)
+            if len(failed) <= 40:
+                print(f"seed {one.seed}: {one.trouble[:400]}", flush=True)
+    groups = Counter(" ".join(text.split()[:6]) for text in failed)
     for words, count in groups.most_common(12) if len(failed) > 8 else ():
         print(f"{count:5} x {words}")
     took = time.perf_counter() - began
