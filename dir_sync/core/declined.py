@@ -29,11 +29,12 @@ class Reason(Enum):
     DIVERGED = (
         "diverged"  # it keeps to itself what was changed or deleted there: by its mode, its role, its limit of sizes
     )
+    IGNORED = "ignored"  # its rules say that this is not shared
     FAILED = "failed"  # it cannot be written, and is tried again: no permission, an input/output error
 
 
 REASONS = {reason.value: reason for reason in Reason}
-APART = frozenset((Reason.SEND_ONLY, Reason.DIVERGED))
+APART = frozenset((Reason.SEND_ONLY, Reason.DIVERGED, Reason.IGNORED))
 """Of these a node counts nothing as lacking: it has dealt with what was announced, so nobody waits for it. But it has
 something else on its disk."""
 CHOSEN = APART | {Reason.TOO_LARGE}
@@ -59,6 +60,7 @@ WORDS = {
     Reason.BLOCKED: "has something in the way that is not synchronized",
     Reason.SEND_ONLY: "is send-only and takes nothing from others",
     Reason.DIVERGED: "keeps what was changed or deleted there",
+    Reason.IGNORED: "leaves out what its rules ignore",
     Reason.FAILED: "cannot write, and tries again",
 }
 """What follows the name of the node."""

@@ -30,6 +30,7 @@ _LOOKS_MS = 10_000  # a change is over after so long, although looks are still u
 _TEXT = "rules of "  # prefix of an index note: the text of a file with rules, in hex, before the folder in hex
 _LOCAL = "rules here"
 _DEFAULTS = "rules built in"
+_COUNTED = "ignored counted"
 _CHANGING = "rules changing"  # 1 while a change is carried out
 
 
@@ -70,6 +71,10 @@ class Ignoring:
             if text != "-"
         }
         local = bytes.fromhex(str(index.notes.get(_LOCAL) or ""))
+        if not index.notes.get(_COUNTED):
+            index.notes.put(_COUNTED, 1)
+            if texts or local:  # an earlier version did not note what peers have at ignored paths
+                index.peers.ask_anew()
         if texts or local or index.notes.get(_DEFAULTS):
             self._scope.set_rules(Rules(texts, local, bool(index.notes.get(_DEFAULTS))))
         if index.notes.get(_CHANGING):

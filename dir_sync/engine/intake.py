@@ -147,6 +147,8 @@ class Intake:
             peer.was_asked = True
             known = self._board.index.peers.get(peer.replica)
             after = 0 if known is None else known.seen
+            if not after:
+                self._board.index.unshared.forget(peer.replica)
             sequence = self._board.index.sequences.last
             summary = b"" if after or not sequence else self._board.index.rows.summary()
             pulls = peer.connection.window.has_limits
@@ -341,7 +343,9 @@ class Intake:
         subscriber = self._publisher.subscribers[peer.replica]
         if self._scope.ignores_record(record):
             self.declined.setdefault(peer.replica, []).append((path, record.stamp))
+            self._board.index.unshared.put(peer.replica, record)
             return False
+        self._board.index.unshared.drop(peer.replica, path)
         subscriber.seeding.note_announcement()
         upload = self._uploader.active.of(peer.replica).get(path)
         if upload is not None and upload.digest == record.content:

@@ -187,6 +187,8 @@ class SyncReport:
             self._kept_since_ms = None
         elif self._lasts():
             found.append(Declined(Reason.DIVERGED, *kept))
+        if (ignored := self._board.index.unshared.of_peer(replica)) != NOTHING:
+            found.append(Declined(Reason.IGNORED, *ignored))
         return tuple(found)
 
     def _lasts(self) -> bool:

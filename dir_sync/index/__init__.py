@@ -16,6 +16,7 @@ callers ask it directly, as `index.rows.get(path)`:
     rows        what this node has                  tree       rows by their place in the folder
     changes     rows by sequence and by maker
     offers      what peers announced                intents    offers, many in one row
+    unshared    what peers announced at ignored paths
     versions    what the history holds              journal    how paths were before each change
     bases       versions that can be merged from, losers of conflicts
     peers       how much of each peer's index was received

@@ -85,6 +85,10 @@ class Database:
             if not any(name == "attributes" for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
                 self.execute(f"ALTER TABLE {table} ADD COLUMN attributes TEXT NOT NULL DEFAULT ''")
         self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
+        self.execute(
+            "CREATE TABLE IF NOT EXISTS unshared (peer TEXT NOT NULL, path BLOB NOT NULL, kind INTEGER NOT NULL,"
+            " size INTEGER NOT NULL, PRIMARY KEY (peer, path)) WITHOUT ROWID"
+        )
         self.execute("CREATE INDEX IF NOT EXISTS row_target ON row (content) WHERE kind = 3")
         if any(name == "index_id" for _, name, *_ in self.execute("PRAGMA table_info(peer)")):
             self._split_identity()

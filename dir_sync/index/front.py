@@ -24,6 +24,7 @@ from dir_sync.index.offers import Offers
 from dir_sync.index.peers import Peers
 from dir_sync.index.rows import DECODED_MAX, Rows
 from dir_sync.index.tree import Tree
+from dir_sync.index.unshared import Unshared
 from dir_sync.index.versions import Versions
 
 __all__ = ["BRAKED", "JOURNAL_SINCE", "KEEPS", "Index"]
@@ -55,6 +56,7 @@ class Index:
             self.changes = Changes(self._database, self.rows)
             self.offers = Offers(self._database)
             self.intents = Intents(self._database)
+            self.unshared = Unshared(self._database)
             self.versions = Versions(self._database, self.contents)
             self.journal = Journal(self._database)
             self.bases = Bases(self._database)
@@ -92,6 +94,7 @@ class Index:
     def forget_peer(self, replica: str) -> None:
         """Forget a replica as if it had never been connected."""
         self.offers.forget(replica)
+        self.unshared.forget(replica)
         self.peers.forget(replica)
         self.notes.forget(f"name {replica}")
         self.notes.forget(f"seen {replica}")

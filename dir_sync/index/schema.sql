@@ -35,6 +35,11 @@ CREATE TABLE IF NOT EXISTS intent (id INTEGER PRIMARY KEY, peer TEXT NOT NULL, r
 -- How far we have seen each peer's index, and where it stood when the first contact was over (NULL: not yet).
 CREATE TABLE IF NOT EXISTS peer (replica TEXT PRIMARY KEY, seen INTEGER NOT NULL, first INTEGER) WITHOUT ROWID;
 
+-- What peers announced at paths that the rules of this node ignore: acknowledged, and not here.
+CREATE TABLE IF NOT EXISTS unshared (
+    peer TEXT NOT NULL, path BLOB NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (peer, path)
+) WITHOUT ROWID;
+
 -- What the history holds. name: its path below the folder.
 CREATE TABLE IF NOT EXISTS version (
     name BLOB PRIMARY KEY, path BLOB NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,

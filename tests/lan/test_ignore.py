@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from .changes import write
 from .checker import wait_equal, wait_for
-from .lan import Lan, Node, content, has
+from .lan import Lan, Node, content, has, say
 
 pytestmark = pytest.mark.lan
 
@@ -73,6 +74,16 @@ def test_the_rules_of_one_machine_are_about_that_machine(pair: Lan) -> None:
     has(b, "logs/0.log", b"changed")
     assert content(b, "0.txt") == b"text 0"
     assert content(b, "logs/1.log") == b"log 1"
+    # it has acknowledged what it leaves out, and is no copy of that; also after a start
+    ignored = "leaves out what its rules ignore: 5 files"
+    wait_for(lambda: ignored in say(a, "status"), SOON_S, "who has something else")
+    b.stop()
+    b.start()
+    wait_for(lambda: ignored in say(a, "status"), SOON_S, "who has something else, after a start")
+    (told,) = json.loads(a.run_to_end("why", a.dir, "logs/2.log", "--json").out)["peers"]
+    assert (told["has"], told["apart"]) == ("no", ["ignored"])
+    assert "this machine ignores it" in say(b, "why", "logs/1.log")
+    assert "deleted" not in say(b, "why", "logs/1.log")
     b.stop()
     (b.dir / ".dir_sync" / "ignore").unlink()
     b.start()

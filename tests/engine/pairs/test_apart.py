@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from dir_sync.core import notes
 from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.events import Reverted, Touched, Urgency
+from dir_sync.core.ignore import Rules
 from dir_sync.core.mode import THEIRS, Mode, nothing
-from dir_sync.core.model import Record
+from dir_sync.core.model import Kind, Record, unstamped
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.reconcile import Offer
+from dir_sync.index import Index
+from dir_sync.index.unshared import Unshared
 from tests.pair import OneNode, Pair
 
 
@@ -67,6 +72,47 @@ def test_what_a_mirror_undoes_in_a_moment_is_not_said() -> None:
     assert pair.two.disk.tree() == pair.one.disk.tree()
     assert said(pair) == ()
     assert not pair.one.said(notes.NotTakenThere)
+
+
+def test_what_the_rules_of_one_node_ignore_is_not_there() -> None:
+    pair = Pair()
+    pair.two.engine.scope.set_rules(Rules({}, b"*.log\nout/\n", False))
+    pair.link()
+    for path in (b"a.log", b"b.log", b"shared"):
+        edit(pair.one, path, b"content of " + path)
+    pair.run()
+    size = len(b"content of a.log")
+    assert b"a.log" not in pair.two.disk.tree()
+    assert said(pair) == (Declined(Reason.IGNORED, 2, 2 * size),)
+    edit(pair.one, b"a.log", b"longer: content of a.log")
+    edit(pair.one, b"b.log", None)
+    pair.run()
+    assert said(pair) == (Declined(Reason.IGNORED, 1, size + len(b"longer: ")),)
+    peer, unshared = pair.one.index.identity.replica, pair.two.index.unshared
+    assert unshared.of_peer(peer) == Unshared(pair.two.index._database).of_peer(peer), "also after a start"
+    pair.cut()
+    pair.link()
+    assert said(pair) == (Declined(Reason.IGNORED, 1, size + len(b"longer: ")),)
+    pair.two.engine.scope.set_rules(Rules({}, b"", False))
+    pair.cut()
+    pair.two.index.peers.ask_anew()
+    pair.link()
+    assert pair.two.disk.tree() == pair.one.disk.tree()
+    assert said(pair) == ()
+
+
+def test_what_is_no_longer_ignored_counts_no_more() -> None:
+    """A rule for folders only: the peer has made a file of the folder."""
+    index = Index(":memory:", Random(1))
+    folder = unstamped(b"out", Kind.DIRECTORY, 0, b"", 0, 0)
+    for peer in ("a", "b"):
+        index.unshared.put(peer, folder)
+        index.unshared.put(peer, folder._replace(path=b"out/f", kind=Kind.FILE, size=5))
+    index.unshared.drop("a", b"out")
+    assert (index.unshared.of_peer("a"), index.unshared.of_peer("b")) == (Lack(1, 5, 0), Lack(1, 5, 1))
+    index.forget_peer("b")
+    assert (index.unshared.of_peer("a"), index.unshared.of_peer("b")) == (Lack(1, 5, 0), NOTHING)
+    index.close()
 
 
 def test_the_figures_last_over_a_start() -> None:
