@@ -359,6 +359,14 @@ class Promises:
                 settles = node.touched.get(path)
         node.fresh_locals.append(Local(record, origin, settles))
 
+    @staticmethod
+    def _is_report_due(node: Node, other: Node) -> bool:
+        """True if the other node, after a change of its rules, lacks what it has asked for anew, and its report of that is due
+        or on its way: at most five a second go out."""
+        lack = other.engine.sync_report.lacked_from(node.index.identity.replica)
+        said = node.engine.board.peers[other.index.identity.replica].standing.lacks
+        return other.engine.scope.generation > 0 and lack != said
+
     def check_claim(self, node: Node) -> None:
         """Whoever says that it is in sync with a peer is: the peer has all that this node has announced."""
         for peer in node.engine.sync_report.in_sync_with():
@@ -393,6 +401,8 @@ class Promises:
                     other.engine.ignoring.is_changing or contact is None or not contact.synced
                 ):
                     continue  # it asks anew for what it had passed over
+                if self.world.options.rules and self._is_report_due(node, other):
+                    continue  # it has been told that, and reports it in a moment
                 raise Broken(
                     f"{node.name} says that it is in sync with {other.name}; {who.name} lacks {describe_record(record)}"
                 )
