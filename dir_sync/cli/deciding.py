@@ -166,9 +166,18 @@ def held(argv: list[str]) -> int:
 _KINDS = {
     "deleted": "deleted",
     "rewritten": "rewritten",
-    "vanished": "vanished while no node was watching",
     "unknown": "deleted or rewritten",
 }
+
+
+def _what(group: Answer) -> str:
+    """What was done to the files of a group, by whom, and where that is held. Who misses what vanished has not done it."""
+    at = f" (held on {group['at']})" if group["at"] else ""
+    if group["kind"] == "vanished":
+        place = "here" if group["here"] else f"on {group['by']}"
+        return f"vanished {place} while no node was watching{'' if group['at'] == group['by'] else at}"
+    by = "this machine" if group["here"] else group["by"]
+    return f"{_KINDS[group['kind']]} by {by}{at}"
 
 
 def _held(answer: Answer, folder: str) -> list[str]:
@@ -176,9 +185,7 @@ def _held(answer: Answer, folder: str) -> list[str]:
         return ["nothing is held"]
     lines = []
     for group in answer["held"]:
-        by = "this machine" if group["here"] else group["by"]
-        at = f" (held on {group['at']})" if group["at"] else ""
-        lines.append(f"{how_many(group['files'], 'file')} {_KINDS[group['kind']]} by {by}{at}")
+        lines.append(f"{how_many(group['files'], 'file')} {_what(group)}")
         if group["at"]:  # of what is held elsewhere, only one path is known here
             lines += [f"  such as {path}" for one in group["folders"][:1] for path in one["examples"][:1]]
         elif group["folders"]:

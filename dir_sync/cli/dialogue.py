@@ -177,7 +177,7 @@ def consent(plan: Callable[[], str], yes: bool, is_needed: bool = False) -> None
 
 def is_agreed(text: str, what: str = "Go on?") -> bool:
     if not has_terminal():
-        raise ConfigError(f"{text} This needs your consent: run it in a terminal, or with --yes")
+        raise ConfigError(f"nothing was changed. {text} This needs your consent: run it in a terminal, or with --yes")
     return _says_yes(f"{text} {what}" if what else text)
 
 

@@ -129,9 +129,9 @@ def _invite_alone(given: Any, folder: str, role: str) -> int:
 def _closing(name: str, peers: list[str]) -> str:
     shown = show(os.fsencode(name))
     if not peers:
-        return f"From now on {shown} is closed: only machines that join with a code get anything."
+        return f"{shown} will be closed: only machines that join with a code will get anything."
     shares, gets, joins = ("shares", "gets", "it joins") if len(peers) == 1 else ("share", "get", "they join")
-    return f"From now on {shown} is closed. {listed(peers)}, which {shares} it openly now, {gets} nothing more until {joins}."
+    return f"{shown} will be closed. {listed(peers)}, which {shares} it openly now, {gets} nothing more until {joins}."
 
 
 def _say_code(code: str, role: str, given: Any) -> None:

@@ -151,8 +151,11 @@ class MeshRequests:
     def _invitation(self, keeper: Keeper, code: Any) -> Answer:
         inviting = self._invited_by(code)
         if inviting is None:
-            over = "another 'invite' has taken its place" if self._has_invitation() else "it was ended"
-            return {"over": over, "joined": "", "guesses": 0, **key_words(keeper)}
+            from dir_sync.security.inviting import UNTRIED
+
+            ended = "it was ended, or the node has begun anew"
+            over = "another 'invite' has taken its place" if self._has_invitation() else ended
+            return {"over": over, "joined": "", "guesses": UNTRIED, **key_words(keeper)}
         joined = inviting.joined
         return {
             "over": inviting.over(),

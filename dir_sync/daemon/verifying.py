@@ -39,7 +39,12 @@ def verify(question: Answer, share: Share, peers: ConnectedPeers, now: Now) -> t
 
 def _refuse_if_replaced(share: Share, question: Answer) -> None:
     run = share.engine.verifying.asked()
-    if run is None or run.number != question.get("number"):
+    if run is None:
+        raise ConfigError(
+            "the node has ended this 'verify': it was restarted, or this command did not ask for its result for a while; "
+            "run it again"
+        )
+    if run.number != question.get("number"):
         raise ConfigError("another 'verify' for this folder has taken the place of this one")
 
 

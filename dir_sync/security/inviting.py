@@ -18,6 +18,7 @@ from dir_sync.core.membership import MEMBERS_MAX, Member, has_room
 from dir_sync.core.model import PeerError
 from dir_sync.core.pairing import (
     FRAME_BYTES_MAX,
+    GUESSES,
     HANDSHAKE_BYTES_MAX,
     RUN_S,
     Code,
@@ -32,8 +33,9 @@ from dir_sync.security.frames import Frames
 from dir_sync.security.keeper import Keeper
 from dir_sync.utils import interfaces
 
-__all__ = ["Inviting", "broadcaster"]
+__all__ = ["UNTRIED", "Inviting", "broadcaster"]
 
+UNTRIED = GUESSES  # wrong codes that are left as long as nobody has tried one
 _EVERY_S = 0.25  # between two announcements
 _JOIN_S = 2.0
 

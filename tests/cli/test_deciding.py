@@ -121,6 +121,29 @@ def test_held_by_machine_kind_and_folder(asked: list[str], capsys: pytest.Captur
     assert faults("held", answer) == []
 
 
+@pytest.mark.parametrize(
+    ("by", "here", "at", "words"),
+    [
+        ("anna", True, "", "3 files vanished here while no node was watching"),
+        ("anna", False, "anna", "3 files vanished on anna while no node was watching"),
+        ("anna", False, "bob", "3 files vanished on anna while no node was watching (held on bob)"),
+    ],
+)
+def test_what_vanished_was_done_by_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    by: str,
+    here: bool,
+    at: str,
+    words: str,
+) -> None:
+    group = HELD["held"][1] | {"by": by, "here": here, "at": at, "kind": "vanished"}
+    monkeypatch.setattr(deciding, "ask_running", lambda folder, question: {"held": [group]})
+    assert cli.main(["held", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == words
+
+
 @pytest.mark.parametrize("word", ["approve", "reject"])
 def test_with_paths_it_asks_about_these(
     asked: list[str],

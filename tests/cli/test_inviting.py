@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dir_sync.cli import inviting
+from dir_sync.cli import dialogue, inviting
 from dir_sync.config import ConfigError
 from dir_sync.core.pairing import Host
 from dir_sync.security import founding, joining, store
@@ -105,6 +105,29 @@ def test_a_script_reads_the_code_and_what_came_of_it(capsys: pytest.CaptureFixtu
         {"joined": "desk", "over": "", **mesh},
         {"joined": "", "over": "its time is over", **mesh},
     ]
+
+
+@pytest.mark.parametrize(
+    ("peers", "losers"),
+    [([], "only machines that join with a code will get anything."),
+     (["bob"], "bob, which shares it openly now, gets nothing more until it joins.")],
+)  # fmt: skip
+def test_where_nobody_can_be_asked_an_open_folder_stays_open_and_that_is_said(
+    folder: str, monkeypatch: pytest.MonkeyPatch, peers: list[str], losers: str
+) -> None:
+    asked: list[str] = []
+
+    def ask_node(folder: str, question: dict[str, Any]) -> dict[str, Any]:
+        asked.append(question["command"])
+        return {"closed": False, "peers": peers}
+
+    monkeypatch.setattr(inviting, "ask_node", ask_node)
+    monkeypatch.setattr(dialogue, "has_terminal", lambda: False)
+    with pytest.raises(ConfigError) as refused:
+        inviting.invite([folder])
+    assert str(refused.value).startswith(f"nothing was changed. {folder} will be closed")
+    assert losers in str(refused.value)
+    assert asked == ["mesh"]
 
 
 @pytest.mark.parametrize(
