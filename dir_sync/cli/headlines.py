@@ -2,7 +2,7 @@
 
 In:   a Status. Out: lines for people; names are escaped already.
 Rule: trouble is named in the headline, whatever else is going on.
-Used by: cli.status_words, cli.waiting, cli.watch_view.
+Used by: cli.once, cli.status_words, cli.waiting, cli.watch_view.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Any
 
 from dir_sync import config
 from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
+from dir_sync.cli.headlines import not_taken_there
 from dir_sync.cli.making import make
 from dir_sync.cli.options import add_node_options, config_of
 from dir_sync.cli.parser import Parser, checked, count
@@ -224,7 +225,7 @@ def _by_node(folder: str, judge: Judge, ending: Ending) -> Shot | None:
 
             status = status_in(answer)
             refuse_if(status.pause, folder)
-            agreed = frozenset(peer.replica for peer in status.peers if peer.synchronized)
+            agreed = frozenset(peer.replica for peer in status.peers if peer.has_dealt_with_all)
             verdict = judge.judge(Sight(status, Seen(agreed)), _mono_ms())
             if verdict is not None:
                 lacking = () if verdict is Verdict.EQUAL or not lacks_there(status) else _lacking(folder)
@@ -254,16 +255,17 @@ def _headline(shot: Shot, verdict: Verdict, wait_for: int) -> list[str]:
         assert status is not None
         with_ = f" with {listed(names)}" if names else ""
         line = f"in sync{with_}: {how_many(status.files, 'file')} ({human_bytes(status.bytes)}){who}"
+        lines = [line]
         if status.diverged:
-            return [line, f"{how_many(status.diverged, 'path')} may differ because of the mode {status.mode}"]
-        return [line]
+            lines.append(f"{how_many(status.diverged, 'path')} may differ because of the mode {status.mode}")
+        return lines + not_taken_there(status)
     if verdict is Verdict.STUCK:
         return [f"not in sync{f' with {listed(names)}' if names else ''}: something is left{who}"]
     if not names and status is not None and status.paused_elsewhere:
         return [f"not in sync: {listed(status.paused_elsewhere)} has paused this folder{who}"]
     if not names:
         return [f"not in sync: no other machine was there in time{who}"]
-    is_equal = status is not None and all(peer.synchronized for peer in status.peers)
+    is_equal = status is not None and all(peer.has_dealt_with_all for peer in status.peers)
     if is_equal and len(names) < wait_for:
         return [f"not in sync in time: in sync with {listed(names)}, and {wait_for} machines are needed{who}"]
     return [f"not in sync in time with {listed(names)}{who}"]

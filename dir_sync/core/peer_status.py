@@ -7,7 +7,7 @@ Used by: cli.headlines, cli.waiting, core.shot, core.status, core.waiting, daemo
 
 from __future__ import annotations
 
-from dir_sync.core.declined import CHOSEN, Declined
+from dir_sync.core.declined import APART, CHOSEN, Declined
 from dir_sync.core.frozen import frozen
 from dir_sync.core.peers.standing import NOTHING, Lack, without
 from dir_sync.core.progress import Progress
@@ -54,6 +54,12 @@ class PeerStatus:
     def is_even(self) -> bool:
         """True if nothing is to be done between the two but what this node does not take."""
         return self.synchronized or (self.lacks == NOTHING and self.not_taken > 0 and self.gives_all)
+
+    @property
+    def has_dealt_with_all(self) -> bool:
+        """True if nothing is to be done between the two, although the peer may not have something, by its mode or its rules."""
+        is_apart = self.is_declining and all(one.reason in APART for one in self.declined)
+        return self.synchronized or (is_apart and self.lacking_here == NOTHING)
 
     @property
     def gives_all(self) -> bool:

@@ -12,6 +12,7 @@ from dir_sync import cli
 from dir_sync.cli import once
 from dir_sync.config import Config
 from dir_sync.core import notes
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.peers.standing import Lack
 from dir_sync.core.shot import Left, Shot, Verdict
 from dir_sync.core.tally import Tally
@@ -192,6 +193,23 @@ def test_what_a_peer_does_not_have_is_named(
     assert lines[-1] == "  and 11 more; --json names them"
     assert cli.main(["once", folder, "--json"]) == 3
     assert len(json.loads(capsys.readouterr().out)["left"]) == 61
+
+
+def test_who_is_done_and_does_not_have_all_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str
+) -> None:
+    """A run that asks the node here ends as one that has done the work: nothing is to be done with that peer."""
+    apart = peer("bob", Lack(2, 9, 0), declined=(Declined(Reason.IGNORED, 2, 9),))
+    assert apart.has_dealt_with_all
+    assert not peer("bob", Lack(3, 9, 0), declined=apart.declined).has_dealt_with_all
+    assert not peer("bob", Lack(2, 9, 0), Lack(1, 1, 0), apart.declined).has_dealt_with_all
+    assert not peer("bob", Lack(2, 9, 0), declined=(Declined(Reason.FAILED, 2, 9),)).has_dealt_with_all
+    ends(monkeypatch, Shot(Verdict.EQUAL, with_peers(apart), ("bob",), Tally()))
+    assert cli.main(["once", folder]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "in sync with bob: 3 files (9 B)",
+        "bob leaves out what its rules ignore: 2 files (9 B)",
+    ]
 
 
 def test_a_signal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str) -> None:

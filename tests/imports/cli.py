@@ -141,6 +141,7 @@ CLI: dict[str, set[str]] = {
             "cli.asked",
             "cli.config_file",
             "cli.dialogue",
+            "cli.headlines",
             "cli.inviting",
             "cli.making",
             "cli.options",
