@@ -197,7 +197,7 @@ def restore(argv: list[str]) -> int:
             tell(given.json, {"restored": [], "same": []}, [f"nothing is missing in {show(os.fsencode(given.path))}"])
             return config.OK
         if not first:
-            hint = "; 'undo' cuts off what was only appended" if given.at is not None else ""
+            hint = "; 'undo' cuts off what was only appended" if given.version is None else ""
             raise ConfigError(f"{client.none_of(show(os.fsencode(given.path)))} (to list all: {listing}){hint}")
         if given.to is not None:
             if len(first) > 1:

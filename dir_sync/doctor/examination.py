@@ -32,6 +32,7 @@ from dir_sync.doctor.network_checks import (
     Peer,
     judge_broadcasts,
     judge_clocks,
+    judge_company,
     judge_firewall,
     judge_mtu,
     judge_port,
@@ -224,9 +225,20 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
         own = {network.address for network in interfaces()} | {"127.0.0.1"}
         remote = [peer for peer in node.peers if peer.address not in own]
         yield from judge_broadcasts(found, asked.udp, remote, fix, by_name, is_chosen=asked.interface is not None)
+        yield from _of_company(asked, len({address for one in found for address in one.others}))
     real = [one for one in found if not one.is_loopback]
     hears = any(one.hears_itself for one in real) or not real
     yield judge_firewall(wall, asked.udp, asked.tcp or LISTEN_PORT, hears, len(node.peers))
+
+
+def _of_company(asked: Asked, heard: int) -> Iterator[Check]:
+    """Whether a node that hears others is connected to one. It is asked anew: it may have found them in the last seconds."""
+    status = _node_of(asked.folder).status if heard else None
+    if status is None or status.peers or status.pause is not None or status.paused_elsewhere:
+        return
+    is_closed = status.mesh is not None and not status.mesh.removed_by
+    let_in, join = shell.command("invite", asked.typed), shell.command("join", asked.typed)
+    yield judge_company(heard, status.folder_name, is_closed, let_in, join)
 
 
 def _own_folder_at(key: str, port: int) -> str:

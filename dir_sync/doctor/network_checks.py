@@ -20,6 +20,7 @@ __all__ = [
     "Port",
     "judge_broadcasts",
     "judge_clocks",
+    "judge_company",
     "judge_firewall",
     "judge_mtu",
     "judge_port",
@@ -134,6 +135,16 @@ def judge_broadcasts(
         text = f"broadcasts of {listed(unheard)} do not arrive here; the connection was made in another way"
         checks.append(warn("broadcast-others", text, *(f"{line}   # on that machine" for line in fix)))
     return checks
+
+
+def judge_company(heard: int, folder: str, is_closed: bool, let_in: str, join: str) -> Check:
+    """The node runs, and nobody is connected. `heard`: other machines whose broadcasts arrive. `folder`: how its nodes call it.
+    `let_in`, `join`: the commands `invite` and `join`."""
+    known = f"{how_many(heard, 'other machine')} {'was' if heard == 1 else 'were'} heard, and none is connected"
+    here = f"{known} to this folder, which is called '{folder}' here: it may have another name there"
+    if is_closed:
+        return warn("company", f"{here}, or no code for its closed mesh", f"{let_in}   # and 'join' there")
+    return warn("company", f"{here}, or they have closed the mesh", f"{join}   # with a code of 'invite' there")
 
 
 # --- ports and firewall ----------------------------------------------------------------------------------------------

@@ -14,9 +14,11 @@ from dir_sync.cli import main
 from dir_sync.cli.doctor import lines_of
 from dir_sync.doctor import broadcasts, examination
 from dir_sync.doctor.folder_checks import Abilities
+from dir_sync.doctor.network_checks import Broadcast, Port
 from dir_sync.doctor.verdict import Check, Verdict, fail, good
 from dir_sync.network.control import NoDaemon
-from tests.cli.test_status import ANSWER
+from tests.cli.test_status import ANSWER, MESH
+from tests.reporting.test_prometheus import peer
 
 
 @pytest.fixture(autouse=True)
@@ -176,6 +178,38 @@ def test_the_folders_of_a_node_that_runs_are_not_counted_again(
     assert "300,000 folders cannot be watched" in out
     limit = int(out.split("max_user_watches=")[1].split()[0])
     assert limit >= 600_000
+
+
+@pytest.mark.parametrize(
+    ("more", "heard", "fix"),
+    [
+        ({}, ("192.0.2.1",), "join"),
+        ({"mesh": MESH}, ("192.0.2.1",), "invite"),
+        ({"mesh": MESH | {"removed_by": "bob"}}, ("192.0.2.1",), "join"),
+        ({}, (), ""),
+        ({"peers": [peer(address="192.0.2.1")]}, ("192.0.2.1",), ""),
+        ({"pause": {"until_s": 0, "scheduled": False}}, ("192.0.2.1",), ""),
+        ({"paused_elsewhere": ["bob"]}, ("192.0.2.1",), ""),
+    ],
+)
+def test_a_node_that_hears_others_and_is_connected_to_none_is_not_all_right(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    more: dict[str, Any],
+    heard: tuple[str, ...],
+    fix: str,
+) -> None:
+    answers = {"status": ANSWER | {"process": os.getpid()} | more, "doctor": {}}
+    eth = Broadcast("eth0", "192.0.2.9", "192.0.2.255", "", hears_itself=True, others=heard)
+    monkeypatch.setattr(examination, "ask", lambda folder, question: answers[question["command"]])
+    monkeypatch.setattr(examination.broadcasts, "probe", lambda *_: [eth])
+    monkeypatch.setattr(examination.network_facts, "port", lambda kind, number, *_: Port(kind, number, True, False, ""))
+    main(["doctor", str(tmp_path), "--json"])
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    found = [one["fix"][0] for one in checks if one["check"] == "company"]
+    assert len(found) == bool(fix)
+    assert all(f" {fix} {tmp_path}   # " in command for command in found)
 
 
 def test_a_command_about_a_folder_with_a_blank_in_its_name_can_be_pasted(

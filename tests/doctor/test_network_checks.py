@@ -12,6 +12,7 @@ from dir_sync.doctor.network_checks import (
     Port,
     judge_broadcasts,
     judge_clocks,
+    judge_company,
     judge_firewall,
     judge_mtu,
     judge_port,
@@ -69,6 +70,19 @@ def test_nobody_else_is_a_warning_unless_somebody_is_connected_whose_broadcasts_
     assert verdicts(deaf) == [OK, WARN]
     assert "broadcasts of bob do not arrive here" in deaf[1].text
     assert verdicts(broadcasts(ETH, LO, peers=(BOB, CAROL))) == [OK], "carol was quiet for a moment"
+
+
+def test_others_that_are_heard_and_not_connected_are_a_warning_that_says_why_that_may_be() -> None:
+    stays_out = judge_company(2, "docs", False, "dir-sync invite d", "dir-sync join d")
+    assert stays_out.verdict is WARN
+    assert stays_out.text.startswith(
+        "2 other machines were heard, and none is connected to this folder, which is called 'docs'"
+    )
+    assert stays_out.text.endswith("or they have closed the mesh")
+    assert stays_out.fix == ("dir-sync join d   # with a code of 'invite' there",)
+    lets_nobody_in = judge_company(1, "docs", True, "dir-sync invite d", "dir-sync join d")
+    assert lets_nobody_in.text.startswith("1 other machine was heard")
+    assert lets_nobody_in.fix == ("dir-sync invite d   # and 'join' there",)
 
 
 def test_a_machine_without_a_network() -> None:

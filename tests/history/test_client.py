@@ -221,6 +221,19 @@ def test_what_was_not_in_a_folder_then_does_not_come_back(node: Node, capsys: py
     assert [path.name for path in (node.folder / "tree").iterdir()] == ["old"]
 
 
+@pytest.mark.parametrize(
+    ("words", "is_said"), [([], True), (["--at", "10m"], True), (["--version", "00000000"], False)]
+)
+def test_where_no_version_is_kept_it_is_said_that_an_undo_cuts_off_what_was_appended(
+    node: Node, capsys: pytest.CaptureFixture[str], words: list[str], is_said: bool
+) -> None:
+    (node.folder / "log").write_bytes(b"one two")
+    assert restored(node, "log", *words) == 1
+    said = capsys.readouterr().err
+    assert "no such old version of log" in said
+    assert ("'undo' cuts off what was only appended" in said) == is_said
+
+
 def undone(node: Node | Path, *words: str) -> int:
     return cli.main(["undo", str(node if isinstance(node, Path) else node.folder), "--since", "1h", "--yes", *words])
 
