@@ -22,7 +22,8 @@ LACK_MS = 30_000  # a peer that lacks something, and gets nothing for so long, c
 
 
 class Wish(NamedTuple):
-    """On which machines everything has to be. None of both: on all that are connected, at least on one."""
+    """On which machines everything has to be. None of both: on all that are connected, at least on one; a machine that keeps
+    something apart, by its mode or its rules, need not have that."""
 
     copies: int = 0  # on so many others, whichever they are; 0: not asked for
     peers: tuple[str, ...] = ()  # on these, each by its name or the beginning of an id
@@ -33,10 +34,16 @@ class Wish(NamedTuple):
             return False
         if self.copies:
             return len(done) >= self.copies
-        return bool(self.peers) or (bool(done) and len(done) == len(status.peers) and not status.paused_elsewhere)
+        if self.peers:
+            return True
+        return bool(done) and not status.paused_elsewhere and all(map(_is_done, status.peers))
 
     def concerns(self, peer: PeerStatus) -> bool:
         return not self.peers or any(is_called(peer, name) for name in self.peers)
+
+
+def _is_done(peer: PeerStatus) -> bool:
+    return peer.is_even or peer.has_dealt_with_all
 
 
 def is_called(peer: PeerStatus | AwayPeer, name: str) -> bool:

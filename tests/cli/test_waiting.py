@@ -19,6 +19,13 @@ LAGS = PEER | {"synchronized": False, "lacks": {"files": 2, "bytes": 10_000, "ot
 HELD = {"at": "", "by": "bob", "here": False, "missing": False, "files": 120, "path": "f1"}
 
 
+APART = LAGS | {
+    "name": "carol",
+    "lacks": {"files": 1, "bytes": 1_000, "others": 0},
+    "declined": [{"reason": "ignored", "files": 1, "bytes": 1_000, "others": 0, "limit": 0}],
+}
+
+
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Answer]]:
     """The node gives these answers, one after the other; then the last one again. Returns what it was asked."""
@@ -59,6 +66,9 @@ def test_the_node_looks_first_and_wakes_it_then(
           "to see more: python main.py status 'my docs'"]),
         ({"peers": [PEER, LAGS | {"name": "carol"}]}, ["--timeout", "0", "--peer", "bob"], 0,
          ["done: bob has everything that is here: 3 files (2.00 kB)"]),
+        ({"peers": [PEER, APART]}, [], 0,
+         ["done: bob has everything that is here: 3 files (2.00 kB)", "carol leaves out what its rules ignore: 1 file (1.00 kB)"]),
+        ({"peers": [PEER, APART]}, ["--copies", "1"], 0, ["done: bob has everything that is here: 3 files (2.00 kB)"]),
         ({"peers": [PEER]}, ["--timeout", "0", "--copies", "2"], 3,
          ["not in time: /home/anna/my docs is not everywhere", "  1 of 2 machines have everything",
           "to see more: python main.py status 'my docs'"]),

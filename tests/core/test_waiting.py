@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.frozen import changed
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.core.shot import Verdict
@@ -16,6 +17,7 @@ from tests.core.test_shot import peer, with_peers
 BOB, CAROL = peer("bob"), peer("carol")
 ALL = Wish()
 LAGS = peer("carol", Lack(1, 10, 0))
+APART = changed(peer("apart", Lack(1, 5, 0)), declined=(Declined(Reason.IGNORED, 1, 5),))
 HELD = HeldChange(at="bob", by="here", here=True, missing=False, files=9, path="f")
 LOST = Trouble("a", "no room", again=True, held=False)
 
@@ -44,6 +46,14 @@ class Story:
         (Wish(), (), False),
         (Wish(), (BOB,), True),
         (Wish(), (BOB, LAGS), False),
+        (Wish(), (BOB, APART), True),
+        (Wish(), (APART,), False),
+        (Wish(), (BOB, LAGS, APART), False),
+        (Wish(), (BOB, changed(APART, lacks=Lack(2, 10, 0))), False),
+        (Wish(), (BOB, changed(APART, lacking_here=Lack(1, 5, 0))), False),
+        (Wish(), (BOB, changed(APART, declined=(Declined(Reason.DISK_FULL, 1, 5),))), False),
+        (Wish(copies=2), (BOB, APART), False),
+        (Wish(peers=("apart",)), (BOB, APART), False),
         (Wish(copies=1), (BOB, LAGS), True),
         (Wish(copies=2), (BOB, LAGS), False),
         (Wish(copies=2), (BOB, CAROL), True),
