@@ -7,11 +7,13 @@ Used by: requests.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import Kind, parent_of, show
+from dir_sync.core.named import NamedTuple
 from dir_sync.core.reconcile import Take
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
@@ -23,6 +25,7 @@ __all__ = ["decided", "decided_below", "held_changes", "paths_meant"]
 _LOOKED_AT_MAX = 5_000  # paths
 _FOLDERS_MAX = 100
 _EXAMPLES_MAX = 5  # of a folder
+_CHILDREN_MAX = 50  # of a folder, among which examples are looked for
 
 DELETED, REWRITTEN, VANISHED, UNKNOWN = "deleted", "rewritten", "vanished", "unknown"
 
@@ -41,14 +44,14 @@ def held_changes(share: Share, peers: ConnectedPeers) -> Answer:
         if len(paths) > len(some):
             held.append(_group("", show(peers.name_of(maker)), False, UNKNOWN, len(paths) - len(some), ()))
     if brakes.own.held:
-        amounts = [(path, files) for path, (files, _) in brakes.own.held.items()]
+        lost = [(path, files) for path, (files, _) in islice(brakes.own.held.items(), _LOOKED_AT_MAX)]
         files = brakes.own.held_files
-        held.append(_group("", show(peers.name_of(mine)), True, VANISHED, files, amounts[:_LOOKED_AT_MAX]))
+        held.append(_group("", show(peers.name_of(mine)), True, VANISHED, files, _vanished(share, lost)))
     for peer, one in brakes.held_anywhere():
         if peer != mine:
             kind = VANISHED if one.maker == peer else UNKNOWN
             at, by = show(peers.name_of(peer)), show(peers.name_of(one.maker))
-            held.append(_group(at, by, one.maker == mine, kind, one.files, [(one.path, 1)]))
+            held.append(_group(at, by, one.maker == mine, kind, one.files, _files([one.path])))
     return {"held": held}
 
 
@@ -117,19 +120,41 @@ def _kind(share: Share, path: bytes) -> str:
     return DELETED if decision.record.kind == Kind.ABSENT else REWRITTEN
 
 
-def _files(paths: Iterable[bytes]) -> list[tuple[bytes, int]]:
-    return [(path, 1) for path in paths]
+class _Amount(NamedTuple):
+    """A path, the folder with which it is counted, and how many files it stands for."""
+
+    folder: bytes
+    path: bytes
+    files: int = 1
 
 
-def _group(at: str, by: str, here: bool, kind: str, files: int, amounts: Iterable[tuple[bytes, int]]) -> Answer:
-    """`amounts`: paths, and how many files each stands for."""
+def _files(paths: Iterable[bytes]) -> list[_Amount]:
+    return [_Amount(parent_of(path), path) for path in paths]
+
+
+def _vanished(share: Share, lost: Iterable[tuple[bytes, int]]) -> Iterator[_Amount]:
+    """`lost`: what is held, and how many files that are. A folder that vanished is held as one, and shown by what was in it."""
+    asked = 0
+    for path, files in lost:
+        row = share.index.rows.get(path) if asked < _FOLDERS_MAX else None
+        if row is None or row.record.kind is not Kind.DIRECTORY:
+            yield _Amount(parent_of(path), path, files)
+            continue
+        asked += 1
+        yield _Amount(path, b"", files)
+        inside = [one.record for one in share.index.tree.live_children(path, _CHILDREN_MAX)]
+        for one in sorted(inside, key=lambda record: record.kind is Kind.DIRECTORY)[:_EXAMPLES_MAX]:
+            yield _Amount(path, one.path, 0)
+
+
+def _group(at: str, by: str, here: bool, kind: str, files: int, amounts: Iterable[_Amount]) -> Answer:
+    """`amounts`: b"" as a path is no example."""
     counts: dict[bytes, int] = {}
     examples: dict[bytes, list[str]] = {}
-    for path, count in amounts:
-        folder = parent_of(path)
+    for folder, path, count in amounts:
         counts[folder] = counts.get(folder, 0) + count
         shown = examples.setdefault(folder, [])
-        if len(shown) < _EXAMPLES_MAX:
+        if path and len(shown) < _EXAMPLES_MAX:
             shown.append(show(path, limits.SHOWN_PATH_CHARS_MAX))
     most = sorted(counts, key=lambda folder: (-counts[folder], folder))
     return {

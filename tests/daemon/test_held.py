@@ -70,6 +70,20 @@ def test_what_vanished_is_shown_as_that() -> None:
     assert (here["kind"], here["here"], here["files"]) == ("vanished", True, 20)
 
 
+def test_a_folder_that_vanished_with_all_that_was_in_it_is_named_with_files_of_it() -> None:
+    pair = begin()
+    pair.cut()
+    for number in range(20):
+        pair.one.disk.delete(b"d/%d" % number)
+    pair.one.disk.delete(b"d")
+    pair.restart(pair.one)
+    (here,) = shown(pair.one, pair.two)
+    (folder,) = here["folders"]
+    assert (folder["folder"], folder["files"], here["files"]) == ("d", 20, 20)
+    assert len(folder["examples"]) == 5
+    assert all(path.startswith("d/") for path in folder["examples"])
+
+
 def test_of_very_many_only_some_are_looked_at_and_all_are_counted(monkeypatch: Any) -> None:
     pair = begin()
     remove_live(pair, pair.one)
