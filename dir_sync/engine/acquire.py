@@ -278,7 +278,7 @@ class Acquire:
             )  # has this disk a free name for it?
             return
         self._work.disk.use_name(path)
-        self._fetcher.fetch(path, row, target, holders)
+        self._fetcher.fetch(path, row, target, holders, item.why is Cause.CONFLICT)
         fetch = self._work.arrivals.fetch(path)
         if fetch is not None and (fetch.is_small or fetch.grows is not None):
             fetch.plan = (row, offers, item, take)

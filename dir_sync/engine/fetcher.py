@@ -61,7 +61,9 @@ class Fetcher:
         self._deltas_in = deltas_in
         self._excerpts = excerpts
 
-    def fetch(self, path: bytes, row: Row | None, target: Record, holders: list[str]) -> None:
+    def fetch(self, path: bytes, row: Row | None, target: Record, holders: list[str], is_conflict: bool) -> None:
+        """`is_conflict`: our version has lost a conflict and is to be kept. So nothing is appended to it, also if the wanted
+        version begins with it: somebody may have cut the end off here."""
         delta = self._work.holders.delta_offer(path)
         if delta is not None and delta[2] == target.content:
             peer, base, _, offer = delta
@@ -70,7 +72,12 @@ class Fetcher:
                     self._sources.begin_with(path, base)
                     self._begin(target, peer, base, offer.size)
                     return
-            elif row is not None and peer in holders and (row.record.kind, row.record.content) == (Kind.FILE, base):
+            elif (
+                row is not None
+                and not is_conflict
+                and peer in holders
+                and (row.record.kind, row.record.content) == (Kind.FILE, base)
+            ):
                 is_only_longer = row.record.attributes == target.attributes or not self._board.keeps
                 if is_only_longer and len(offer.marks) == len(mark_offsets(row.record.size, target.size)):
                     self._growth_in.begin_growth(row, target, peer, offer.marks)

@@ -348,6 +348,14 @@ def test_a_transfer_of_what_is_not_wanted_any_more_ends() -> None:
     assert fetched(kit) == [[PEER]]
 
 
+@pytest.mark.parametrize("conflict", [False, True])
+def test_who_fetches_knows_whether_ours_is_to_be_kept(conflict: bool) -> None:
+    kit = alone()
+    mine = kit.has(record(b"a", b"ours"))
+    bring(kit, later(mine.record, b"ours and more"), conflict)
+    assert [call[4] for call in kit.asked("fetcher.fetch")] == [conflict]
+
+
 # --- holders --------------------------------------------------------------------------------------------------------
 
 

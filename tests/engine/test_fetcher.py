@@ -33,8 +33,8 @@ def large(path: bytes, content: bytes = b"large", size: int = LARGE) -> Record:
     return record(path, content)._replace(size=size)
 
 
-def fetch(kit: Alone[Fetcher], target: Record, *holders: str) -> Fetch | None:
-    kit.it.fetch(target.path, kit.index.rows.get(target.path), target, list(holders or (PEER,)))
+def fetch(kit: Alone[Fetcher], target: Record, *holders: str, is_conflict: bool = False) -> Fetch | None:
+    kit.it.fetch(target.path, kit.index.rows.get(target.path), target, list(holders or (PEER,)), is_conflict)
     return kit.work.arrivals.fetch(target.path)
 
 
@@ -129,6 +129,17 @@ def test_what_only_grew_is_appended_to_the_file_itself() -> None:
     offered(kit, target, mine.record.content, ())
     assert fetch(kit, target) is None
     assert kit.asked("growth_in.begin_growth") == [(mine, target, PEER, ())]
+
+
+def test_what_lost_a_conflict_is_not_appended_to_but_copied() -> None:
+    kit = alone(sources__where_is=(b"a", b"fp", LARGE))
+    mine = kit.has(large(b"a", b"cut off"))
+    target = large(b"a", b"longer", LARGE + 10)
+    offered(kit, target, mine.record.content, ())
+    assert fetch(kit, target, is_conflict=True) is not None
+    (job,) = kit.out(StageJob)
+    assert job.begins == Beginning(b"a", b"fp", LARGE), "only the end travels"
+    assert kit.asked("growth_in.begin_growth") == []
 
 
 def test_what_grew_under_another_name_begins_with_a_copy_of_that() -> None:

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from dir_sync.core import notes
+from dir_sync.core import limits, notes
 from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.jobs import ApplyJob, Cause
 from dir_sync.core.messages import Chunks, Piece, from_wire
@@ -97,6 +97,26 @@ def test_both_edit_alike(pair: Pair) -> None:
     pair.link()
     assert whys(pair.one) == []
     assert whys(pair.two) == []
+
+
+@pytest.mark.parametrize("size", [10, limits.CHUNK_BYTES, limits.MIB])
+def test_one_cuts_the_end_off_what_the_other_appends_to(size: int) -> None:
+    pair = Pair()
+    pair.link()
+    base = bytes(number % 251 for number in range(size))
+    edit(pair.one, b"file", base)
+    pair.run()
+    pair.cut()
+    cut_off = base[: size - 1]
+    edit(pair.two, b"file", cut_off)
+    pair.run()
+    pair.clock.ms += 1_000
+    edit(pair.one, b"file", base + b"and more")
+    pair.run()
+    pair.link()
+    assert pair.two.disk.content(b"file") == base + b"and more"
+    assert whys(pair.two) == [(Cause.CONFLICT, len(cut_off))]
+    assert pair.two.said(notes.Conflict)
 
 
 def test_folders_filled_apart() -> None:
