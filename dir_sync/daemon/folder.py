@@ -99,6 +99,7 @@ class Folder:
         self._has_applied = False
         self._acted: Now | None = None  # when the engine has acted; it has not tidied yet
         self.is_touched = False  # the watcher has reported something in this turn
+        self._due: tuple[int | None] | None = None  # what `_deadline_ms` knows
 
     @property
     def name(self) -> str:
@@ -135,6 +136,7 @@ class Folder:
     def start(self, now: Now, is_its_turn: bool = True) -> None:
         """Begin its first scan, at once or when it is its turn."""
         self.board.scan.waits = not is_its_turn
+        self._due = None
         self._memory.used(self.share.index, time.monotonic())
         self._performer.perform(self.share.engine.start(now, self._found))
         self._found = ()
@@ -143,6 +145,7 @@ class Folder:
         """Handle what the watcher, a worker, or another command has put into the inbox."""
         if self.is_over:
             return
+        self._due = None
         try:
             if isinstance(news, list):
                 events = self.share.engine.without_echoes(news, now)
@@ -211,7 +214,7 @@ class Folder:
                 # what is planned is maybe of a peer that has rested
                 self._is_concerned = not board.scan.is_on and board.plan_queue.waits_beside(board.resting)
             if not self._is_concerned:
-                due_ms = engine.next_deadline()
+                due_ms = self._deadline_ms()
                 self._is_concerned = due_ms is not None and due_ms <= now.mono_ms
             if self._is_concerned:
                 board.is_shared = is_shared
@@ -242,6 +245,7 @@ class Folder:
                         durable=False
                     )  # results of jobs are committed at once, even if no peer is told
                 self._is_concerned = self._has_applied = self.is_touched = False
+                self._due = None
                 if self._witness is not None:
                     self._witness.turn_over(self.share)
                 if self._requests.waiting.questions:
@@ -289,8 +293,18 @@ class Folder:
             return mono
         due = self._chores.due(mono)
         is_stalled = self._chores.is_checking and self._chores.is_stalled
-        engine = None if is_stalled else self.share.engine.next_deadline()
+        engine = None if is_stalled else self._deadline_ms()
         return due if engine is None else min(due, engine / 1000)
+
+    def _deadline_ms(self) -> int | None:
+        """When (ms) the engine has something to do. While nobody is connected, only its own turns change that, and what it is
+        told: many folders that rest are asked once each, not twice in each turn of every one."""
+        due = self._due
+        if due is None:
+            due = (self.share.engine.next_deadline(),)
+            if not self.board.peers:
+                self._due = due
+        return due[0]
 
     def fails(self, error: Exception) -> None:
         """Its disk has failed, or an error of the program has happened: that is raised."""

@@ -60,21 +60,43 @@ def probe(disk: RawDisk) -> tuple[Blindness, bool]:
     """Which disk it is, and whether it lists new names as they were given. Tested with names in our own folder."""
     other = RESERVED_NAME.upper()
     is_blind = _exists(disk, other) and other not in (disk.names(b"") or ())
-    keeps = True
     mark = b"Probe-" + os.urandom(6).hex().encode()
-    for name in (mark + _COMPOSED, mark + _DECOMPOSED):
-        path = RESERVED_NAME + b"/" + name
-        try:
-            disk.create(path).close()
-        except DiskError:
-            continue  # the disk is full, or the name is impossible: decide by what is known
-        others = (name.swapcase(), mark + (_DECOMPOSED if name.endswith(_COMPOSED) else _COMPOSED), name + b".")
-        is_blind |= any(_exists(disk, RESERVED_NAME + b"/" + other) for other in others)
-        keeps &= name in (disk.names(RESERVED_NAME) or (name,))
+    both = RESERVED_NAME + b"/" + mark + _COMPOSED + _DECOMPOSED
+    try:
+        disk.make_directory(both, 0o700)
+    except DiskError:
+        tried = [_try_file(disk, mark, *forms) for forms in ((_COMPOSED, _DECOMPOSED), (_DECOMPOSED, _COMPOSED))]
+        is_blind |= any(is_found for is_found, _ in tried)
+        keeps = all(is_kept for _, is_kept in tried)
+        return (Blindness.ALL if is_blind or not keeps else Blindness.NONE), keeps
+    try:  # one entry for all questions: each one that is made and removed may wait for the journal of the disk
+        is_found, keeps = _spellings(disk, mark, _COMPOSED + _DECOMPOSED, _DECOMPOSED + _COMPOSED)
+        if is_blind or is_found or not keeps:
+            return Blindness.ALL, keeps
+        return (Blindness.SOME if _can_fold(disk, both) else Blindness.NONE), True
+    finally:
+        _remove(disk.remove_directory, both)
+
+
+def _spellings(disk: RawDisk, mark: bytes, form: bytes, other_form: bytes) -> tuple[bool, bool]:
+    """Whether an entry of our own folder is found by other spellings, and whether it is listed as it was given."""
+    name = mark + form
+    others = (name.swapcase(), mark + other_form, name + b".")
+    is_found = any(_exists(disk, RESERVED_NAME + b"/" + other) for other in others)
+    return is_found, name in (disk.names(RESERVED_NAME) or (name,))
+
+
+def _try_file(disk: RawDisk, mark: bytes, form: bytes, other_form: bytes) -> tuple[bool, bool]:
+    """The same, tried with a file: where no folder can be made, or not with both forms in its name."""
+    path = RESERVED_NAME + b"/" + mark + form
+    try:
+        disk.create(path).close()
+    except DiskError:
+        return False, True  # the disk is full, or the name is impossible: decide by what is known
+    try:
+        return _spellings(disk, mark, form, other_form)
+    finally:
         _remove(disk.remove_file, path)
-    if is_blind or not keeps:
-        return Blindness.ALL, keeps
-    return (Blindness.SOME if _can_fold(disk, RESERVED_NAME + b"/" + mark) else Blindness.NONE), True
 
 
 def _exists(disk: RawDisk, path: bytes) -> bool:
@@ -87,15 +109,9 @@ def _exists(disk: RawDisk, path: bytes) -> bool:
 def _can_fold(disk: RawDisk, path: bytes) -> bool:
     """True if folders of this file system can ignore case: tested on an empty folder of ours."""
     try:
-        disk.make_directory(path, 0o700)
-    except DiskError:
-        return False
-    try:
         return bool(disk.folder_flags(path, _CASEFOLD) & _CASEFOLD)
     except DiskError:
         return False
-    finally:
-        _remove(disk.remove_directory, path)
 
 
 def _remove(verb: Callable[[bytes], None], path: bytes) -> None:

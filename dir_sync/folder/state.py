@@ -55,8 +55,10 @@ def lock(root: bytes, wait_s: float = _ASKED_S) -> int:
         who = f" (process {owner})" if owner.isdigit() else ""
         raise Locked(f"another dir_sync{who} is already running on {show(root)}") from None
     try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, b"%d\n" % os.getpid(), 0)
+        said, ours = os.pread(handle, 40, 0), b"%d\n" % os.getpid()
+        os.pwrite(handle, ours, 0)
+        if len(said) > len(ours):  # else nothing is cut off: that waits for the journal of the disk
+            os.ftruncate(handle, len(ours))
         os.fchmod(handle, 0o600)  # as for the folder
     except OSError:
         pass  # a full disk: the process id is only for people

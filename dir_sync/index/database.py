@@ -72,17 +72,17 @@ class Database:
             self.execute("BEGIN")
 
     def _make_tables(self) -> None:
-        tables = {name for (name,) in self.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-        if not {"meta", "change", "loser"} <= tables:
+        columns = self._columns()
+        if not {"meta", "change", "loser"} <= columns.keys():
             with open(_SCHEMA, encoding="utf-8") as schema:
                 self._connection.executescript(f"BEGIN;\n{schema.read()}\nCOMMIT;")
+            columns = self._columns()
         for table in ("row", "offer", "base", "loser"):  # an older index may lack one of these columns
-            present = {name for _, name, *_ in self.execute(f"PRAGMA table_info({table})")}
             for field in LATER_FIELDS:
-                if field.name not in present:
+                if field.name not in columns[table]:
                     self.execute(f"ALTER TABLE {table} ADD COLUMN {field.name} TEXT NOT NULL DEFAULT ''")
         for table in ("version", "change"):
-            if not any(name == "attributes" for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
+            if "attributes" not in columns[table]:
                 self.execute(f"ALTER TABLE {table} ADD COLUMN attributes TEXT NOT NULL DEFAULT ''")
         self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
         self.execute(
@@ -90,13 +90,21 @@ class Database:
             " size INTEGER NOT NULL, PRIMARY KEY (peer, path)) WITHOUT ROWID"
         )
         self.execute("CREATE INDEX IF NOT EXISTS row_target ON row (content) WHERE kind = 3")
-        if any(name == "index_id" for _, name, *_ in self.execute("PRAGMA table_info(peer)")):
+        if "index_id" in columns["peer"]:
             self._split_identity()
         for table, old, new in _RENAMED_COLUMNS:
-            if any(name == old for _, name, *_ in self.execute(f"PRAGMA table_info({table})")):
+            if old in columns[table]:
                 self.execute(
                     f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}"
                 )  # whatever its size: no row is touched
+
+    def _columns(self) -> dict[str, set[str]]:
+        """The names of the columns of each table. One question for all: each is a statement to be compiled at each start."""
+        columns: dict[str, set[str]] = {}
+        query = "SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type='table'"
+        for table, column in self.execute(query):
+            columns.setdefault(table, set()).add(column)
+        return columns
 
     def _split_identity(self) -> None:
         """Upgrade an index in which the node and the replica had one id: that becomes the replica's."""

@@ -85,6 +85,7 @@ class Engine:
             folder=name,
             number=number,
             plan_queue=PlanQueue(),
+            peers=dict[str, object](),
             taking=None,
             run_again=False,
             jobs_out=0,

@@ -312,6 +312,32 @@ def test_a_folder_whose_time_has_come_takes_part_in_the_turn() -> None:
     assert around.default.standin.engine.turns == 1
 
 
+def test_a_folder_that_rests_is_asked_once_for_its_deadline() -> None:
+    """Else each turn of each folder of a node asks all the others, twice."""
+    room = Neighbours().music
+    engine, asked = room.standin.engine, list[int]()
+    engine.next_deadline = lambda: asked.append(1) or 7_000_000  # type: ignore[func-returns-value, method-assign]
+    for _ in range(3):
+        room.folder.decide(NOW, False)
+        room.folder.perform()
+        assert room.folder.due_s(5.0) == 7_000.0
+    assert len(asked) == 1
+    room.folder.take(Ticked(), NOW)  # what it is told may change it, and so may its turn
+    room.folder.decide(NOW, False)
+    room.folder.perform()
+    assert room.folder.due_s(5.0) == 7_000.0
+    assert len(asked) == 2
+
+
+def test_while_somebody_is_connected_the_deadline_of_a_folder_is_asked_each_time() -> None:
+    """What moves it may come from outside: other folders use the same window of the connection."""
+    room = Neighbours().music
+    room.standin.engine.board.peers["bb"] = object()
+    assert room.folder.due_s(5.0) > 5.0
+    room.standin.engine.deadline = 7_000
+    assert room.folder.due_s(5.0) == 7.0
+
+
 def test_a_question_goes_to_its_folder_and_one_about_a_folder_that_is_gone_is_answered() -> None:
     around = Neighbours()
     gone = Asked({"command": "status"})

@@ -74,9 +74,33 @@ def test_what_a_disk_takes_for_equal_is_tried_out(
     assert (truthful(disk) is disk) == (fold is None)
 
 
+def test_one_entry_is_made_for_all_questions() -> None:
+    """Each start of each folder makes it, and removes it: a disk that is busy keeps it waiting for both."""
+    disk, verbs = make(None), list[str]()
+    disk.fail = lambda verb, path: verbs.append(verb)  # type: ignore[assignment, func-returns-value]
+    assert probe(disk) == (Blindness.NONE, True)
+    assert [verb for verb in verbs if verb in ("create", "make_directory")] == ["make_directory"]
+
+
+@pytest.mark.parametrize("fold", [case, forms, dots, None])
+def test_where_no_folder_can_be_made_files_are_tried(fold: Callable[[bytes], bytes] | None) -> None:
+    """Or not one with letters in both forms in its name, as on vfat with an alphabet of 256 letters."""
+    disk, tried = make(fold), list[bytes]()
+
+    def fail(verb: str, path: bytes) -> Trouble | None:
+        if verb == "create":
+            tried.append(path)
+        return Trouble.NAME if verb == "make_directory" else None
+
+    disk.fail = fail
+    assert probe(disk) == (Blindness.ALL if fold else Blindness.NONE, True)
+    assert len(tried) == 2
+    assert sorted(disk.names(b".dir_sync") or ()) == [b"staging"], "nothing is left of the trial"
+
+
 def test_a_full_disk_is_still_found_to_be_blind() -> None:
     disk = make(case)
-    disk.fail = lambda verb, path: Trouble.FULL if verb == "create" else None
+    disk.fail = lambda verb, path: Trouble.FULL if verb in ("create", "make_directory") else None
     assert probe(disk)[0] is Blindness.ALL
 
 

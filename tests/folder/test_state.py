@@ -55,6 +55,14 @@ def test_who_asks_whether_the_lock_is_taken_does_not_take_it_away(root: bytes, m
     os.close(state.lock(root))
 
 
+@pytest.mark.parametrize("before", [b"", b"1\n", b"4194303999\n", b"x" * 90])
+def test_a_lock_names_its_process_whatever_it_named_before(root: bytes, before: bytes) -> None:
+    os.close(state.lock(root))
+    Path(os.fsdecode(root + b"/.dir_sync/lock")).write_bytes(before)
+    os.close(state.lock(root))
+    assert Path(os.fsdecode(root + b"/.dir_sync/lock")).read_bytes() == b"%d\n" % os.getpid()
+
+
 @pytest.mark.parametrize("what", ["missing", "empty"])
 def test_an_index_that_is_lost_is_said(root: bytes, what: str, caplog: pytest.LogCaptureFixture) -> None:
     opened(root)
