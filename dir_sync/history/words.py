@@ -121,6 +121,8 @@ def describe_undo(answer: Answer, asked_ns: int, dry_run: bool) -> list[str]:
         what = "would restore" if dry_run else "restoring"
         their = "its" if len(wanted) == 1 else "their"
         lines.append(f"{what} {how_many(len(wanted), 'path')} to {their} state at {local(since_ns)}:")
+    else:
+        lines.append(f"nothing {'would be' if dry_run else 'is'} restored to its state at {local(since_ns)}:")
     if answer.get("asked_peers"):
         gone = f"of {local(since_ns)} is no longer kept here or on any connected machine"
     else:

@@ -24,7 +24,7 @@ from dir_sync.history.client import open_history
 from dir_sync.history.codec import packed, unpacked
 from dir_sync.history.restorer import Restorer
 from dir_sync.history.source import open_source
-from dir_sync.history.words import local
+from dir_sync.history.words import describe_undo, local
 from dir_sync.index import JOURNAL_SINCE
 
 SECOND_NS = 10**9
@@ -232,6 +232,15 @@ def test_where_no_version_is_kept_it_is_said_that_an_undo_cuts_off_what_was_appe
     said = capsys.readouterr().err
     assert "no such old version of log" in said
     assert ("'undo' cuts off what was only appended" in said) == is_said
+
+
+@pytest.mark.parametrize(("dry_run", "begins"), [(True, "nothing would be restored"), (False, "nothing is restored")])
+def test_an_undo_that_leaves_everything_as_it_is_says_so_first(dry_run: bool, begins: str) -> None:
+    left = [{"path": "plan", "by": "bob"}]
+    answer: dict[str, Any] = {"since_ns": NOON_NS, "changes": [], "left": left}
+    first, *rest = describe_undo(answer, NOON_NS, dry_run)
+    assert first.startswith(begins)
+    assert "plan  bob has changed it since" in rest[-1]
 
 
 def undone(node: Node | Path, *words: str) -> int:
