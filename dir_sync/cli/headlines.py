@@ -223,7 +223,11 @@ _SAFE: dict[Safety, Callable[[Status], str]] = {
     Safety.UNSEEN: lambda status: "no, changes here are still to be looked at",
     Safety.LACKING: _lacking,
     Safety.ONLY_HERE: lambda status: f"no, only this machine has {listed(only_here(status))}",
-    Safety.HELD: lambda status: "no, what was done here waits for a decision",
+    Safety.HELD: lambda status: (
+        "no, what was done here waits for a decision"
+        if any(one.here for one in status.held)
+        else "no, this machine may have the last copy of what it holds: decide first"
+    ),
 }
 
 

@@ -262,7 +262,7 @@ class Status:
             return Safety.UNSEEN
         if any(peer.lacks != NOTHING for peer in self.peers) and not self.is_reader:
             return Safety.LACKING
-        if any(one.here or (one.missing and not one.at) for one in self.held):
+        if any(one.here or not one.at for one in self.held):  # what is held here may be on no other machine
             return Safety.HELD
         return Safety.ONLY_HERE if self.kept_to_itself else Safety.SAFE
 

@@ -234,9 +234,11 @@ class LocalRecorder:
         if above is not None and above.record.kind == Kind.ABSENT and above.fp:
             self.revive_folder(above)
         _, mode = got_meta(row.fp)
-        folder = row.record._replace(kind=Kind.DIRECTORY, mode=mode)
-        record = self._stamps.changed_to(row.record, folder, self._board.now.wall_ns)
+        now_ns = self._board.now.wall_ns  # about the time at which something was put into it; a look says the true one
+        folder = row.record._replace(kind=Kind.DIRECTORY, mode=mode, mtime=now_ns)
+        record = self._stamps.changed_to(row.record, folder, now_ns)
         self.record_change(record, row.record, row.fp, None)
+        self._folder_times.mark_active(record.path, now_ns)
 
     def redo(self, item: ApplyItem) -> bool:
         """Repeat a change that is on the disk already, to make it durable. False if another job is active there."""

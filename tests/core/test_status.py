@@ -43,6 +43,7 @@ THERE = HeldChange(at="bob", by="carol", here=False, missing=False, files=9, pat
         ),
         ({"peers": (BOB,), "held": (HERE,)}, Headline.HELD, Safety.HELD),
         ({"peers": (BOB,), "held": (THERE,), "in_sync": True}, Headline.HELD, Safety.SAFE),
+        ({"peers": (BOB,), "held": (changed(THERE, at=""),), "in_sync": True}, Headline.HELD, Safety.HELD),
         ({"peers": (BOB,), "pause": PauseStatus(0, False)}, Headline.PAUSED, Safety.PAUSED),
         ({"paused_elsewhere": ("bob",)}, Headline.PAUSED, Safety.ALONE),
         ({"mesh": MeshStatus("K", 1, "rw", 2, "bob", 5)}, Headline.TROUBLE, Safety.ALONE),

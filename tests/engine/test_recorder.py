@@ -179,8 +179,10 @@ def test_a_folder_that_stayed_behind_comes_back_with_those_above_it() -> None:
     row = kit.index.rows.get(b"d/e")
     assert row is not None
     kit.it.revive_folder(row)
-    kinds = [found.record.kind for path in (b"d", b"d/e") if (found := kit.index.rows.get(path))]
-    assert kinds == [Kind.DIRECTORY, Kind.DIRECTORY]
+    back = [found.record for path in (b"d", b"d/e") if (found := kit.index.rows.get(path))]
+    assert [one.kind for one in back] == [Kind.DIRECTORY, Kind.DIRECTORY]
+    assert [one.mtime for one in back] == [kit.board.now.wall_ns] * 2, "not that of its deletion, which is 0"
+    assert (b"d/e", kit.board.now.wall_ns) in kit.asked("folder_times.mark_active"), "its true time is announced then"
 
 
 def test_what_is_done_already_is_done_once_more_unless_something_else_is() -> None:
