@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from dir_sync.core.model import Kind, Stat
+from dir_sync.core.model import NS_PER_S, Kind, Stat
 from dir_sync.ports import Trouble
 from tests.disk.worlds import (
+    T0,
     memory,
     trouble,
 )
@@ -241,6 +242,28 @@ def test_lost_content_shows_in_a_stat_unless_the_disk_is_cruel(cruel: bool) -> N
         for content, stats in ((b"old", old), (b"new", new))
     ]
     assert [bool(count) for count in hidden] == [cruel, cruel]
+
+
+@pytest.mark.parametrize("cruel", [False, True])
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_content_that_is_as_large_and_as_old_hides_nothing_unless_the_disk_is_cruel(goes_on: bool, cruel: bool) -> None:
+    copied = []
+
+    def story(disk: MemoryDisk) -> None:
+        disk.write(b"x", b"old", mtime=0)
+        disk.sync_all()
+        disk.write(b"x", b"new", mtime=0)  # within the grain: the ctime is the same, too
+        copied.append(disk.stat(b"x"))
+        if goes_on:
+            disk.clock = lambda: T0 + 10 * NS_PER_S
+            disk.write(b"x", b"newer")
+
+    disks = _crashes(story, cruel=cruel, grain_ns=2 * NS_PER_S)
+    hidden = [
+        disk.stat(b"x") == stat and disk.content(b"x") != b"new" for disk, stat in zip(disks, copied, strict=True)
+    ]
+    assert any(hidden) == cruel
+    assert b"new" in {disk.content(b"x") for disk in disks} or goes_on
 
 
 def test_modes_and_times_are_in_the_journal() -> None:

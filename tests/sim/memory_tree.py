@@ -105,6 +105,7 @@ class MemoryTree:
         self._root = self._inode(Kind.DIRECTORY, 0o755)
         self._root.links = 2
         self._unsynced: dict[int, Inode] = {}  # files written since their last sync, by number
+        self._alike: set[int] = set()  # of those, the ones that were since then as large and as old as at that sync
         self._journal: list[_Entry] = []  # what would undo each change of a name or of times, oldest first
 
     def tree(self) -> Tree:
@@ -139,9 +140,13 @@ class MemoryTree:
     def crash(self) -> None:
         """The power fails: what was not synced may be lost (see the top of this module). The disk is used on.
 
-        Where old content comes back, its times come back; where it does not, nor do they. A `cruel` disk may mix them, as
-        ext4 may: then, if the size is the same, no stat can tell, and only reading does."""
+        Where old content comes back, its times come back; where it does not, nor do they. So a stat tells which one is there.
+        Where it could not (the new content was as large, and had those very times, as after a cp -p within the grain), no old
+        content comes back. A `cruel` disk may mix them, as ext4 may: then, if the size is the same, no stat can tell, and only
+        reading does."""
         rng = self.rng
+        for inode in self._unsynced.values():
+            self._compare_with_synced(inode)
         written = {number: (inode.mtime, inode.ctime) for number, inode in self._unsynced.items()}
         kept = rng.randint(0, len(self._journal))
         lengths: dict[int, int] = {}  # what was appended to is not longer than the journal says
@@ -153,7 +158,7 @@ class MemoryTree:
         for number in sorted(self._unsynced):
             inode = self._unsynced[number]
             match rng.randrange(4):
-                case 0:
+                case 0 if self.cruel or number not in self._alike:
                     inode.data = bytearray(inode.durable)
                     if not self.cruel:
                         inode.mtime, inode.ctime = inode.durable_times
@@ -447,6 +452,7 @@ class MemoryTree:
             inode.durable_times = inode.mtime, inode.ctime
             inode.kept = len(inode.data)
             self._unsynced[inode.number] = inode
+            self._alike.discard(inode.number)
         self._log_times(inode)
 
     def _sync_failed(self, inode: Inode) -> None:
@@ -465,10 +471,18 @@ class MemoryTree:
 
     def _log_times(self, inode: Inode) -> None:
         """Mode and times are about to change. Many changes of one inode in a row are one."""
+        self._compare_with_synced(inode)
         journal = self._journal
         if journal and isinstance(last := journal[-1], _Meta) and last.inode is inode:
             return
         journal.append(_Meta(inode))
+
+    def _compare_with_synced(self, inode: Inode) -> None:
+        """Remember of an unsynced file if no stat tells what it has now from what it had at its last sync."""
+        if inode.number not in self._unsynced or (inode.mtime, inode.ctime) != inode.durable_times:
+            return
+        if len(inode.data) == len(inode.durable) and inode.data != inode.durable:
+            self._alike.add(inode.number)
 
 
 class _Names:
