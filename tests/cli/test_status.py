@@ -15,6 +15,7 @@ from dir_sync.core.declined import Reason
 from dir_sync.core.frozen import fields_of
 from dir_sync.core.status import Status
 
+LAST_COPY = "no, this machine may have the last copy of what it holds: decide first"
 ANSWER: dict[str, Any] = {
     "folder": "/home/anna/my docs",
     "folder_name": "default",
@@ -271,11 +272,11 @@ DORA = {"name": "dora", "replica": "dd" * 8, "address": "10.0.0.5", "version": "
         ({"peers": [BOB], "unseen": 2}, "SYNCING: 2 paths here still to be looked at",
          "no, changes here are still to be looked at"),
         ({"peers": [BOB], "held": [held()]}, "HELD: what was done to 120 files waits for your decision",
-         "no, this machine may have the last copy of what it holds: decide first"),
+         LAST_COPY),
         ({"peers": [BOB], "held": [held(by="bob", here=False), held(by="bob", here=False, at="carol", files=119)]},
-         "HELD: what was done to 120 files waits for your decision", "no, this machine may have the last copy of what it holds: decide first"),
+         "HELD: what was done to 120 files waits for your decision", LAST_COPY),
         ({"peers": [BOB], "held": [held(by="bob"), held(by="carol"), held(by="bob", at="bob", missing=True)]},
-         "HELD: what was done to 360 files waits for your decision", "no, this machine may have the last copy of what it holds: decide first"),
+         "HELD: what was done to 360 files waits for your decision", LAST_COPY),
         ({"pause": {"until_s": 0, "scheduled": False}}, "PAUSED: nothing is sent or taken",
          "no, this folder is paused: others do not get what is changed here"),
         ({"paused_elsewhere": ["bob"]}, "PAUSED by bob: nothing is exchanged",
