@@ -10,7 +10,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from dir_sync.core import notes
 from dir_sync.core.live_notes import TransferMoved
+from dir_sync.core.model import show
 from dir_sync.core.note_json import from_json
 from dir_sync.network.control import Answer, NoDaemon, listen
 from dir_sync.reporting.event_words import EventWords
@@ -29,7 +31,8 @@ _BAD = frozenset(
         "suspicious",
     }
 )
-_KEYS = ("path", "peer", "maker", "size", "source")
+_KEYS = ("path", "peer", "maker", "size", "source", "changes", "files", "peers")
+_ONE_OF = {"received_many": "received", "sent_many": "sent"}
 
 
 class Activity:
@@ -110,11 +113,15 @@ def rows_of(folder: SharedFolder, answer: Answer, words: EventWords) -> list[Ans
     kind = str(answer["event"])
     known = {key: answer[key] for key in _KEYS if key in answer}
     lines = words.of(event)
-    if len(lines) != 1:  # of many files; the words of one event do not fit
-        known, kind = {}, ""
+    each = [known] * len(lines)
+    if isinstance(event, notes.ReceivedMany | notes.SentMany) and len(lines) == len(event.files):
+        kind = _ONE_OF[kind]
+        each = [{"path": show(path), "peer": event.peer, "size": size} for path, size in event.files]
+    elif len(lines) != 1:  # the words of one event do not fit
+        each, kind = [{}] * len(lines), ""
     return [
         {
-            **known,
+            **one,
             **{
                 "folder": folder.id,
                 "time_s": time_s,
@@ -123,5 +130,5 @@ def rows_of(folder: SharedFolder, answer: Answer, words: EventWords) -> list[Ans
                 "bad": answer["event"] in _BAD,
             },
         }
-        for line in lines
+        for one, line in zip(each, lines, strict=True)
     ]

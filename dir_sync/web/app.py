@@ -50,7 +50,7 @@ class Web:
         self._telling: asyncio.TimerHandle | None = None
         self._inner = Starlette(routes=self._routes(), lifespan=self._lifespan)
         self._inner.state.nodes = nodes
-        self._inner.state.changed = self.sampler.look_soon
+        self._inner.state.changed = self._on_change
         self.app: ASGIApp = Guard(self._inner, door)
 
     def _routes(self) -> list[BaseRoute]:
@@ -69,6 +69,11 @@ class Web:
             *DOCTOR,
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
+
+    def _on_change(self) -> None:
+        """A page has changed something: all others look again. Event loop only."""
+        self.sampler.look_soon()
+        self.stream.tell("changed", {})
 
     def _on_news(self) -> None:
         """Any thread."""

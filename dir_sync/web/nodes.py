@@ -53,6 +53,7 @@ class State(NamedTuple):
             "name": show(os.fsencode(os.path.basename(self.folder.path))) if name == FOLDER_NAME else name,
             "running": self.is_running,
             "problem": self.problem,
+            "start": shell.pasteable(self.folder.path),
             "status": self.status,
             "invitation": self.invitation,
         }

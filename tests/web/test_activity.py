@@ -31,12 +31,12 @@ def test_an_event_is_a_row_with_its_words() -> None:
     (row,) = rows_of(FOLDER, told(notes.Received(b"a\nb", "bob", 5)), EventWords("/shared"))
     assert row["text"] == "received a\\nb (5 B) from bob"
     assert (row["event"], row["path"], row["peer"], row["size"], row["folder"]) == ("received", "a\\nb", "bob", 5, "f")
-    many = notes.ReceivedMany("bob", ((b"a", 1), (b"b", 2)), 3)
-    rows = rows_of(FOLDER, told(many), EventWords("/shared"))
-    assert [(one["text"], one["event"]) for one in rows] == [
-        ("received a (1 B) from bob", ""),
-        ("received b (2 B) from bob", ""),
-    ]
+    for many, kind, word in ((notes.ReceivedMany, "received", "from"), (notes.SentMany, "sent", "to")):
+        rows = rows_of(FOLDER, told(many("bob", ((b"a", 1), (b"b\n", 2)), 3)), EventWords("/shared"))
+        assert [(one["text"], one["event"], one["path"], one["size"], one["peer"]) for one in rows] == [
+            (f"{kind} a (1 B) {word} bob", kind, "a", 1, "bob"),
+            (f"{kind} b\\n (2 B) {word} bob", kind, "b\\n", 2, "bob"),
+        ], "each says what it is, so that a page can say it in its own language"
     assert rows_of(FOLDER, {"event": "of a later version", "id": 3}, EventWords("/shared")) == []
 
 

@@ -410,6 +410,137 @@ def test_conflicts_are_settled(view: View, lab: Lab, choice: str) -> None:
     lab.in_sync()
 
 
+def test_a_node_that_is_killed_is_missed_and_comes_back(view: View, lab: Lab) -> None:
+    """Nothing false is said meanwhile, and nobody has to load the page again."""
+    lab.conflict("killed.txt")
+    loser = next(name for name in lab.folders if lab.status(name)["conflicts"])
+    name = next(name for name in lab.folders if name != loser)  # its list is what the other one says
+    folder = view.id_of(name)
+    page = view.page
+    opened = [view, *(View(lab, page.context.new_page()) for _ in range(2))]
+    for other, where in zip(opened, ("conflicts", "history", "held"), strict=True):
+        other.open(where, folder)
+    page.locator("[id^=conflict-]").wait_for()
+    process = lab.running.pop(name)
+    process.kill()
+    process.wait()
+    for other in opened:
+        other.page.locator("#no-node", has_text="No node runs for this folder").wait_for()
+        assert str(lab.folders[name]) in other.page.locator("#no-node code").inner_text(), "what starts one is said"
+    assert page.locator("[id^=conflict-]").count() == 1
+    later = View(lab, page.context.new_page())
+    later.open("conflicts", folder)
+    later.page.locator("#no-node").wait_for()
+    later.page.get_by_text("Two machines changed").wait_for()
+    for other in (view, later):
+        assert other.page.get_by_text("There are no conflicts.").count() == 0, "nobody knows that now"
+    lab.start(name)
+    for other in (*opened, later):
+        other.page.locator("#no-node").wait_for(state="detached")
+    later.page.locator("[id^=conflict-]").wait_for()
+    opened[1].page.locator(".virtual-row", has_text="killed.txt").first.wait_for()
+    opened[2].page.get_by_text("Nothing is held.").wait_for()
+    page.locator("[id^=keep-]").click()
+    later.page.get_by_text("There are no conflicts.").wait_for()
+    lab.in_sync()
+    assert [line for other in opened[1:] for line in other.wrong] == []
+    for other in (*opened[1:], later):
+        other.page.close()
+
+
+def test_many_windows_that_nobody_sees_do_not_stop_another(lab: Lab, browser: Browser) -> None:
+    """A browser opens six connections to one address."""
+    context = browser.new_context(locale="en-GB")
+    context.add_init_script("Object.defineProperty(document, 'hidden', { get: () => window.name !== 'seen' })")
+    hidden = [View(lab, context.new_page()) for _ in range(7)]
+    hidden[0].open("activity")
+    (lab.folders["anna"] / "while-hidden.txt").write_text("x")
+    page = hidden[0].page
+    page.evaluate("window.name = 'seen'; document.dispatchEvent(new Event('visibilitychange'))")
+    page.locator(".virtual-row", has_text="while-hidden.txt").first.wait_for()
+    lab.in_sync()
+    context.close()
+
+
+def test_what_changes_elsewhere_is_seen_in_the_timeline_and_the_history(view: View, lab: Lab) -> None:
+    view.open_file("bob", "notes.txt")
+    other = View(lab, view.page.context.new_page())
+    other.open("history", other.id_of("bob"), find="notes.txt")
+    restores, rows = view.page.locator("[id^=restore-]"), other.page.locator(".virtual-row", has_text="notes.txt")
+    rows.first.wait_for()
+    before = restores.count(), rows.count()
+    (lab.folders["anna"] / "notes.txt").write_text("one\nseen in both windows\n")
+    until(lambda: restores.count() > before[0], "the timeline shows it")
+    until(lambda: rows.count() > before[1], "the history shows it")
+    lab.in_sync()
+    assert other.wrong == []
+    other.page.close()
+
+
+def test_a_button_can_be_read_while_the_mouse_is_on_it(view: View) -> None:
+    view.open("doctor", view.id_of("bob"))
+    button = view.page.locator("#examine")
+    colour = "one => getComputedStyle(one).backgroundColor"
+    before = button.evaluate(colour)
+    button.hover()
+    assert button.evaluate("one => one.matches(':hover')")
+    assert button.evaluate(colour) == before
+
+
+def test_the_keyboard_does_not_lose_its_place(view: View, lab: Lab) -> None:
+    page = view.page
+    focus = "document.activeElement.id"
+    view.open_file("bob", "notes.txt")
+    page.locator("#preview-now").press("Enter")
+    page.locator("#seen").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("#seen").wait_for(state="detached")
+    assert page.evaluate(focus) == "preview-now"
+    restore = page.locator("[id^=restore-]").first
+    restore.press("Enter")
+    page.locator("dialog[open]").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="detached")
+    until(lambda: page.evaluate(focus) == restore.get_attribute("id"), "the focus is back")
+    folder = view.id_of("bob")
+    page.locator(f"#pause-{folder} summary").press("Enter")
+    page.locator(f"[id='pause.hour-{folder}']").press("Enter")
+    page.locator(f"[id='resume-{folder}']").press("Enter")
+    page.locator(f"#pause-{folder}").wait_for()
+    until(lambda: page.evaluate(focus), "something has the focus")
+    until(lambda: lab.status("bob")["pause"] is None, "bob goes on")
+    lab.in_sync()
+
+
+def test_rows_that_could_not_be_had_are_asked_for_again(view: View) -> None:
+    page = view.page
+    page.evaluate(
+        """async () => {
+        const { virtualList } = await import('/static/js/virtual.js');
+        let isDown = true;
+        const load = async (offset, limit) => {
+            if (offset && isDown) { isDown = false; throw new Error('no connection'); }
+            return { count: 1000, rows: Array.from({ length: limit }, (_, at) => `row ${offset + at}`) };
+        };
+        const list = virtualList({ label: 'rows', load, row: (one) => one });
+        document.getElementById('main').replaceChildren(list.element);
+        await list.restart();
+        }"""
+    )
+    scroll = "end => { const it = document.querySelector('.virtual'); it.scrollTop = end * it.scrollHeight; }"
+    page.evaluate(scroll, 1)
+    note = page.get_by_text("no connection")
+    note.wait_for()
+    box, frame = note.bounding_box(), page.locator(".virtual").bounding_box()
+    assert box is not None
+    assert frame is not None
+    assert frame["y"] <= box["y"] <= frame["y"] + frame["height"], "where the person looks"
+    page.evaluate(scroll, 0)
+    view.sees("row 1")
+    page.evaluate(scroll, 1)
+    view.sees("row 999")
+
+
 @pytest.mark.parametrize("word", ["reject", "approve"])
 def test_held_changes_are_decided(view: View, lab: Lab, word: str) -> None:
     lab.hold()
@@ -423,9 +554,16 @@ def test_held_changes_are_decided(view: View, lab: Lab, word: str) -> None:
     if word == "reject":
         fits_a_telephone(view, view.id_of("bob"))
         view.open("held", view.id_of("bob"))
+    other = View(lab, page.context.new_page())
+    other.open("held", other.id_of("bob"))
+    other.page.locator("#approve").click()  # and the person hesitates
     page.locator(f"#{word}").click()
     page.locator("#yes").click()
     view.sees("Nothing is held.")
+    other.sees("Nothing is held.")
+    other.page.locator("#yes").click()
+    other.sees("What is held is different now")
+    other.page.close()
     left = 40 if word == "reject" else 10
 
     def is_done() -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from dir_sync.config import ConfigError
 from dir_sync.folder import root
+from dir_sync.reporting import shell
 from dir_sync.web.nodes import Nodes
 from tests.web.kit import STATUS, StandIn
 
@@ -59,6 +60,7 @@ def test_without_a_node_the_command_that_starts_one_is_said(tmp_path: Path) -> N
     nodes = Nodes()
     (one,) = nodes.folders()
     assert nodes.state(one).to_json() | {"id": ""} == {
+        "start": shell.pasteable(str(tmp_path / "a")),
         **{
             "id": "",
             "path": os.fspath(tmp_path / "a"),
@@ -67,7 +69,7 @@ def test_without_a_node_the_command_that_starts_one_is_said(tmp_path: Path) -> N
             "problem": "",
             "status": None,
             "invitation": None,
-        }
+        },
     }
     with pytest.raises(ConfigError, match=r"no node is running for .*; to start one: .*main\.py|dir-sync"):
         nodes.ask(one, {"command": "members"})

@@ -2,7 +2,13 @@
 
 import { t } from "./i18n.js";
 
-export class Refused extends Error {}
+// `lang`: of the line, if it is not that of the page; null: it is.
+export class Refused extends Error {
+  constructor(line, lang = null) {
+    super(line);
+    this.lang = lang;
+  }
+}
 
 export async function get(path, query = {}) {
   const words = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== null && value !== undefined));
@@ -23,6 +29,6 @@ async function answered(ask) {
   }
   const type = answer.headers.get("Content-Type") ?? "";
   const value = type.startsWith("application/json") ? await answer.json() : { error: await answer.text() };
-  if (!answer.ok) throw new Refused(value.error ?? answer.statusText);
+  if (!answer.ok) throw new Refused(value.error ?? answer.statusText, "en");
   return value;
 }

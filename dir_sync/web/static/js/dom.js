@@ -35,7 +35,11 @@ function add(element, children) {
 export function show(container, ...children) {
   const fresh = document.createDocumentFragment();
   add(fresh, children);
+  const hadFocus = container.contains(document.activeElement);
   morph(container, [...fresh.childNodes]);
+  if (hadFocus && !container.contains(document.activeElement)) { // what had it is gone: the keyboard goes on close by
+    (container.closest(".virtual") ?? document.getElementById("title"))?.focus({ preventScroll: true });
+  }
 }
 
 const EVENTS = ["onclick", "onchange", "oninput", "onsubmit", "onkeydown", "ontoggle"];
@@ -79,10 +83,13 @@ function update(old, node) {
     return;
   }
   if (old.nodeType !== Node.ELEMENT_NODE || old.hasAttribute("data-own")) return;
-  for (const { name } of [...old.attributes]) if (!node.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  const isBusy = old.hasAttribute("data-busy"); // a button at work stays as it is until it is done
+  const kept = isBusy ? ["open", "data-busy", "disabled"] : ["open"];
+  for (const { name } of [...old.attributes]) if (!node.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
   for (const { name, value } of [...node.attributes]) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   for (const event of EVENTS) if (old[event] !== node[event]) old[event] = node[event];
-  if ("disabled" in old && old.disabled !== node.disabled) old.disabled = node.disabled;
+  if (isBusy) old.wanted = node.disabled;
+  else if ("disabled" in old && old.disabled !== node.disabled) old.disabled = node.disabled;
   if (old.nodeName === "PROGRESS") old.value = node.value;
   morph(old, [...node.childNodes]);
 }

@@ -1,10 +1,17 @@
-// What the process tells without being asked: one stream of events for all pages.
+// What the process tells without being asked: one stream of events for all pages. A window that nobody sees has none: a browser opens
+// six connections to one address, and the seventh window would wait for ever.
 
 const HOUR_S = 3600;
 
 export const live = { state: null, points: [], isConnected: false };
 
 const listeners = new Set();
+let source = null; // null: there is none for now
+
+// How a folder is doing; null: its node does not run or does not answer.
+export function statusOf(id) {
+  return live.state?.folders.find((one) => one.id === id)?.status ?? null;
+}
 
 export function listen(listener) {
   listeners.add(listener);
@@ -15,7 +22,21 @@ function tell(name, value) {
 }
 
 export function connect() {
-  const source = new EventSource("/api/live");
+  document.addEventListener("visibilitychange", rest);
+  begin();
+}
+
+// Ends the stream of a window that nobody sees, once it knows what to show; begins it when somebody looks again.
+function rest() {
+  if (!document.hidden && !source) begin();
+  else if (document.hidden && source && live.state) {
+    source.close();
+    source = null;
+  }
+}
+
+function begin() {
+  source = new EventSource("/api/live");
   source.onopen = () => {
     live.isConnected = true;
     tell("connection", true);
@@ -33,6 +54,7 @@ export function connect() {
   };
   on("state", (value) => {
     live.state = value;
+    rest();
   });
   on("hour", (points) => {
     live.points = points;
@@ -42,4 +64,5 @@ export function connect() {
     while (live.points.length && live.points[0][0] < point[0] - HOUR_S) live.points.shift();
   });
   on("activity");
+  on("changed"); // by a person, in this window or another
 }

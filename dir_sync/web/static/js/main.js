@@ -9,7 +9,8 @@ const nav = document.getElementById("nav");
 const main = document.getElementById("main");
 const tools = document.getElementById("tools");
 
-let current = null; // {name, params, folder, shown, view}
+let current = null; // {page, params, folder, isAnswering, view}
+let isBack = false; // the stream has begun again: the next state is news of what was missed
 
 function where() {
   const [, name = "", query = ""] = /^#\/(\w+)(?:\?(.*))?$/.exec(location.hash) ?? [];
@@ -27,9 +28,10 @@ function open() {
   const { page, params } = where();
   const folder = folderOf(params);
   const place = h("div", { class: `page page-${page.name}` });
-  current = { page, params, folder: folder?.id, view: null };
+  current = { page, params, folder: folder?.id, isAnswering: Boolean(folder?.status), view: null };
   document.title = `${t(`${page.name}.title`)} – dir_sync`;
-  main.replaceChildren(h("h1", { tabindex: "-1", id: "title" }, t(`${page.name}.title`)), place);
+  main.replaceChildren(h("h1", { tabindex: "-1", id: "title" }, t(`${page.name}.title`)),
+    h("div", { id: "standing", role: "status" }), place);
   if (page.ofFolder && !folder) {
     place.append(h("p", { class: "empty" }, t("overview.none")));
     current.view = {};
@@ -42,8 +44,19 @@ function open() {
   if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2; // in a narrow window it is one long line
 }
 
+// On a page of a folder whose node does not answer: that it does not, what that means, and what starts it.
+function standing() {
+  const folder = current.page.ofFolder ? folderOf({ folder: current.folder }) : null;
+  if (!folder || folder.status) return null;
+  return h("div", { class: "note", id: "no-node" },
+    h("p", {}, t(folder.running ? "node.silent" : "node.stopped")),
+    folder.problem ? h("p", { lang: "en" }, folder.problem) : null,
+    folder.running ? null : h("p", {}, `${t("node.start")} `, h("code", {}, folder.start)));
+}
+
 // The navigation and the tools; drawn again when folders come and go.
 function frame() {
+  show(document.getElementById("standing"), standing());
   const folders = live.state?.folders ?? [];
   const chosen = current?.folder;
   show(nav, h("ul", {}, PAGES.filter((page) => !page.isHidden).map((page) => {
@@ -87,17 +100,23 @@ function words() {
 
 listen((name, value) => {
   if (name === "connection") {
+    isBack = value;
     if (current) frame();
     return;
   }
   if (name === "state") {
     const isFirst = !current || (current.page.ofFolder && !current.folder && value.folders.length > 0);
     if (isFirst) {
+      isBack = false;
       open();
       return;
     }
     frame();
     current.view.show?.(value);
+    const isAnswering = Boolean(folderOf({ folder: current.folder })?.status);
+    if (isBack || (isAnswering && !current.isAnswering)) current.view.again?.();
+    current.isAnswering = isAnswering;
+    isBack = false;
     return;
   }
   current?.view.event?.(name, value);

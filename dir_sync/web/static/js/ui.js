@@ -6,9 +6,9 @@ import { t } from "./i18n.js";
 
 // A line for everybody, also for screen readers; it goes after a while.
 let saying = 0;
-export function say(text, kind = "info") {
+export function say(text, kind = "info", lang = null) {
   const place = document.getElementById("said");
-  place.replaceChildren(h("p", { class: `said ${kind}` }, text));
+  place.replaceChildren(h("p", { class: `said ${kind}`, lang }, text));
   clearTimeout(saying);
   saying = setTimeout(() => place.replaceChildren(), kind === "bad" ? 15000 : 6000);
 }
@@ -19,7 +19,7 @@ export async function attempt(work) {
     return await work();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    say(error.message, "bad");
+    say(error.message, "bad", error.lang);
     return undefined;
   }
 }
@@ -30,19 +30,30 @@ export async function fillPage(place, work) {
     await work();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    place.replaceChildren(h("p", { class: "note bad", role: "alert" }, error.message),
+    place.replaceChildren(h("p", { class: "note bad", role: "alert", lang: error.lang }, error.message),
       h("button", { type: "button", id: "again", onclick: () => fillPage(place, work) }, t("again")));
   }
+}
+
+// A button that was disabled has lost the focus; whoever uses the keyboard goes on from there, or from the title if it is gone.
+function comeBack(it) {
+  if (document.activeElement !== null && document.activeElement !== document.body) return;
+  it.focus({ preventScroll: true });
+  if (document.activeElement !== it) document.getElementById("title")?.focus({ preventScroll: true });
 }
 
 export function button(text, work, { kind = "", id = null, label = null, disabled = false } = {}) {
   const onclick = async (event) => {
     const it = event.currentTarget;
     it.disabled = true;
+    it.setAttribute("data-busy", "");
+    it.wanted = disabled; // a view that is drawn meanwhile may want something else
     try {
       await attempt(work);
     } finally {
-      it.disabled = disabled;
+      it.removeAttribute("data-busy");
+      it.disabled = it.wanted;
+      comeBack(it);
     }
   };
   return h("button", { type: "button", class: kind, id, "aria-label": label, onclick, disabled }, text);
@@ -106,4 +117,33 @@ export function empty(text) {
 export function link(page, params, ...children) {
   const words = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== null && value !== undefined));
   return h("a", { href: `#/${page}${words.size ? `?${words}` : ""}` }, children);
+}
+
+// Calls `work` some time after it was asked for, once for all that ask meanwhile, and never twice at a time.
+const REST_MS = 2000;
+export function later(work) {
+  let timer = 0;
+  let isBusy = false;
+  let isWanted = false;
+  const run = async () => {
+    timer = 0;
+    isBusy = true;
+    isWanted = false;
+    try {
+      await work();
+    } finally {
+      isBusy = false;
+      if (isWanted) soon();
+    }
+  };
+  const soon = () => {
+    isWanted = true;
+    if (!timer && !isBusy) timer = setTimeout(run, REST_MS);
+  };
+  const stop = () => {
+    clearTimeout(timer);
+    isWanted = false;
+    timer = -1;
+  };
+  return { soon, stop };
 }

@@ -28,8 +28,8 @@ export function virtualList({ label, load, row, onCount = null }) {
       onCount?.(answer);
     } catch (error) {
       if (mine !== asked) return;
-      count ??= 0;
-      show(inner, h("p", { class: "note bad" }, error.message));
+      pages.delete(number); // asked for again with the next look
+      show(inner, h("p", { class: "note bad", lang: error.lang }, error.message));
       return;
     }
     draw();
@@ -64,6 +64,9 @@ export function virtualList({ label, load, row, onCount = null }) {
     frame = requestAnimationFrame(draw);
   };
   element.onscroll = soon;
+  element.onkeydown = (event) => {
+    if (event.key === "Escape") element.focus(); // out of the rows: there may be a hundred thousand to go through
+  };
   const watcher = new ResizeObserver(soon);
   watcher.observe(element);
 

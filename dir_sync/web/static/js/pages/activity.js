@@ -24,6 +24,7 @@ export function activity({ place }) {
     event(name) {
       if (name === "activity" && list.element.scrollTop < 40) list.again();
     },
+    again: list.again,
     close: list.close,
   };
 }
@@ -32,10 +33,11 @@ function row(one) {
   const several = (live.state?.folders.length ?? 0) > 1;
   const folder = several ? live.state.folders.find((other) => other.id === one.folder) : null;
   const key = `event.${one.event}`;
-  const words = has(key) ? t(key, { ...one, size: bytes(one.size ?? 0) }) : one.text;
+  const isKnown = has(key); // what has no words in the language of the page is said as in the log, in English
+  const words = isKnown ? t(key, { ...one, size: bytes(one.size ?? 0), peers: one.peers?.join(", ") }) : one.text;
   return [
     h("time", { class: "cell clock", title: moment(one.time_s * 1000), datetime: new Date(one.time_s * 1000).toISOString() }, clock(one.time_s * 1000)),
-    h("span", { class: `cell name lines ${one.bad ? "bad" : ""}`, title: words }, words),
+    h("span", { class: `cell name lines ${one.bad ? "bad" : ""}`, title: words, lang: isKnown ? null : "en" }, words),
     folder ? h("span", { class: "cell by hide-narrow", title: folder.path }, folder.name) : null,
   ];
 }

@@ -1,10 +1,11 @@
 // Conflicts: both sides beside each other, and a choice.
 
-import { get, post } from "../api.js";
+import { get, post, Refused } from "../api.js";
 import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
-import { button, empty, facts, fillPage, link, say, who } from "../ui.js";
+import { statusOf } from "../live.js";
+import { button, empty, facts, fillPage, later, link, say, who } from "../ui.js";
 import { lines } from "./file.js";
 
 export function conflicts({ place, folder }) {
@@ -49,16 +50,32 @@ export function conflicts({ place, folder }) {
   function draw() {
     if (!answer) return;
     show(place, h("p", { class: "soft" }, t("conflicts.words")),
-      answer.rows.length ? answer.rows.map(conflict) : empty(t("conflicts.none")));
+      answer.rows.map(conflict),
+      answer.rows.length || !statusOf(folder.id) ? null : empty(t("conflicts.none")));
   }
+
+  // What another machine keeps is not in the count of this one: the list is read again when something happens.
+  const fresh = later(async () => {
+    if (!statusOf(folder.id)) return;
+    try {
+      answer = await get(`${base}/conflicts`);
+      draw();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error; // what is known stays in place
+    }
+  });
 
   load();
   return {
     // Something has been settled elsewhere, or there are more.
-    show(state) {
-      const now = state?.folders.find((one) => one.id === folder.id)?.status?.conflicts;
+    show() {
+      const now = statusOf(folder.id)?.conflicts;
+      if (now === undefined) return; // what is known stays in place
       if (known !== null && now !== known) load();
-      known = now ?? known;
+      known = now;
     },
+    event: (name) => (name === "activity" || name === "changed" ? fresh.soon() : null),
+    again: load,
+    close: fresh.stop,
   };
 }

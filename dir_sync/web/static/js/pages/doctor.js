@@ -23,7 +23,7 @@ export function doctor({ place, folder }) {
 
   function check(one) {
     return h("li", { id: `check-${one.group}-${one.check}` },
-      h("div", { class: "row" }, badge(t(`verdict.${one.verdict}`), KINDS[one.verdict]), h("span", { class: "grow" }, one.text)),
+      h("div", { class: "row" }, badge(t(`verdict.${one.verdict}`), KINDS[one.verdict]), h("span", { class: "grow", lang: "en" }, one.text)),
       one.fix.length ? h("pre", { tabindex: "0" }, one.fix.join("\n")) : null);
   }
 

@@ -1,10 +1,11 @@
 // One file: its versions as a timeline; each can be looked at, compared, downloaded and brought back.
 
-import { get, post } from "../api.js";
+import { get, post, Refused } from "../api.js";
 import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
-import { attempt, badge, button, confirm, empty, fillPage, link, say, who } from "../ui.js";
+import { statusOf } from "../live.js";
+import { attempt, badge, button, confirm, empty, fillPage, later, link, say, who } from "../ui.js";
 
 const NOW = "now";
 
@@ -78,8 +79,12 @@ export function file({ place, params, folder }) {
     const close = () => {
       seen = null;
       draw();
+      document.getElementById(`${kind}-${version}`)?.focus();
     };
-    return h("section", { class: "card", id: "seen", tabindex: "-1", "aria-label": title },
+    const onkeydown = (event) => {
+      if (event.key === "Escape") close();
+    };
+    return h("section", { class: "card", id: "seen", tabindex: "-1", "aria-label": title, onkeydown },
       h("div", { class: "row" }, h("h2", {}, title), h("button", { type: "button", id: "close", onclick: close }, t("close"))),
       kind === "diff" ? lines(value.lines) : content(version, value));
   }
@@ -102,13 +107,25 @@ export function file({ place, params, folder }) {
         h("ol", { class: "timeline" },
           told.now ? entry(NOW, told.now, true) : h("li", { class: "now", id: "gone" }, t("file.gone")),
           told.versions.map((one) => entry(one.id, one, false))),
-        told.versions.length ? null : empty(t("file.none"))),
+        told.versions.length || !statusOf(folder.id) ? null : empty(t("file.none"))),
       h("details", { class: "card", id: "why", ontoggle: ask }, h("summary", {}, t("file.why")),
-        why ? h("pre", { tabindex: "0" }, why.join("\n")) : null));
+        why ? h("pre", { tabindex: "0", lang: "en" }, why.join("\n")) : null));
   }
 
   load();
-  return {};
+  const fresh = later(async () => {
+    try {
+      told = await get(`${base}/timeline`, { path: params.path });
+      draw();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error; // what is known stays in place
+    }
+  });
+  return {
+    event: (name) => (name === "activity" || name === "changed" ? fresh.soon() : null),
+    again: load,
+    close: fresh.stop,
+  };
 }
 
 export function lines(rows) {

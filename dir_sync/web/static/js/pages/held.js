@@ -1,15 +1,18 @@
 // Held changes: what looks like a disaster waits for a person.
 
-import { get, post } from "../api.js";
+import { get, post, Refused } from "../api.js";
 import { h, show } from "../dom.js";
 import { t } from "../i18n.js";
+import { statusOf } from "../live.js";
 import { attempt, button, confirm, empty, say, table } from "../ui.js";
 
 const FOLDERS_MAX = 20;
 
 export function held({ place, folder }) {
   const decide = (word) => async () => {
+    const asked = seen;
     if (!await confirm(t(`held.${word}.ask`), t(`held.${word}`), { danger: true })) return;
+    if (seen !== asked) throw new Refused(t("held.different")); // decided elsewhere, or there is more that nobody has seen
     const answer = await post(`folders/${folder.id}/${word}`);
     const others = word === "approve" && answer.missing ? answer.others : [];
     say([t(`held.${word}.done`, { n: answer.files }), others.length ? t("held.others", { who: others.join(", ") }) : ""].join(" "), "good");
@@ -17,7 +20,6 @@ export function held({ place, folder }) {
 
   let groups = []; // what is held, by machine and kind, with folders and examples
   let seen = "";
-  let last = null;
 
   const load = () => attempt(async () => {
     groups = (await get(`folders/${folder.id}/held`)).held;
@@ -39,8 +41,11 @@ export function held({ place, folder }) {
   }
 
   function draw() {
-    const status = last?.folders.find((one) => one.id === folder.id)?.status;
-    if (!status) return;
+    const status = statusOf(folder.id);
+    if (!status) {
+      show(place, h("p", { class: "soft" }, t("held.words")));
+      return;
+    }
     const isHeld = status.held.length > 0;
     show(place,
       h("p", { class: "soft" }, t("held.words")),
@@ -52,19 +57,19 @@ export function held({ place, folder }) {
           button(t("held.approve"), decide("approve"), { id: "approve", kind: "danger" })))
         : empty(t("held.none")),
       status.troubled.length ? h("section", { class: "card", id: "trouble" }, h("h2", {}, t("held.trouble", { n: status.troubled.length })),
-        h("ul", {}, status.troubled.slice(0, 200).map((one) => h("li", {}, `${one.path}: ${one.problem}`)))) : null);
+        h("ul", {}, status.troubled.slice(0, 200).map((one) => h("li", {}, `${one.path}: `, h("span", { lang: "en" }, one.problem))))) : null);
   }
 
   return {
-    show(state) {
-      last = state;
-      const now = JSON.stringify(state?.folders.find((one) => one.id === folder.id)?.status?.held ?? []);
-      if (now !== seen) {
-        seen = now;
+    show() {
+      const now = JSON.stringify(statusOf(folder.id)?.held ?? null);
+      if (now !== seen && now !== "null") {
         load();
       }
+      seen = now;
       draw();
     },
+    again: load,
   };
 }
 

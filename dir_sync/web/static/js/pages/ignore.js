@@ -55,7 +55,7 @@ export function ignore({ place, folder }) {
       h("ul", { class: "plain" }, effect.examples[kind].map((path) => h("li", {}, path)))) : null;
     return h("section", { class: "card", id: "effect", role: "status" },
       h("h2", {}, t("ignore.effect")),
-      effect.problems.map((one) => h("p", { class: "note bad" }, one)),
+      effect.problems.map((one) => h("p", { class: "note bad", lang: "en" }, one)),
       h("p", {}, effect.ignored || effect.shared ? t("ignore.sum", { ignored: effect.ignored, shared: effect.shared }) : t("ignore.nothing")),
       effect.by.length ? h("ul", {}, effect.by.map((one) => h("li", {}, `${one.count}: ${one.rule}`))) : null,
       examples("ignored"), examples("shared"));
@@ -76,10 +76,10 @@ export function ignore({ place, folder }) {
           button(t("save"), save, { id: "save", kind: "primary", disabled: edited[which] === told.texts[which] }))),
       effects(),
       h("section", { class: "card", id: "all" }, h("h2", {}, t("ignore.all")),
-        told.problems.map((one) => h("p", { class: "note bad" }, one)),
+        told.problems.map((one) => h("p", { class: "note bad", lang: "en" }, one)),
         h("ul", { class: "plain" }, told.rules.map((rule) => h("li", {}, h("code", {}, rule.text), h("span", { class: "soft" }, ` (${t("ignore.place", { file: rule.file || t("ignore.built-in"), line: rule.line })})`))))));
   }
 
   load();
-  return { close: () => clearTimeout(typing) };
+  return { again: () => (told ? null : load()), close: () => clearTimeout(typing) };
 }

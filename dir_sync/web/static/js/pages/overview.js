@@ -44,7 +44,7 @@ function card(folder) {
       h("h2", { id: `name-${id}` }, folder.name),
       badge(t(`headline.${word}`), kind)),
     h("p", { class: "path" }, folder.path),
-    folder.problem ? h("p", { class: "note" }, folder.problem) : null,
+    folder.problem ? h("p", { class: "note", lang: "en" }, folder.problem) : null,
     status ? figures(status) : null,
     status?.peers.length ? peers(id, status.peers) : null,
     status ? away(status) : null,

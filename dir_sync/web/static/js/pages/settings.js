@@ -62,7 +62,7 @@ export function settings({ place }) {
       ["settings.since", status.started_s ? moment(status.started_s * 1000) : "–"],
       ["settings.process", String(status.process)],
       status.schedule ? ["settings.schedule", status.schedule.rules.join("; ")] : null,
-    ]) : h("p", {}, one.problem || t("headline.stopped")));
+    ]) : h("p", { lang: one.problem ? "en" : null }, one.problem || t("headline.stopped")));
   }
 
   function draw() {
@@ -73,7 +73,7 @@ export function settings({ place }) {
         h("p", { class: "soft" }, told.running ? t("settings.running") : t("settings.not-running")),
         h("label", { class: "field" }, h("span", {}, t("settings.text")),
           h("textarea", { id: "config", rows: "18", spellcheck: "false", oninput }, text)),
-        h("div", { id: "verdict", role: "status" }, verdict ? h("p", { class: `note ${verdict.good ? "good" : "bad"}` }, verdict.good ?? verdict.bad) : null),
+        h("div", { id: "verdict", role: "status" }, verdict ? h("p", { class: `note ${verdict.good ? "good" : "bad"}`, lang: verdict.good ? null : "en" }, verdict.good ?? verdict.bad) : null),
         h("div", { class: "row" },
           told.exists ? null : button(t("settings.example"), begin, { id: "example" }),
           button(t("settings.check"), check, { id: "check" }),
@@ -82,5 +82,5 @@ export function settings({ place }) {
   }
 
   load();
-  return { show: draw, close: () => clearTimeout(typing) };
+  return { show: draw, again: () => (told ? null : load()), close: () => clearTimeout(typing) };
 }
