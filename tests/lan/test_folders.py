@@ -131,9 +131,11 @@ def test_a_folder_that_is_gone_does_not_stop_the_others(lan: Lan) -> None:
 
 def test_a_restart_brings_what_was_changed_meanwhile_in_each_folder(lan: Lan) -> None:
     one, two, _ = lan
+    (two.base / "photos" / "to go").write_text("p")
+    wait_for(lambda: _text(one.base / "photos" / "to go") == "p", SOON_S, "what is to go is there")
     one.stop()
     (two.base / "notes" / "later").write_text("n")
-    (two.base / "photos" / "many" / "7").unlink()
+    (two.base / "photos" / "to go").unlink()
     launch(one, folder(one, "notes"), folder(one, "photos"))
     for name in ("notes", "photos"):
         wait_equal(of(lan, name), 60)
