@@ -512,6 +512,7 @@ NEEDS = {
     "the history goes by the age of the content": "retention",
     "nobody looks again at what was displaced": "late_writes",
     "a folder that is gone is empty": "root_gone",
+    "what a start files away is not listed": "crash_in_job",
     "a name is what a look by it finds": "blind",
     "what has no room is tried for ever": "blind",
 }
@@ -628,7 +629,7 @@ NOTICED = {
     "what comes out of an exchange is not looked at": 16,
     "names are not synced": 16,
     "what is displaced is deleted": 0,
-    "what a start files away is not listed": 25,
+    "what a start files away is not listed": 588,
     "each end was a clean one": 13,
     "offers do not survive a crash": 15,
     "different states have equal summaries": 1,
