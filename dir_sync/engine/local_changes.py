@@ -229,13 +229,14 @@ class LocalChanges:
         """The look found nothing. True if that is final; false if the path is looked at again, after its children."""
         path = seen.path
         row = self._board.index.rows.get(path)
+        if row is not None and row.record.kind != Kind.ABSENT and self._scope.ignores_record(row.record):
+            self._board.index.rows.forget(path)  # the rules came before this look was over: nothing is told of it
+            row = None
         if (row is None or row.record.kind == Kind.ABSENT) and seen.taken_for is None:
-            self._look_queue.let_folder_go(
-                path
-            )  # (a name that the disk takes for another one has not vanished; a look at it would repeat without end)
+            # (A name that the disk takes for another one has not vanished; a look at it would repeat without end.)
+            self._look_queue.let_folder_go(path)
         if row is None:
-            if pending.watched:
-                # a file of another program may have come and gone here
+            if pending.watched:  # a file of another program may have come and gone here
                 self._folder_times.mark_active(parent_of(path), None)
             return True
         mine = row.record
@@ -351,8 +352,7 @@ class LocalChanges:
                 self._board.index.rows.set_fp(path, fp)  # the rest of the newer version follows
                 return True
         if best is not None:
-            # We installed it before a crash: that was not recorded, or the name is not durable yet. Announce it when it
-            # is.
+            # We installed it before a crash, and did not record it, or the name is not durable yet. Announce it when it is.
             mode = best.mode if best.kind == Kind.DIRECTORY else None
             return self._recorder.redo(
                 ApplyItem(path, TreeOp.META, best, fp[:FINGERPRINT_BYTES], Cause.REPLACED, mode=mode)

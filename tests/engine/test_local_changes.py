@@ -193,6 +193,26 @@ def test_a_removal_of_ours_that_was_not_noted_is_no_users_deletion() -> None:
     assert kit.asked("recorder.redo") == [(ApplyItem(b"a", TreeOp.REMOVE, gone, b"", Cause.DELETED),)]
 
 
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_what_the_rules_came_to_ignore_during_a_look_is_forgotten_and_not_deleted(is_seen: bool) -> None:
+    kit = alone(scope__ignores_record=lambda what: what.path == b"a")
+    kit.has(record(b"a", b"old"))
+    kit.has(record(b"b", b"old"))
+    for path in (b"a", b"b"):
+        look(kit, Seen(path, LookOutcome.ABSENT), watched=is_seen, removal_confirmed=not is_seen)
+    assert [what for what, _ in recorded(kit)] == [(b"b", Kind.ABSENT)]
+    assert kit.index.rows.get(b"a") is None
+    assert kit.board.announcements.take_unlogged() == [notes.DeletedHere(b"b")]
+    assert kit.asked("look_queue.let_folder_go") == [(b"a",)]
+
+
+def test_what_is_ignored_and_takes_the_place_of_what_is_not_is_a_deletion() -> None:
+    kit = alone(scope__ignores=lambda path, is_folder: is_folder)
+    kit.has(record(b"a", b"old"))
+    look(kit, seen(b"a", kind=Kind.DIRECTORY))
+    assert [what for what, _ in recorded(kit)] == [(b"a", Kind.ABSENT)]
+
+
 def test_a_deletion_that_is_not_believed_yet_is_looked_at_again() -> None:
     kit = alone(local_renames__disbelief_ms=300)
     kit.has(record(b"a", b"old"))

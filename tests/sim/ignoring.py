@@ -85,6 +85,13 @@ class Ignoring:
         """True if one of these nodes may ignore what the record is about."""
         return any(self.is_hidden(node, record.path, kind) for node in nodes for kind in (False, True))
 
+    def made_here(self, node: Node, record: Record, previous: Record | None) -> None:
+        """A node records a change as made on it: what it ignores has not been deleted."""
+        if record.kind is not Kind.ABSENT or previous is None or previous.kind is Kind.ABSENT:
+            return
+        if self.is_hidden(node, record.path, previous.kind is Kind.DIRECTORY):
+            raise Broken(f"{node.name} ignores {record.path!r}, and tells of its deletion")
+
     def asks_anew(self, node: Node, link: Link) -> bool:
         """True if the rules of a node are changing: when all is listed by them, it asks for what others have. Or if it has
         asked, and that is still on its way."""

@@ -328,6 +328,7 @@ class Promises:
         self.world.made += 1
         self.world.modes.made_here(node, record)
         self.world.sizing.made_here(record)
+        self.world.ignoring.made_here(node, record, previous)
         self.world.conflicts.made(record, before)
         self.world.merging.recorded(node, record, before)
         settles = None

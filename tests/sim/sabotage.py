@@ -370,7 +370,8 @@ def _ignored_is_deleted() -> AbstractContextManager[object]:
 
     def looked(self: Any, seen: Seen, *rest: Any) -> None:
         is_ignored = self._scope.ignores(seen.path, seen.kind is Kind.DIRECTORY)
-        original(self, Seen(seen.path, LookOutcome.ABSENT) if is_ignored else seen, *rest)
+        with patch.object(self._scope, "ignores_record", lambda record: False):
+            original(self, Seen(seen.path, LookOutcome.ABSENT) if is_ignored else seen, *rest)
 
     original = LocalChanges.on_looked
     stack = ExitStack()
