@@ -80,6 +80,7 @@ class Ignoring:
         if index.notes.get(_CHANGING):
             self.is_changing = True
             self._scope.resume_change()
+            self._forget(self._ignored_below(b""))  # where work was under way
         if self._defaults != self._scope.rules.defaults:
             index.notes.put(_DEFAULTS, int(self._defaults))
             rules = Rules(texts, local, self._defaults)
@@ -122,9 +123,7 @@ class Ignoring:
         self._board.index.notes.put(_CHANGING, 1)
         self._scope.set_rules(after)
         index = self._board.index
-        rows = index.tree.live_below(folder, _ROWS_MAX) if folder else index.changes.after(0, _ROWS_MAX)
-        found = [row.record for row in rows if row.record.kind != Kind.ABSENT]
-        gone = [record.path for record in found if after.ignores(record.path, record.kind is Kind.DIRECTORY)]
+        gone = self._ignored_below(folder)
         self._ignored += len(gone)
         self.leaving.update(
             path for path in self._work.jobs.all() if after.ignores(path, False) or after.ignores(path, True)
@@ -137,6 +136,13 @@ class Ignoring:
                 if any(self._scope.ignores_record(offer.record) for offer in index.offers.of(path)):
                     self._drop_offers(path)
         self._board.listings.add(folder)
+
+    def _ignored_below(self, folder: bytes) -> list[bytes]:
+        """What is here in a folder, as far as the rules ignore it."""
+        index = self._board.index
+        rows = index.tree.live_below(folder, _ROWS_MAX) if folder else index.changes.after(0, _ROWS_MAX)
+        found = [row.record for row in rows if row.record.kind != Kind.ABSENT]
+        return [one.path for one in found if self._scope.ignores(one.path, one.kind is Kind.DIRECTORY)]
 
     def _forget(self, paths: list[bytes]) -> None:
         """Paths that are ignored. Where work is under way, they are forgotten after it."""

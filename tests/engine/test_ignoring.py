@@ -160,6 +160,20 @@ def test_where_work_is_under_way_a_path_is_forgotten_after_it() -> None:
     assert not kit.it.leaving
 
 
+def test_where_work_was_under_way_at_the_end_of_a_run_a_path_is_forgotten_at_the_next_start() -> None:
+    kit = alone()
+    for path in (b"a.log", b"b"):
+        kit.has(record(path, b"1"))
+        kit.look_comes_back(path)
+    found(kit, b"*.log")
+    assert kit.index.rows.get(b"a.log") is not None
+    again = Alone(Ignoring, Scope)
+    again.index.close()
+    again.board.index = kit.index
+    again.it.start()
+    assert [kit.index.rows.get(path) is None for path in (b"a.log", b"b")] == [True, False]
+
+
 def test_a_line_that_cannot_be_used_is_said() -> None:
     kit = alone()
     found(kit, b"*a*a*a*a*a*b\n*.log")
