@@ -18,7 +18,7 @@ import pytest
 from tests.web.lab import Lab, chromium, until, why_no_browser
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Dialog, Page
+    from playwright.sync_api import Browser, Dialog, Page, Route
 
 pytestmark = pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser() or "-")
 
@@ -278,6 +278,23 @@ def test_a_text_is_looked_at_compared_and_brought_back(view: View, lab: Lab) -> 
     view.sees("Restored.")
     assert (lab.folders["bob"] / "notes.txt").read_text() == "one\ntwo\nthree\n"
     until(lambda: (lab.folders["anna"] / "notes.txt").read_text() == "one\ntwo\nthree\n", "anna has it, too")
+
+
+def test_a_file_with_very_many_versions_is_shown_piece_by_piece(view: View) -> None:
+    def many(route: Route) -> None:
+        told = route.fetch().json()
+        (first, *_) = told["versions"]
+        told["versions"] = [first | {"id": f"{number:08x}"} for number in range(500)]
+        route.fulfill(json=told)
+
+    view.page.route("**/timeline?*", many)
+    view.open_file("bob", "notes.txt")
+    page, shown = view.page, view.page.locator("[id^=restore-]")
+    assert shown.count() == 50
+    assert page.locator("#more").inner_text() == "450 older versions: show more"
+    page.locator("#more").press("Enter")
+    assert shown.count() == 100
+    assert page.evaluate("document.activeElement.id") == f"restore-{50:08x}"
 
 
 def test_pictures_are_shown_and_scripts_do_not_run(view: View) -> None:

@@ -8,11 +8,13 @@ import { statusOf } from "../live.js";
 import { attempt, badge, button, confirm, empty, fillPage, later, link, say, who } from "../ui.js";
 
 const NOW = "now";
+const AT_ONCE = 50; // versions: a file may have very many, and each has its buttons
 
 export function file({ place, params, folder }) {
   const base = `folders/${folder.id}`;
   let told = null;
   let why = null; // lines
+  let most = AT_ONCE; // versions that are shown
   let seen = null; // {version, kind: "preview" | "diff", value}
 
   const query = (version) => new URLSearchParams({ path: params.path, version });
@@ -72,6 +74,13 @@ export function file({ place, params, folder }) {
         isNow ? null : button(t("file.restore"), restore(one), { id: `restore-${id}`, kind: "primary" })));
   }
 
+  const more = () => {
+    const first = told.versions[most];
+    most += AT_ONCE;
+    draw();
+    document.getElementById(`restore-${first.id}`)?.focus(); // the keyboard goes on with what is new
+  };
+
   function shown() {
     if (!seen) return null;
     const { version, kind, value } = seen;
@@ -106,7 +115,8 @@ export function file({ place, params, folder }) {
         h("h2", { id: "timeline-title" }, t("file.timeline")),
         h("ol", { class: "timeline" },
           told.now ? entry(NOW, told.now, true) : h("li", { class: "now", id: "gone" }, t("file.gone")),
-          told.versions.map((one) => entry(one.id, one, false))),
+          told.versions.slice(0, most).map((one) => entry(one.id, one, false))),
+        told.versions.length > most ? h("button", { type: "button", id: "more", onclick: more }, t("file.more", { n: told.versions.length - most })) : null,
         told.versions.length || !statusOf(folder.id) ? null : empty(t("file.none"))),
       h("details", { class: "card", id: "why", ontoggle: ask }, h("summary", {}, t("file.why")),
         why ? h("pre", { tabindex: "0", lang: "en" }, why.join("\n")) : null));
