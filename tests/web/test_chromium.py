@@ -446,6 +446,7 @@ def test_a_node_that_is_killed_is_missed_and_comes_back(view: View, lab: Lab) ->
         assert str(lab.folders[name]) in other.page.locator("#no-node code").inner_text(), "what starts one is said"
     assert page.locator("[id^=conflict-]").count() == 1
     later = View(lab, page.context.new_page())
+    assert str(lab.folders[name]) in later.page.locator(f"#folder-{folder} code").inner_text()
     later.open("conflicts", folder)
     later.page.locator("#no-node").wait_for()
     later.page.get_by_text("Two machines changed").wait_for()

@@ -45,6 +45,7 @@ function card(folder) {
       badge(t(`headline.${word}`), kind)),
     h("p", { class: "path" }, folder.path),
     folder.problem ? h("p", { class: "note", lang: "en" }, folder.problem) : null,
+    folder.running ? null : h("p", {}, `${t("node.start")} `, h("code", {}, folder.start)),
     status ? figures(status) : null,
     status?.peers.length ? peers(id, status.peers) : null,
     status ? away(status) : null,
