@@ -40,6 +40,16 @@ def test_each_language_has_the_same_keys_and_the_same_places(language: str) -> N
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", english[key])), key
 
 
+def test_a_sentence_fits_the_words_for_this_machine() -> None:
+    """ "dieser Rechner" stands as it is only after a colon: with a preposition it would be another form."""
+    assert catalogue("de")["file.by"].endswith(": {who}")
+
+
+def test_a_version_that_another_machine_keeps_need_not_be_restored_to_be_seen() -> None:
+    for language, word in (("en", "restore"), ("de", "wiederherst")):
+        assert word not in catalogue(language)["file.on"]
+
+
 def test_what_counts_has_both_forms() -> None:
     """A text with a number has ".one". Another one may end in ".other", as the word for a kind of file does."""
     keys = set(catalogue("en"))
