@@ -537,12 +537,13 @@ def test_rows_that_could_not_be_had_are_asked_for_again(view: View) -> None:
         const { virtualList } = await import('/static/js/virtual.js');
         let isDown = true;
         const load = async (offset, limit) => {
-            if (offset && isDown) { isDown = false; throw new Error('no connection'); }
+            if (offset && isDown) throw new Error('no connection');
             return { count: 1000, rows: Array.from({ length: limit }, (_, at) => `row ${offset + at}`) };
         };
         const list = virtualList({ label: 'rows', load, row: (one) => one });
         document.getElementById('main').replaceChildren(list.element);
         await list.restart();
+        window.up = () => { isDown = false; };
         }"""
     )
     scroll = "end => { const it = document.querySelector('.virtual'); it.scrollTop = end * it.scrollHeight; }"
@@ -553,6 +554,7 @@ def test_rows_that_could_not_be_had_are_asked_for_again(view: View) -> None:
     assert box is not None
     assert frame is not None
     assert frame["y"] <= box["y"] <= frame["y"] + frame["height"], "where the person looks"
+    page.evaluate("window.up()")
     page.evaluate(scroll, 0)
     view.sees("row 1")
     page.evaluate(scroll, 1)

@@ -56,7 +56,8 @@ function standing() {
 
 // The navigation and the tools; drawn again when folders come and go.
 function frame() {
-  show(document.getElementById("standing"), standing());
+  const place = document.getElementById("standing");
+  if (place) show(place, standing());
   const folders = live.state?.folders ?? [];
   const chosen = current?.folder;
   show(nav, h("ul", {}, PAGES.filter((page) => !page.isHidden).map((page) => {
