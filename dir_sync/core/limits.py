@@ -97,6 +97,7 @@ REASON_CHARS_MAX = 32
 OFFERS_LEFT_MAX = (
     10_000  # if a peer that is no member leaves more offers than this, they are forgotten when it disconnects
 )
+UNSHARED_PER_PEER_MAX = 100_000  # paths that our rules ignore and a peer has: they are only counted; some 10 MB
 PEERS_KEPT_MAX = 1_000  # remembered nodes that never shared the folder; their state is asked for again
 
 # Local work

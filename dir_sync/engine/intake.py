@@ -129,8 +129,10 @@ class Intake:
         known = self._board.index.peers.get(replica)
         if announcer.is_member or known is None:
             return
-        if self._board.index.offers.count_by(replica) > limits.OFFERS_LEFT_MAX:
+        ignored = self._board.index.unshared.of_peer(replica)
+        if self._board.index.offers.count_by(replica) + ignored.files + ignored.others > limits.OFFERS_LEFT_MAX:
             self._board.index.offers.forget(replica)
+            self._board.index.unshared.forget(replica)
             self._board.index.peers.put(
                 replica, known._replace(seen=0)
             )  # at its next connection it sends its whole state

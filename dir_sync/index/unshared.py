@@ -7,6 +7,7 @@ Rule: nothing is decided by it. It says only what this node has acknowledged and
 
 from __future__ import annotations
 
+from dir_sync.core import limits
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.index.database import Database
@@ -27,13 +28,14 @@ class Unshared:
         return self._totals.get(peer, NOTHING)
 
     def put(self, peer: str, record: Record) -> None:
-        """The peer has this at an ignored path."""
+        """The peer has this at an ignored path. Beyond UNSHARED_PER_PEER_MAX nothing more is counted."""
         self.drop(peer, record.path)
-        if record.kind is Kind.ABSENT:
+        known = self.of_peer(peer)
+        if record.kind is Kind.ABSENT or known.files + known.others >= limits.UNSHARED_PER_PEER_MAX:
             return
         query = "INSERT INTO unshared VALUES (?,?,?,?)"
         self._database.execute(query, (peer, record.path, int(record.kind), record.size))
-        self._totals[peer] = self.of_peer(peer).plus(_one(record.kind is Kind.FILE, record.size))
+        self._totals[peer] = known.plus(_one(record.kind is Kind.FILE, record.size))
 
     def drop(self, peer: str, path: bytes) -> None:
         """What the peer has at this path is shared, or is no more."""

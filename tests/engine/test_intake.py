@@ -88,6 +88,19 @@ def test_what_a_stranger_leaves_behind_is_bounded(monkeypatch: pytest.MonkeyPatc
         assert kit.index.offers.count_by(PEER) == left
 
 
+def test_so_is_what_a_stranger_says_of_ignored_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dir_sync.core.limits.OFFERS_LEFT_MAX", 2)
+    for member, left in ((False, 0), (True, 3)):
+        kit = alone()
+        if member:
+            kit.index.notes.put(MEMBER + PEER, 1)
+        met(kit)
+        for path in (b"a.part", b"b.part", b"c.part"):
+            kit.index.unshared.put(PEER, record(path, b"1"))
+        kit.it.peer_gone(PEER)
+        assert kit.index.unshared.of_peer(PEER).files == left
+
+
 # --- what it asks ---------------------------------------------------------------------------------------------------
 
 

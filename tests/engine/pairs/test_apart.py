@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from dir_sync.core import notes
+import pytest
+
+from dir_sync.core import limits, notes
 from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.events import Reverted, Touched, Urgency
 from dir_sync.core.ignore import Rules
@@ -112,6 +114,21 @@ def test_what_is_no_longer_ignored_counts_no_more() -> None:
     assert (index.unshared.of_peer("a"), index.unshared.of_peer("b")) == (Lack(1, 5, 0), Lack(1, 5, 1))
     index.forget_peer("b")
     assert (index.unshared.of_peer("a"), index.unshared.of_peer("b")) == (Lack(1, 5, 0), NOTHING)
+    index.close()
+
+
+def test_a_peer_cannot_fill_the_index_with_paths_that_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "UNSHARED_PER_PEER_MAX", 3)
+    index = Index(":memory:", Random(1))
+    for number in range(9):
+        index.unshared.put("a", unstamped(b"%d.part" % number, Kind.FILE, 5, b"", 0, 0))
+    assert index.unshared.of_peer("a") == Lack(3, 15, 0)
+    index.unshared.put("a", unstamped(b"1.part", Kind.FILE, 7, b"", 0, 0))
+    assert index.unshared.of_peer("a") == Lack(3, 17, 0), "one that is known is counted as it is now"
+    index.unshared.drop("a", b"8.part")
+    index.unshared.put("a", unstamped(b"2.part", Kind.ABSENT, 0, b"", 0, 0))
+    assert index.unshared.of_peer("a") == Lack(2, 12, 0)
+    assert index.unshared.of_peer("b") == NOTHING
     index.close()
 
 
