@@ -128,7 +128,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("security.store",),
     },
     # bytes on disk
-    "disk": {"disk.folder", "disk.linux", "disk.real", "disk.spelling"},
+    "disk": {"disk.blindness", "disk.folder", "disk.linux", "disk.real", "disk.spelling"},
     "disk.real": {
         *("disk.linux", "disk.errors", "disk.stats", "disk.folder", "disk.directories", "disk.unlocked"),
         *("disk.handles", "disk.files", "disk.kept", "disk.renames", "disk.attributes", "ports"),
@@ -149,7 +149,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "disk.stats": {"disk.linux"},
     "disk.errors": {"ports"},
     "disk.linux": set(),
-    "disk.spelling": {"ports"},
+    "disk.blindness": {"ports"},
+    "disk.spelling": {"ports", "disk.blindness"},
     "delta": {"delta.apply", "delta.format", "delta.librsync", "delta.make", "delta.sign", "delta.window"},
     "delta.make": {"delta.format", "delta.match", "delta.search", "delta.window"},
     "delta.search": {"delta.format", "delta.librsync", "delta.window"},

@@ -7,6 +7,7 @@ folder, without following a link and without crossing a mount, and acts on one n
 another program swaps directories meanwhile, the verb acts in a directory that was inside when it was opened.
 
     real         RealDisk: the verbs
+    blindness    which spellings of a name a disk takes for the same one
     spelling     a Disk around one that takes two spellings for one name
     renames      renames that never replace, and exchanges     steps      the same without the flags of renameat2
     handles      open parents, kept during a batch; stale ones
@@ -22,9 +23,10 @@ Made by `daemon` and `history`; all others know only ports.Disk. Imports `core` 
 No module imports one that stands above it in `tests/import_table.py`.
 """
 
+from dir_sync.disk.blindness import Blindness, RawDisk, probe
 from dir_sync.disk.folder import room
 from dir_sync.disk.linux import Kernel
 from dir_sync.disk.real import RealDisk
-from dir_sync.disk.spelling import Blindness, RawDisk, SpelledDisk, probe, truthful
+from dir_sync.disk.spelling import SpelledDisk, truthful
 
 __all__ = ["Blindness", "Kernel", "RawDisk", "RealDisk", "SpelledDisk", "probe", "room", "truthful"]
