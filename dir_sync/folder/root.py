@@ -95,27 +95,31 @@ def shared_before() -> list[str]:
 
 def remember(folder: str) -> None:
     """Remember that this folder is shared from here, and its file system."""
-    known = _known()
     try:
         device = os.stat(folder).st_dev
     except OSError:
         return
-    if known.get(folder) == device:
+    if _known().get(folder) == device:
         return
-    known.pop(folder, None)
-    known[folder] = device
-    user_state.write(_FOLDERS, dict(list(known.items())[-_FOLDERS_MAX:]))
+    with user_state.alone():
+        known = _known()
+        known.pop(folder, None)
+        known[folder] = device
+        user_state.write(_FOLDERS, dict(list(known.items())[-_FOLDERS_MAX:]))
 
 
 def say_paused(folder: str, reason: str) -> None:
     """Store the reason of a pause where other commands find it: the folder itself, with the socket in it, may be
     missing. "": the pause is over."""
-    said = user_state.read(_PAUSED)
-    known = {other: word for other, word in said.items() if other != folder and _is_alive(word)}
-    if reason:
-        known[folder] = [os.getpid(), reason, started(os.getpid())]
-    if known != said:
-        user_state.write(_PAUSED, known)
+    if not reason and folder not in user_state.read(_PAUSED):
+        return
+    with user_state.alone():
+        said = user_state.read(_PAUSED)
+        known = {other: word for other, word in said.items() if other != folder and _is_alive(word)}
+        if reason:
+            known[folder] = [os.getpid(), reason, started(os.getpid())]
+        if known != said:
+            user_state.write(_PAUSED, known)
 
 
 def paused(text: str) -> str:

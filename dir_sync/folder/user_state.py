@@ -7,11 +7,18 @@ Used by: cli.background, cli.service, root, running, network.node_id, security, 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-__all__ = ["read", "state_path", "write"]
+__all__ = ["alone", "read", "state_path", "write"]
+
+_PATIENCE_S = 1.0
+_AGAIN_S = 0.005
 
 
 def read(name: str) -> dict[str, object]:
@@ -29,7 +36,7 @@ def read(name: str) -> dict[str, object]:
 def write(name: str, known: Mapping[str, object]) -> None:
     """Replace that file. If that fails, nothing is stored."""
     path = state_path(name)
-    new = f"{path}.{os.getpid()}"
+    new = f"{path}.{os.getpid()}-{threading.get_ident()}"
     try:
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
         with open(new, "w", encoding="utf-8") as file:
@@ -37,6 +44,36 @@ def write(name: str, known: Mapping[str, object]) -> None:
         os.replace(new, path)
     except (OSError, ValueError):
         pass
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """While this lasts, no other program of this user changes such a file: around reading one, changing and writing it. Where
+    no lock can be had, or not within a second, it goes on without."""
+    path = state_path("lock")
+    try:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        yield
+        return
+    try:
+        _lock(lock)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(handle: int) -> None:
+    late_s = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < late_s:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(_AGAIN_S)
+        except OSError:
+            return  # a file system without locks
 
 
 def state_path(name: str) -> str:
