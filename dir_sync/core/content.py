@@ -17,7 +17,7 @@ from dir_sync.core import limits
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp
 
-__all__ = ["bucket_of", "first_scan_record", "summarize"]
+__all__ = ["bucket_of", "first_scan_record", "in_doubt", "summarize"]
 
 _NAMED = struct.Struct(">BHqI")
 _new = tuple.__new__  # half the cost of calling the named tuple
@@ -51,6 +51,15 @@ def summarize(versions: Iterable[tuple[bytes, int, str, str]]) -> bytes:
         (tag,) = unpack(blake3(b"%b\0%d %b %b" % (path, ns, maker.encode(), vector.encode())).digest())
         sums[bucket_of(path)] += tag
     return struct.pack(f">{limits.SUMMARY_BUCKETS}Q", *(one & 0xFFFF_FFFF_FFFF_FFFF for one in sums))
+
+
+def in_doubt(summary: bytes, paths: Iterable[bytes]) -> bytes:
+    """A summary with other numbers in the buckets of these paths: whoever holds the same as it says there announces it all
+    the same."""
+    numbers = list(struct.unpack(f">{limits.SUMMARY_BUCKETS}Q", summary))
+    for bucket in {bucket_of(path) for path in paths}:
+        numbers[bucket] ^= 0xFFFF_FFFF_FFFF_FFFF
+    return struct.pack(f">{limits.SUMMARY_BUCKETS}Q", *numbers)
 
 
 def bucket_of(path: bytes) -> int:

@@ -152,7 +152,7 @@ class Intake:
             if not after:
                 self._board.index.unshared.forget(peer.replica)
             sequence = self._board.index.sequences.last
-            summary = b"" if after or not sequence else self._board.index.rows.summary()
+            summary = b"" if after or not sequence else self._board.index.summary_for(peer.replica)
             pulls = peer.connection.window.has_limits
             request = StateRequest(self._board.folder, peer.replica, after, sequence, summary, pulls)
             self._board.send(peer.replica, request, 100)

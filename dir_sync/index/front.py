@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from dir_sync.core.content import in_doubt
 from dir_sync.core.model import Kind
 from dir_sync.core.rng import Rng
 from dir_sync.index.bases import Bases
@@ -90,6 +91,11 @@ class Index:
         """Content and fingerprint of the file at a path, according to the index; twice b"": there is no file."""
         row = self.rows.get(path)
         return (row.record.content, row.fp) if row is not None and row.record.kind == Kind.FILE else (b"", b"")
+
+    def summary_for(self, replica: str) -> bytes:
+        """The summary of what is here, for this peer: in doubt where it has announced another version that is still an offer.
+        It may have lost that version since, and may have the same as we again. So it has to say what it has there."""
+        return in_doubt(self.rows.summary(), self.offers.paths_by(replica))
 
     def forget_peer(self, replica: str) -> None:
         """Forget a replica as if it had never been connected."""

@@ -185,6 +185,13 @@ class Offers:
         self.flush()
         return int(self._database.execute("SELECT COUNT(*) FROM offer WHERE peer=?", (peer,)).fetchone()[0])
 
+    def paths_by(self, peer: str) -> list[bytes]:
+        """The paths of a peer's offers."""
+        if self._wanted.get(peer, NOTHING) == NOTHING:
+            return []  # without a look at those of all others
+        self.flush()
+        return [joined(*key) for key in self._database.execute("SELECT parent,name FROM offer WHERE peer=?", (peer,))]
+
     def wanted_from(self, peer: str) -> Lack:
         """The totals of a peer's offers; of THEIRS, of what the mesh has where something was changed here only."""
         return self._wanted.get(peer, NOTHING)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dir_sync.core import limits
-from dir_sync.core.content import bucket_of, first_scan_record, summarize
+from dir_sync.core.content import bucket_of, first_scan_record, in_doubt, summarize
 from dir_sync.core.model import (
     Kind,
     PathError,
@@ -354,6 +354,17 @@ def test_a_summary_is_the_sum_of_tags_by_bucket() -> None:
     assert sum(sums) == tag
     twice = struct.unpack(">1024Q", summarize([one, one]))
     assert twice[249] == 2 * tag % 2**64
+
+
+def test_a_summary_in_doubt_differs_in_the_buckets_of_these_paths_alone() -> None:
+    summary = summarize([(b"a", 1, "99cc", "99cc:1"), (b"b", 1, "99cc", "99cc:1")])
+    doubted = in_doubt(summary, [b"a", b"nothing here", b"a"])
+    pairs = zip(struct.unpack(">1024Q", summary), struct.unpack(">1024Q", doubted), strict=True)
+    assert {number for number, (one, two) in enumerate(pairs) if one != two} == {
+        bucket_of(b"a"),
+        bucket_of(b"nothing here"),
+    }
+    assert in_doubt(summary, []) == summary
 
 
 @given(st.lists(st.tuples(st.binary(min_size=1), st.integers(1, 2**63), st.text("0123456789abcdef"), st.just("a:1"))))

@@ -379,8 +379,10 @@ def test_offers_are_counted_as_they_come_and_go() -> None:
         offers.put(Offer(peer, record(b"d/a", kind), False))
     assert [offer.peer for offer in offers.of(b"d/a")] == ["one", "two"]
     assert (offers.any(), offers.count_paths(), offers.count_by("one")) == (True, 1, 1)
+    assert [offers.paths_by(peer) for peer in ("one", "two", "three")] == [[b"d/a"], [b"d/a"], []]
     assert not offers.went
     assert offers.drop(b"d/a", "one")
+    assert offers.paths_by("one") == []
     assert not offers.drop(b"d/a", "one")
     assert offers.went
     base.commit(durable=False)

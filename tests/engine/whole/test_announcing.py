@@ -8,6 +8,8 @@ from dir_sync.core.events import Received, Touched, Urgency
 from dir_sync.core.jobs import Cause, Looked, ReadDone, ReadJob
 from dir_sync.core.messages import Acknowledge, ModificationUpdate, Piece, State, StateRequest
 from dir_sync.core.model import Kind, Stamp, has_seen, joined
+from dir_sync.core.reconcile import Offer
+from dir_sync.index import PeerSeen
 from tests.engine.whole.bench import FOLDER, OTHER, PEER, WALL_NS, Bench, of_first_scan, pulled, record, seen, state
 
 
@@ -96,6 +98,27 @@ def test_only_buckets_that_differ_are_told() -> None:
     bench.found(b"new", b"1")
     told = [change.record.path for update in bench.said() for change in getattr(update, "changes", ())]
     assert told == [b"new"], "what changes later is told, whatever its bucket"
+
+
+def test_what_a_peer_lost_after_it_announced_it_is_wanted_no_longer() -> None:
+    """It undid a loss, and has the same as we again, from another node. We ask for its whole state, for we undid one, too."""
+    bench, other = Bench(), Bench()
+    gone, beside = record(b"a", None), of_first_scan(b"b")
+    for one in (bench, other):
+        one.index.rows.put(gone, b"")
+        one.index.rows.put(beside, b"fp")
+    bench.index.offers.put(Offer(PEER, record(b"a", b"lost", WALL_NS + 1, PEER, 2), False))
+    bench.index.peers.put(PEER, PeerSeen(9, 1))
+    bench.index.peers.ask_anew()
+    bench.connect(PEER, asks=False)
+    (asked,) = [message for message in bench.said() if isinstance(message, StateRequest)]
+    other.connect(OTHER, asks=False)
+    other.hear(asked, OTHER)
+    answers = [message for message in other.said(OTHER) if isinstance(message, State)]
+    assert [record for answer in answers for record in answer.records] == [gone]
+    for answer in answers:
+        bench.hear(answer)
+    assert bench.index.offers.of(b"a") == []
 
 
 def test_one_of_several_that_were_made_without_knowledge_of_ours_stays_so() -> None:
