@@ -75,7 +75,15 @@ class SimDisk(MemoryDisk):
     def _heard(self, path: bytes, urgency: Urgency) -> None:
         self.last_heard[path] = urgency != Urgency.VANISHED
         if self._is_users(path) and self._is_watched(path):
-            self.node.heard(Touched(path, urgency))
+            self.node.heard(Touched(self._as_told(path), urgency))
+
+    def _as_told(self, path: bytes) -> bytes:
+        """How a watcher says it: folders by the names by which they were listed, and so watched; the last part as whoever
+        acts has spelled it."""
+        if self.fold is None:
+            return path
+        folder, slash, name = path.rpartition(b"/")
+        return self.real(folder) + slash + name
 
     def _is_watched(self, path: bytes) -> bool:
         folder = self._find(path.rpartition(b"/")[0])
@@ -171,7 +179,7 @@ class SimDisk(MemoryDisk):
                 self.users.add(each.number)
                 ahead += each.entries.values()
         if seen_from and seen_to:
-            self.node.heard(Moved(source, target, is_directory))
+            self.node.heard(Moved(self._as_told(source), self._as_told(target), is_directory))
         elif seen_from:
             self._heard(source, Urgency.VANISHED)
         elif seen_to:

@@ -10,7 +10,7 @@ import pytest
 from blake3 import blake3
 
 from dir_sync.core import notes
-from dir_sync.core.events import Received
+from dir_sync.core.events import Event, Moved, Received, Touched, Urgency
 from dir_sync.core.jobs import ApplyItem, ApplyJob, Cause, TreeOp
 from dir_sync.core.messages import Pull, PullItem, State, StateRequest
 from dir_sync.core.model import Kind, Record, Stamp, unstamped
@@ -353,4 +353,26 @@ def test_what_a_program_has_open_at_a_start_need_not_count_as_moved(is_open: boo
     world.lives._foresee(node)
     assert not node.wiped
     assert node.may_brake is is_open
+    world.close()
+
+
+def test_a_watcher_says_a_folder_by_its_listed_name_and_what_is_in_it_as_it_was_spelled() -> None:
+    """A watch is on a folder, which was listed: no other spelling of its name ever comes with what happens in it."""
+    world = _calm_world(blind=True, one_file=(), others=0.0)
+    node = world.nodes[1]
+    node.disk.mkdir(b"D/b/in")
+    node.watched |= {inode.number for inode in node.disk._walk(node.disk._root)}
+    heard: list[Event] = []
+    node.heard = heard.append  # type: ignore[method-assign]
+    node.disk.write(b"d/New", b"<text>")
+    node.disk.move(b"d/NEW", b"d/B/x")
+    node.disk.delete(b"d/B")
+    assert heard == [
+        Touched(b"D/New", Urgency.CREATED),
+        Touched(b"D/New", Urgency.NOW),
+        Moved(b"D/NEW", b"D/b/x", False),
+        Touched(b"D/b/in", Urgency.VANISHED),
+        Touched(b"D/b/x", Urgency.VANISHED),
+        Touched(b"D/B", Urgency.VANISHED),
+    ]
     world.close()
