@@ -27,7 +27,7 @@ from dir_sync.core.model import (
     same_version,
 )
 from dir_sync.core.peers.announce import Fresh
-from dir_sync.core.reconcile import Offer, Take, answer
+from dir_sync.core.reconcile import Offer, Take, answer, decide
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import PLAN_MAX, TROUBLE_RETRY_MS
@@ -261,8 +261,8 @@ class Rows:
         return is_own(record) or (is_ours and self._mode_rules.mode.announces)
 
     def announced(self, now: Record, mine: Record | None) -> Record | None:
-        """A newer record that a peer announced and that matches what is on the disk; None if there is none. `now`: what is
-        there, with the attributes that this node keeps."""
+        """A record that a peer announced, that takes the place of ours, and that matches what is on the disk; None if there is
+        none. `now`: what is there, with the attributes that this node keeps."""
         if mine is not None and is_own(mine):
             mine = None  # whatever the mesh has is newer than what stays here
         for offer in self._board.index.offers.of(now.path):
@@ -270,6 +270,18 @@ class Rows:
             is_here = same_content(theirs, now) and same_meta(theirs, now)
             if is_here and mine is not None and same_content(mine, now) and same_meta(mine, now):
                 is_here = fits(now.attributes, theirs.attributes)  # otherwise a user may have changed them alone
-            if is_here and (mine is None or beats(theirs, mine)):
+            if is_here and (mine is None or beats(theirs, mine) or self._is_taken(theirs, mine)):
                 return joined(theirs, mine) if mine is not None else theirs
         return None
+
+    def _is_taken(self, theirs: Record, mine: Record) -> bool:
+        """True if an offered version takes the place of ours: a job has tried to install it, or that is decided now. It need
+        not beat ours. Where stamps were far ahead of a clock, ours may beat it and lose to a third version, which loses to
+        it."""
+        path, stamp = theirs.path, theirs.stamp
+        if self._work.attempts.attempted(path) == stamp:
+            return True
+        offers, spent = self._board.index.offers.of(path), self._stamps.outdone.get(path, ())
+        mode = self._mode_rules.mode_at(path, self._board.index.rows.get(path))
+        decision = decide(mine, offers, spent, mode)  # as the planner does
+        return isinstance(decision, Take) and decision.record.stamp == stamp

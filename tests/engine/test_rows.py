@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
-from dir_sync.core.model import beats, fingerprint, has_seen
+from dir_sync.core.model import Record, beats, fingerprint, has_seen, joined
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.stamps import Stamps
 from tests.engine.kit import OTHER, PEER, WALL_NS, Alone, folder, fp_of, later, record, stat, tombstone
+
+THIRD = "3" * 16
 
 
 def alone(**answers: Any) -> Alone[Rows]:
@@ -134,6 +137,40 @@ def test_what_is_there_was_announced_only_if_it_is_exactly_that(change: dict[str
     assert kit.it.announced(offered, mine) == offered
     assert kit.it.announced(offered._replace(**change), mine) is None
     assert kit.it.announced(offered, later(offered, b"newer")) is None
+
+
+def in_a_circle() -> tuple[Record, Record, Record]:
+    """Three versions. The first is dated hours ahead, and beats the second. The third was made from the first by a node with
+    a correct clock, and so beats it. The second is a little newer than the third, and beats that."""
+    ahead = record(b"a", b"ahead", WALL_NS + 2 * limits.STAMP_GAP_NS)
+    newest, heir = record(b"a", b"newest", WALL_NS + 5, OTHER), later(ahead, b"heir", THIRD, -2 * limits.STAMP_GAP_NS)
+    assert beats(ahead, newest)
+    assert beats(newest, heir)
+    assert beats(heir, ahead)
+    return ahead, newest, heir
+
+
+def test_what_was_to_take_the_place_of_ours_is_no_edit_though_ours_beats_it() -> None:
+    """As after a power cut: nobody knows what was tried."""
+    kit = alone()
+    mine, newest, heir = in_a_circle()
+    kit.has(mine)
+    kit.announces(newest)
+    assert kit.it.announced(newest, mine) is None, "ours is to stay"
+    kit.announces(heir, OTHER)
+    assert kit.it.announced(newest, mine) == joined(newest, mine)
+
+
+def test_what_was_tried_is_no_edit_whatever_is_decided_since() -> None:
+    """The third version was taken back by its peer while the second was being installed."""
+    kit = alone()
+    mine, newest, heir = in_a_circle()
+    kit.has(mine)
+    kit.announces(newest)
+    kit.work.attempts.record_attempt(b"a", newest.stamp)
+    assert kit.it.announced(newest, mine) == joined(newest, mine)
+    kit.work.attempts.record_attempt(b"a", heir.stamp)
+    assert kit.it.announced(newest, mine) is None
 
 
 # --- the journal -----------------------------------------------------------------------------------------------------

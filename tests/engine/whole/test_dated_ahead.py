@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dir_sync.core import limits
 from dir_sync.core.events import Touched, Urgency
-from dir_sync.core.jobs import ApplyResult, Looked, Result
+from dir_sync.core.jobs import ApplyJob, ApplyResult, Looked, Result, TreeOp
 from dir_sync.core.looks import LookOutcome, Seen
 from dir_sync.core.model import Kind, beats, fingerprint
-from tests.engine.whole.bench import PEER, Bench, folder, seen, stat, state
+from tests.engine.whole.bench import OTHER, PEER, WALL_NS, Bench, folder, pulled, record, seen, stat, state
 
 YEARS_NS = 2 * 366 * 86_400 * 10**9
 
@@ -41,3 +42,35 @@ def test_what_replaces_something_dated_far_ahead_is_above_what_that_had_replaced
     assert row.record.stamp.ns < ahead.stamp.ns
     assert beats(row.record, ahead)
     assert beats(row.record, gone.record)
+
+
+def test_what_ours_beats_and_was_installed_all_the_same_is_no_users_edit() -> None:
+    """What is here is dated far ahead. A peer with a correct clock has changed it since. Another peer, which knows neither,
+    has a version that is newer than this one: it is installed. The disk has trouble at the end of that."""
+    bench = Bench()
+    bench.connect(PEER)
+    bench.connect(OTHER)
+    ahead = record(b"a", b"ahead", WALL_NS + 2 * limits.STAMP_GAP_NS)
+    bench.hear(state(ahead))
+    pulled(bench, b"ahead")
+    bench.apply(ApplyResult(b"a", Result.DONE, fingerprint(stat(b"ahead"))))
+    heir = record(b"a", b"heir", WALL_NS, OTHER)
+    heir = heir._replace(vector=tuple(sorted((*ahead.vector, *heir.vector))))
+    bench.hear(state(heir), OTHER)
+    newest = record(b"a", b"newest", WALL_NS + 5, "3" * 16)
+    assert beats(ahead, newest)
+    bench.hear(state(newest, sequence=2))
+    item = pulled(bench, b"newest")
+    bench.apply(ApplyResult(b"a", Result.PROBLEM, problem="too many open files"))
+    bench.wait(5_000)
+    bench.feed(Looked((seen(b"a", b"newest"),)))
+    row = bench.index.rows.get(b"a")
+    assert row is not None
+    assert row.record == ahead, "nobody here has made a version"
+    (redo,) = bench.all(ApplyJob)
+    assert [(one.act, one.target.stamp) for one in redo.items] == [(TreeOp.META, item.target.stamp)]
+    bench.apply(ApplyResult(b"a", Result.DONE, fingerprint(stat(b"newest"))))
+    row = bench.index.rows.get(b"a")
+    assert row is not None
+    assert row.record.stamp == newest.stamp
+    assert beats(row.record, ahead), "it has taken its place"
