@@ -149,10 +149,14 @@ class Mover:
                 version = self._replacer.take_out(item, swap, there, came)
         except (DiskError, Unexpected):
             if not is_exchanged or self._is_at(swap, moving.inode):
-                out = self._written(swap, moving, target) if is_exchanged and is_version(source) else None
+                out = self._written_since(swap, source, moving, target) if is_exchanged else None
                 if out is not None:
-                    # A user wrote into it while it had the name `path`: it is not the version that the history lists.
-                    self._history.rescue(swap, out, path)
+                    # A user wrote into it while it had the name `path`. So it is not the version that the history lists. A
+                    # file of the tree keeps the new name: under the old one, it would be what nobody has saved there.
+                    if is_version(source):
+                        self._history.rescue(swap, out, path)
+                    else:
+                        self._put_back.give_newest(swap, out, path)
                     raise
                 if not is_meant:
                     self._as_before(swap, moving, mtimes)
@@ -206,6 +210,16 @@ class Mover:
             is_so = out.size == target.size and digest_at(self._disk, name, out.size, self._stopping) == target.content
             return None if is_so else out
         except DiskError:
+            return None
+
+    def _written_since(self, name: bytes, source: bytes, moving: Stat, target: Record) -> Stat | None:
+        """`_written`. If the program ends before that is known, a file of the tree counts as not written: it has to get a
+        name."""
+        try:
+            return self._written(name, moving, target)
+        except Stopped:
+            if is_version(source):
+                raise
             return None
 
     def _undo(self, name: bytes, source: bytes, path: bytes) -> None:

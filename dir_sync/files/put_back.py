@@ -51,6 +51,27 @@ class PutBack:
                 self._sync_names(path)
                 return
 
+    def give_newest(self, staged: bytes, stat: Stat, path: bytes) -> None:
+        """Give a file of the tree, into which a user wrote while it was at `path`, that name again. The file that is there was
+        saved before, and goes into the history. `stat`: of the staged file, which goes there instead if no file is at `path`,
+        or if that is unknown."""
+        try:
+            older = self._disk.stat(path)
+        except DiskError:
+            older = None
+        if older is None or older.kind == Kind.DIRECTORY:
+            self._history.rescue(staged, stat, path)
+            return
+        self.undo_exchange(staged, path, older)
+        for left in reversed(range(_TRIES)):
+            try:
+                self._keep(staged, path)
+            except DiskError:
+                if not left:
+                    raise
+            else:
+                return
+
     def return_folder(self, name: bytes, path: bytes) -> None:
         """Give a user's folder another name in the tree, because its name was taken or its parent is gone."""
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -19,7 +21,7 @@ from dir_sync.engine.values import got_meta
 from dir_sync.file_sync import FileSync
 from dir_sync.ports import Trouble
 from tests.files.tools import MTIME, apply, change, file_sync, kept, move, watched
-from tests.sim.memory_disk import MemoryDisk
+from tests.sim.memory_disk import Fail, MemoryDisk
 
 
 @pytest.mark.parametrize("there", [b"old", None])
@@ -290,6 +292,87 @@ def test_what_a_user_writes_into_a_version_that_came_out_of_the_history_is_no_ve
     assert (version.path, version.why) == (b"file", Cause.RECOVERED)
     assert version.content == blake3(b"saved 2").digest()
     assert kept(disk) == [b"saved 2"]
+
+
+def saved_twice(disk: MemoryDisk, sync: FileSync, is_dated: bool, then: Callable[[], None] = lambda: None) -> Applied:
+    """A file of the tree moves to `file`. Before that has its name, and again before what was there is put back, a user saves
+    `file`, without another time. `then`: what comes right after that."""
+    disk.write(b"file", b"before")
+    disk.write(b"source", b"moving!", MTIME - 1 if is_dated else MTIME)
+    source = disk.stat(b"source")
+    assert source is not None
+    saves = [b"saved 1", b"saved 2"]
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "exchange" and path == b"file" and saves:
+            there = disk.stat(b"file")
+            assert there is not None
+            disk.write(b"file", saves.pop(0), there.mtime)
+        elif verb == "stat" and path.startswith(STAGING) and not saves:
+            disk.before = None
+            then()
+
+    disk.before = before
+    done = sync.perform(ApplyJob((move(disk, b"file", b"moving!", b"source", source),)))
+    assert disk.before is None
+    assert isinstance(done, Applied)
+    return done
+
+
+@pytest.mark.parametrize("is_dated", [False, True])
+def test_what_a_user_saves_into_what_moves_keeps_the_name_it_was_saved_at(disk: MemoryDisk, is_dated: bool) -> None:
+    """The move is undone, for what a user had saved just before. Under its old name, the latest save would be announced as one
+    of another file. `is_dated`: the move also sets another time."""
+    done = saved_twice(disk, file_sync(disk), is_dated)
+    assert [result.result for result in done.items] == [Result.CHANGED]
+    assert disk.content(b"file") == b"saved 2"
+    assert disk.content(b"source") is None
+    (version,) = done.rescued
+    assert (version.path, version.why, version.content) == (b"file", Cause.RECOVERED, blake3(b"saved 1").digest())
+    assert kept(disk) == [b"saved 1"]
+    assert disk.list(STAGING) == []
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_a_user_saved_into_what_moves_is_kept_if_its_name_goes_meanwhile(
+    disk: MemoryDisk, is_folder: bool
+) -> None:
+    """`is_folder`: a folder takes it."""
+
+    def then() -> None:
+        disk.delete(b"file")
+        if is_folder:
+            disk.mkdir(b"file")
+
+    done = saved_twice(disk, file_sync(disk), False, then)
+    assert (disk.content(b"file"), disk.content(b"source")) == (None, None)
+    assert (disk.stat(b"file") is not None) == is_folder
+    assert [(version.path, version.why) for version in done.rescued] == [(b"file", Cause.RECOVERED)]
+    assert kept(disk) == [b"saved 2"]
+
+
+def test_what_a_user_saves_into_what_moves_is_kept_whatever_fails_once() -> None:
+    """In the staging folder, the next start finds it."""
+    for at in range(100):
+        disk = watched()
+        calls = 0
+
+        def fail(_verb: str, _path: bytes, at: int = at) -> Trouble | None:
+            nonlocal calls
+            calls += 1
+            return Trouble.IO if calls - 1 == at else None
+
+        def then(disk: MemoryDisk = disk, fail: Fail = fail) -> None:
+            disk.fail = fail
+
+        saved_twice(disk, file_sync(disk), False, then)
+        disk.fail = None
+        there = [content for _, content, *_ in disk.tree().values()]
+        staged = [disk.content(STAGING + b"/" + name) for name, _ in disk.list(STAGING) or []]
+        assert Counter([*there, *kept(disk), *staged]) == Counter([b"saved 1", b"saved 2"]), at
+        if calls <= at:
+            return
+    pytest.fail("it never comes")
 
 
 @pytest.mark.parametrize("replaces", [False, True])
