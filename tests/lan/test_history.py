@@ -307,7 +307,8 @@ def test_an_undo_does_not_say_that_it_restores_what_nobody_keeps(pair: Lan) -> N
     ended = a.run_to_end("undo", a.dir, "--yes", "--since", when)
     assert ended.code == 1
     left = f"leave - log the version of {when} is no longer kept here or on any connected machine"
-    assert [line.split() for line in ended.out.splitlines()] == [["WHAT", "SIZE", "PATH"], left.split()]
+    told = [line.split() for line in ended.out.splitlines()]
+    assert told == [f"nothing is restored to its state at {when}:".split(), ["WHAT", "SIZE", "PATH"], left.split()]
     assert ended.errors == ["dir_sync: 1 path could not be restored: see above"]
     assert (a.dir / "log").read_bytes() == b"second, longer\n"
 
