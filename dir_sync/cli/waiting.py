@@ -138,9 +138,10 @@ def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folde
         what = f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})"
         but = f", but for {listed(kept)}" if (kept := only_here(status)) else ""
         lines = [f"done: {who_have(have)} everything that is here: {what}{but}"]
-        lines += [] if wish.copies or wish.peers else _lacks(status, wish)  # by the mode or the rules of that machine
-        if status.away and not (wish.copies or wish.peers):
-            lines.append(f"not connected: {listed([peer.name for peer in status.away[:_NAMED_MAX]])}")
+        if not (wish.copies or wish.peers):
+            lines += _lacks(status, wish)  # by the mode or the rules of that machine
+            if status.away:
+                lines.append(f"not connected: {listed([peer.name for peer in status.away[:_NAMED_MAX]])}")
         return lines
     reason = "not in time" if verdict is Verdict.LATE else "it cannot be done now"
     lines = [f"{reason}: {status.folder} is not everywhere"]

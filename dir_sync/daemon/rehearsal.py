@@ -87,7 +87,7 @@ class Rehearsal:
 
     def reads_only(self) -> None:
         """This machine is a read-only member of its mesh. Before the scan."""
-        self._engine.mode_rules.mode = self.mode.of_reader()
+        self._engine.mode_rules.reads_only()
 
     @property
     def records(self) -> Mapping[bytes, Record]:

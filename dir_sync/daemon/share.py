@@ -216,11 +216,6 @@ class Share:
 
     # --- from the start to the end -----------------------------------------------------------------------------------
 
-    def reads_only(self) -> None:
-        """This machine is a read-only member of its mesh. Before the engine starts."""
-        rules = self.engine.mode_rules
-        rules.mode = rules.mode.of_reader()
-
     def note_name(self, name: str) -> None:
         """Store the display name of this node, for the history: its replica made what is announced under this id."""
         key = f"name {self.index.identity.replica}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dir_sync import __version__
 from dir_sync.config import LISTEN_PORT
@@ -201,18 +201,18 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
     typed = asked.typed or "DIR"
     pauser = root.pauser(asked.folder) if asked.folder else None
     waiting = 0 if pauser is None else pauser[0]
+    nodes = [] if asked.folder else _own_nodes()
     if asked.tcp:
         tcp = network_facts.port("TCP", asked.tcp, is_listening, waiting)
-        if not asked.folder and not tcp.is_free:
-            tcp = tcp._replace(folder=_own_folder_at("port", asked.tcp))
+        if not tcp.is_free:
+            tcp = tcp._replace(folder=_folder_with(nodes, "port", asked.tcp))
         next_tcp = network_facts.free_port("TCP", asked.tcp) if not (tcp.is_ours or tcp.is_free) else 0
         yield judge_port(tcp, shell.command(typed, "-l", str(next_tcp)))
     if not node.discovers:
         yield good("broadcast", "this node neither sends nor hears broadcasts (--no-discovery)")
         return
     udp = network_facts.port("UDP", asked.udp, node.status is not None, waiting)
-    if not asked.folder:  # several programs may have it at a time
-        udp = udp._replace(folder=_own_folder_at("broadcast_port", asked.udp))
+    udp = udp._replace(folder=_folder_with(nodes, "broadcast_port", asked.udp))  # several programs may have it at a time
     next_udp = network_facts.free_port("UDP", asked.udp) if not (udp.is_ours or udp.is_free) else 0
     yield judge_port(udp, f"{shell.command(typed, '-b', str(next_udp))}   # the same -b on all machines")
     found: list[Broadcast] = []
@@ -241,16 +241,20 @@ def _of_company(asked: Asked, heard: int) -> Iterator[Check]:
     yield judge_company(heard, status.folder_name, is_closed, let_in, join)
 
 
-def _own_folder_at(key: str, port: int) -> str:
-    """A folder whose node belongs to this user and has that port, as people read it; "": there is none. `key`: how the status
-    of a node calls it."""
+def _own_nodes() -> list[tuple[str, Answer]]:
+    """The folders that nodes of this user share now, each with the status of its node."""
+    found = []
     for folder in shared_now():
         try:
-            if ask(folder, {"command": "status"}).get(key) == port:
-                return show(os.fsencode(_short(folder)))
+            found.append((folder, ask(folder, {"command": "status"})))
         except (NoDaemon, OSError):
             continue
-    return ""
+    return found
+
+
+def _folder_with(nodes: Iterable[tuple[str, Answer]], key: str, port: int) -> str:
+    """The folder of the node that has that port, as people read it; "": there is none. `key`: how a status calls it."""
+    return next((show(os.fsencode(_short(folder))) for folder, status in nodes if status.get(key) == port), "")
 
 
 def _how_to_open(active: tuple[str, ...], udp: int, tcp: int) -> list[str]:

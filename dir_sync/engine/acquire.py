@@ -306,14 +306,14 @@ class Acquire:
         origin = None if source is None else self._board.index.rows.get(source)
         if origin is not None and not same_content(origin.record, target):
             origin = None
-        is_named = (
+        leaving: Row | None = None  # its maker named it, and it leaves: no need to search
+        if (
             origin is not None
-            and origin.fp != b""
+            and origin.fp
             and same_meta(origin.record, target)
             and self._incoming_moves.is_leaving(origin)
-        )
-        if is_named and origin is not None:
-            rows = [origin]  # its maker named it, and it leaves: no need to search
+        ):
+            leaving, rows = origin, [origin]
         else:
             rows = self._board.index.rows.by_content(target.content)
             if origin is not None and origin not in rows:
@@ -336,7 +336,7 @@ class Acquire:
                     return True
                 is_at_work = True
                 continue
-            is_leaving = is_named or self._incoming_moves.is_leaving(row)
+            is_leaving = row is leaving or self._incoming_moves.is_leaving(row)
             if is_leaving and self._hard_links.is_on:
                 is_leaving = self._hard_links.may_be_moved(row, target)
             if not is_leaving and self._incoming_moves.take_back_moved(item, take):

@@ -54,6 +54,10 @@ class ModeRules:
         """What `core.reconcile` says about a path. `row`: ours there."""
         return decide(None if row is None else row.record, self._index.offers.of(path), (), self.mode_at(path, row))
 
+    def reads_only(self) -> None:
+        """This machine is a read-only member of its mesh. Before the engine starts."""
+        self.mode = self.mode.of_reader()
+
     @property
     def keeps_own(self) -> bool:
         """True if some changes made here stay here: because of the mode, or because a file is too large."""

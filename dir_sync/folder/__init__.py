@@ -6,6 +6,7 @@
     running     which process runs with which configuration file
     processes   which process shares a folder, by what the kernel knows of it
     shared_now  which folders the nodes of this user share at the moment
+    locking     a lock that another program may have for a moment
     started     when a process started
     typed       a path in the folder, as a person types it
     user_state  what this user's programs remember on this machine, outside all folders

@@ -7,7 +7,6 @@ Rule: only one program at a time writes the index of a folder.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import random
 import sqlite3
@@ -17,6 +16,7 @@ import time
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import show
+from dir_sync.folder.locking import lock_within
 from dir_sync.index import Index, IndexDamaged
 from dir_sync.reporting.log import logger
 
@@ -46,7 +46,7 @@ def lock(root: bytes, wait_s: float = _ASKED_S) -> int:
     except OSError as error:
         raise ConfigError(f"{show(path)} cannot be created: {error.strerror}") from error
     try:
-        _lock_within(handle, wait_s)
+        lock_within(handle, wait_s, _LOCK_POLL_S)
     except OSError as error:
         owner = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
         os.close(handle)
@@ -63,19 +63,6 @@ def lock(root: bytes, wait_s: float = _ASKED_S) -> int:
     except OSError:
         pass  # a full disk: the process id is only for people
     return handle
-
-
-def _lock_within(handle: int, wait_s: float) -> None:
-    """BlockingIOError if another program has the lock at the end of the wait."""
-    deadline_s = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= deadline_s:
-                raise
-        time.sleep(_LOCK_POLL_S)
 
 
 def open_index(root: bytes, rng: random.Random) -> Index:
@@ -123,7 +110,7 @@ def copied_index(root: bytes, rng: random.Random, wait_s: float) -> Index:
     except OSError as error:
         raise ConfigError(f"{show(own)} cannot be read: {error.strerror}") from error
     try:
-        _lock_within(handle, wait_s)
+        lock_within(handle, wait_s, _LOCK_POLL_S)
         image = _image(own + b"/index.db")
     except BlockingIOError:
         raise Locked(f"another dir_sync is already running on {show(root)}") from None

@@ -7,13 +7,13 @@ Used by: cli.background, cli.service, root, running, network.node_id, security, 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+from dir_sync.folder.locking import lock_within
 
 __all__ = ["alone", "read", "state_path", "write"]
 
@@ -58,22 +58,13 @@ def alone() -> Iterator[None]:
         yield
         return
     try:
-        _lock(lock)
+        try:
+            lock_within(lock, _PATIENCE_S, _AGAIN_S)
+        except OSError:
+            pass  # whoever has it takes too long, or the file system knows no locks
         yield
     finally:
         os.close(lock)
-
-
-def _lock(handle: int) -> None:
-    late_s = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < late_s:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            time.sleep(_AGAIN_S)
-        except OSError:
-            return  # a file system without locks
 
 
 def state_path(name: str) -> str:

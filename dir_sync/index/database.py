@@ -73,7 +73,7 @@ class Database:
 
     def _make_tables(self) -> None:
         columns = self._columns()
-        if not {"meta", "change", "loser"} <= columns.keys():
+        if not {"meta", "change", "loser", "brief", "unshared"} <= columns.keys():
             with open(_SCHEMA, encoding="utf-8") as schema:
                 self._connection.executescript(f"BEGIN;\n{schema.read()}\nCOMMIT;")
             columns = self._columns()
@@ -84,11 +84,6 @@ class Database:
         for table in ("version", "change"):
             if "attributes" not in columns[table]:
                 self.execute(f"ALTER TABLE {table} ADD COLUMN attributes TEXT NOT NULL DEFAULT ''")
-        self.execute("CREATE TABLE IF NOT EXISTS brief (name BLOB PRIMARY KEY) WITHOUT ROWID")
-        self.execute(
-            "CREATE TABLE IF NOT EXISTS unshared (peer TEXT NOT NULL, path BLOB NOT NULL, kind INTEGER NOT NULL,"
-            " size INTEGER NOT NULL, PRIMARY KEY (peer, path)) WITHOUT ROWID"
-        )
         self.execute("CREATE INDEX IF NOT EXISTS row_target ON row (content) WHERE kind = 3")
         if "index_id" in columns["peer"]:
             self._split_identity()

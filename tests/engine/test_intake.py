@@ -75,7 +75,8 @@ def test_who_has_no_such_folder_is_let_go_of() -> None:
     assert [drop.reason for drop in kit.out(Drop)] == ["no-common-folder"]
 
 
-def test_what_a_stranger_leaves_behind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ignored", [False, True], ids=["offers", "ignored paths"])
+def test_what_a_stranger_leaves_behind_is_bounded(ignored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dir_sync.core.limits.OFFERS_LEFT_MAX", 2)
     for member, left in ((False, 0), (True, 3)):
         kit = alone()
@@ -83,22 +84,12 @@ def test_what_a_stranger_leaves_behind_is_bounded(monkeypatch: pytest.MonkeyPatc
             kit.index.notes.put(MEMBER + PEER, 1)
         met(kit)
         for path in (b"a", b"b", b"c"):
-            kit.announces(record(path, b"1"))
+            if ignored:
+                kit.index.unshared.put(PEER, record(path, b"1"))
+            else:
+                kit.announces(record(path, b"1"))
         kit.it.peer_gone(PEER)
-        assert kit.index.offers.count_by(PEER) == left
-
-
-def test_so_is_what_a_stranger_says_of_ignored_paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dir_sync.core.limits.OFFERS_LEFT_MAX", 2)
-    for member, left in ((False, 0), (True, 3)):
-        kit = alone()
-        if member:
-            kit.index.notes.put(MEMBER + PEER, 1)
-        met(kit)
-        for path in (b"a.part", b"b.part", b"c.part"):
-            kit.index.unshared.put(PEER, record(path, b"1"))
-        kit.it.peer_gone(PEER)
-        assert kit.index.unshared.of_peer(PEER).files == left
+        assert (kit.index.unshared.of_peer(PEER).files if ignored else kit.index.offers.count_by(PEER)) == left
 
 
 # --- what it asks ---------------------------------------------------------------------------------------------------

@@ -261,6 +261,13 @@ def test_what_a_program_writes_into_another_users_version_while_that_is_copied_i
     assert disk.stat(version) is None
 
 
+def save_with_its_time(disk: MemoryDisk, data: bytes) -> None:
+    """A user saves `file`; it keeps its time."""
+    there = disk.stat(b"file")
+    assert there is not None
+    disk.write(b"file", data, there.mtime)
+
+
 @pytest.mark.parametrize("is_dated", [False, True])
 def test_what_a_user_writes_into_a_version_that_came_out_of_the_history_is_no_version(
     disk: MemoryDisk, is_dated: bool
@@ -276,9 +283,7 @@ def test_what_a_user_writes_into_a_version_that_came_out_of_the_history_is_no_ve
 
     def before(verb: str, path: bytes) -> None:
         if verb == "exchange" and path == b"file" and saves:
-            there = disk.stat(b"file")
-            assert there is not None
-            disk.write(b"file", saves.pop(0), there.mtime)
+            save_with_its_time(disk, saves.pop(0))
 
     disk.before = before
     done = sync.perform(ApplyJob((item,)))
@@ -305,9 +310,7 @@ def saved_twice(disk: MemoryDisk, sync: FileSync, is_dated: bool, then: Callable
 
     def before(verb: str, path: bytes) -> None:
         if verb == "exchange" and path == b"file" and saves:
-            there = disk.stat(b"file")
-            assert there is not None
-            disk.write(b"file", saves.pop(0), there.mtime)
+            save_with_its_time(disk, saves.pop(0))
         elif verb == "stat" and path.startswith(STAGING) and not saves:
             disk.before = None
             then()

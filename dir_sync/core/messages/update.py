@@ -189,23 +189,25 @@ _to_change = partial(_new, Change)
 
 def _checked_changes(rows: list[Any], makers: dict[str, str]) -> tuple[Change, ...]:
     """All changes of an update. Large files, which have no content attached, and others may be among many small ones."""
-    is_short = [type(row) is dict and len(row) == 2 for row in rows]
-    attached = _new_files([row for row, short in zip(rows, is_short, strict=True) if not short], makers, True)
-    others = _new_files(list(compress(rows, is_short)), makers, False)
-    if attached is None and others is None:
+    if len(rows) < _COLUMNS_MIN:
         return tuple([_checked_change(row, makers) for row in rows])
-    found = {False: attached, True: others}
+    lengths = [len(row) if type(row) is dict else 0 for row in rows]
+    by_column = {
+        length: _new_files(list(compress(rows, map(length.__eq__, lengths))), makers, length) for length in (2, 3)
+    }
     changes: list[Change] = []
-    for row, short in zip(rows, is_short, strict=True):
-        known = found[short]
+    for row, length in zip(rows, lengths, strict=True):
+        known = by_column.get(length)
         changes.append(_checked_change(row, makers) if known is None else next(known))
     return tuple(changes)
 
 
-def _new_files(rows: list[Any], makers: dict[str, str], attached: bool) -> Iterator[Change] | None:
-    """The changes, if all of them are new files, with content or without; None: they have to be decoded one by one."""
-    if len(rows) < _COLUMNS_MIN or set(map(type, rows)) != {dict} or set(map(len, rows)) != {3 if attached else 2}:
+def _new_files(rows: list[dict[str, Any]], makers: dict[str, str], length: int) -> Iterator[Change] | None:
+    """The changes, if all of them are new files; None: they have to be decoded one by one. `length`: of each row; 3 with the
+    content, 2 without."""
+    if len(rows) < _COLUMNS_MIN:
         return None
+    attached = length == 3
     try:
         if set(map(_action_of, rows)) != {"create"} or (attached and set(map(_content_of, rows)) != {"attached"}):
             return None

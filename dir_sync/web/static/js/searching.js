@@ -2,6 +2,7 @@
 
 import { h, show } from "./dom.js";
 import { t } from "./i18n.js";
+import { following } from "./ui.js";
 import { virtualList } from "./virtual.js";
 
 const TYPING_MS = 250;
@@ -42,6 +43,19 @@ export function searchedList({ place, label, hint, text = "", load, row, head })
   draw();
   list.restart();
   return list;
+}
+
+// The view of a page that is such a list, and follows what happens. Whoever reads further below is not disturbed.
+export function listPage(list) {
+  const fresh = following(() => (list.element.scrollTop < 40 ? list.again() : null));
+  return {
+    event: fresh.event,
+    again: list.again,
+    close() {
+      fresh.stop();
+      list.close();
+    },
+  };
 }
 
 export function count(answer) {

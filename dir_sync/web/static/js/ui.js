@@ -121,7 +121,7 @@ export function link(page, params, ...children) {
 
 // Calls `work` some time after it was asked for, once for all that ask meanwhile, and never twice at a time.
 const REST_MS = 2000;
-export function later(work) {
+function later(work) {
   let timer = 0;
   let isBusy = false;
   let isWanted = false;
@@ -146,4 +146,17 @@ export function later(work) {
     timer = -1;
   };
   return { soon, stop };
+}
+
+// A part of a page that is read again some time after something has happened, or a person has changed something. What is known stays
+// in place if that is refused.
+export function following(read) {
+  const fresh = later(async () => {
+    try {
+      await read();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+    }
+  });
+  return { event: (name) => (name === "activity" || name === "changed" ? fresh.soon() : null), stop: fresh.stop };
 }

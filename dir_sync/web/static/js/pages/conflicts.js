@@ -1,11 +1,11 @@
 // Conflicts: both sides beside each other, and a choice.
 
-import { get, post, Refused } from "../api.js";
+import { get, post } from "../api.js";
 import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { statusOf } from "../live.js";
-import { button, empty, facts, fillPage, later, link, say, who } from "../ui.js";
+import { button, empty, facts, fillPage, following, link, say, who } from "../ui.js";
 import { lines } from "./file.js";
 
 export function conflicts({ place, folder }) {
@@ -55,14 +55,10 @@ export function conflicts({ place, folder }) {
   }
 
   // What another machine keeps is not in the count of this one: the list is read again when something happens.
-  const fresh = later(async () => {
+  const fresh = following(async () => {
     if (!statusOf(folder.id)) return;
-    try {
-      answer = await get(`${base}/conflicts`);
-      draw();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error; // what is known stays in place
-    }
+    answer = await get(`${base}/conflicts`);
+    draw();
   });
 
   load();
@@ -74,7 +70,7 @@ export function conflicts({ place, folder }) {
       if (known !== null && now !== known) load();
       known = now;
     },
-    event: (name) => (name === "activity" || name === "changed" ? fresh.soon() : null),
+    event: fresh.event,
     again: load,
     close: fresh.stop,
   };

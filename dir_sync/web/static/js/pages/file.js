@@ -1,11 +1,11 @@
 // One file: its versions as a timeline; each can be looked at, compared, downloaded and brought back.
 
-import { get, post, Refused } from "../api.js";
+import { get, post } from "../api.js";
 import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { statusOf } from "../live.js";
-import { attempt, badge, button, confirm, empty, fillPage, later, link, say, who } from "../ui.js";
+import { attempt, badge, button, confirm, empty, fillPage, following, link, say, who } from "../ui.js";
 
 const NOW = "now";
 const AT_ONCE = 50; // versions: a file may have very many, and each has its buttons
@@ -123,16 +123,12 @@ export function file({ place, params, folder }) {
   }
 
   load();
-  const fresh = later(async () => {
-    try {
-      told = await get(`${base}/timeline`, { path: params.path });
-      draw();
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error; // what is known stays in place
-    }
+  const fresh = following(async () => {
+    told = await get(`${base}/timeline`, { path: params.path });
+    draw();
   });
   return {
-    event: (name) => (name === "activity" || name === "changed" ? fresh.soon() : null),
+    event: fresh.event,
     again: load,
     close: fresh.stop,
   };

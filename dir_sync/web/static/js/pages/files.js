@@ -4,8 +4,8 @@ import { get } from "../api.js";
 import { h } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
-import { count, searchedList } from "../searching.js";
-import { later, link } from "../ui.js";
+import { count, listPage, searchedList } from "../searching.js";
+import { link } from "../ui.js";
 
 export function files({ place, params, folder }) {
   const list = searchedList({
@@ -23,16 +23,7 @@ export function files({ place, params, folder }) {
       count(answer),
     ],
   });
-  // Whoever reads further below is not disturbed.
-  const fresh = later(() => (list.element.scrollTop < 40 ? list.again() : null));
-  return {
-    event: (name) => (name === "activity" || name === "changed" ? fresh.soon() : null),
-    again: list.again,
-    close() {
-      fresh.stop();
-      list.close();
-    },
-  };
+  return listPage(list);
 }
 
 function row(id, one, isFound) {

@@ -4,8 +4,8 @@ import { get } from "../api.js";
 import { h } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
-import { count, searchedList } from "../searching.js";
-import { later, link, who } from "../ui.js";
+import { count, listPage, searchedList } from "../searching.js";
+import { link, who } from "../ui.js";
 
 export function history({ place, params, folder }) {
   const list = searchedList({
@@ -23,14 +23,5 @@ export function history({ place, params, folder }) {
     ],
     head: (search, answer) => [h("p", { class: "soft" }, t("history.words")), search, count(answer)],
   });
-  // Whoever reads further below is not disturbed.
-  const fresh = later(() => (list.element.scrollTop < 40 ? list.again() : null));
-  return {
-    event: (name) => (name === "activity" || name === "changed" ? fresh.soon() : null),
-    again: list.again,
-    close() {
-      fresh.stop();
-      list.close();
-    },
-  };
+  return listPage(list);
 }
