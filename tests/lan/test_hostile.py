@@ -19,7 +19,7 @@ from . import lan as lans
 from .changes import MIB, append, blob, write
 from .checker import survey, wait_equal, wait_for
 from .hostile.victims import SOON_S, Victims, more_addresses
-from .lan import Lan, Node
+from .lan import Lan, Node, has
 from .stranger import (
     ABSENT,
     DIRECTORY,
@@ -370,7 +370,7 @@ def test_a_name_below_a_file(victims: Victims) -> None:
             stranger.update(("create", stranger.record(path, FILE, b"child"), b"child"))
         stranger.update(("delete", stranger.record("plain/other", ABSENT), None))
         stranger.update(("create", stranger.record("last", FILE, b"last one"), b"last one"))
-        wait_for((victims.b.dir / "last").exists, SOON_S, "the last one")
+        has(victims.b, "last", b"last one")
     wait_equal(victims.roots, SOON_S)
     text = b"a file, not a folder"
     kept = [node for node in victims.pair if node.keeps(text) or (node.dir / "plain").is_file()]
