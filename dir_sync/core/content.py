@@ -17,8 +17,11 @@ from dir_sync.core import limits
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp
 
-__all__ = ["bucket_of", "first_scan_record", "in_doubt", "summarize"]
+__all__ = ["SUMMED_COLUMNS", "bucket_of", "first_scan_record", "in_doubt", "summarize"]
 
+SUMMED_COLUMNS = "stamp_ns,stamp_maker,vector,kind,mode,mtime_s,mtime_ns,attributes,content"
+"""What `summarize` takes of a record besides its path, by the names of the index."""
+Summed = tuple[bytes, int, str, str, int, int, int, int, str, bytes]
 _NAMED = struct.Struct(">BHqI")
 _new = tuple.__new__  # half the cost of calling the named tuple
 
@@ -28,29 +31,36 @@ def first_scan_record(
 ) -> Record:
     """The record of something found by the very first scan. Its maker is a hash over kind, content, mode, mtime and
     attributes (docs/protocol.md, 3.2), not the finding node: so nodes that start with equal trees get equal records."""
-    if kind is Kind.DIRECTORY:
-        named, ns = _NAMED.pack(kind, mode, 0, 0), 1
-    else:
-        named = _NAMED.pack(kind, 0 if kind is Kind.SYMLINK else mode, mtime // NS_PER_S, mtime % NS_PER_S)
-        ns = min(max(mtime, 1), limits.STAMP_NS_MADE_MAX)
-    if attributes is not None:
-        named += kept.text(attributes).encode() + b"\0"
-    maker = "=" + blake3(named + content).hexdigest(12)
+    ns = 1 if kind is Kind.DIRECTORY else min(max(mtime, 1), limits.STAMP_NS_MADE_MAX)
+    body = _body(kind, mode, mtime // NS_PER_S, mtime % NS_PER_S, kept.text(attributes), content)
+    maker = "=" + blake3(body).hexdigest(12)
     stamp = _new(Stamp, (ns, maker))
     return _new(Record, (path, kind, size, content, mtime, mode, stamp, ((maker, 1),), (), attributes))
 
 
-def summarize(versions: Iterable[tuple[bytes, int, str, str]]) -> bytes:
+def summarize(records: Iterable[Summed]) -> bytes:
     """The summary of a state: for each bucket, the sum of the tags of its records modulo 2**64, big-endian.
 
-    `versions`: path, stamp (ns, maker) and vector (as "maker:counter maker:counter"). Stamps name versions, so these say
-    everything. Two states with the same sum in a bucket hold the same records in it."""
+    Two states with the same sum in a bucket hold the same records in it. Stamp and vector alone do not say so: a node that
+    lost its index can give out one stamp for two contents, and who joins both has the larger one with all of the vector."""
     sums = [0] * limits.SUMMARY_BUCKETS
     unpack = _TAG.unpack_from
-    for path, ns, maker, vector in versions:
-        (tag,) = unpack(blake3(b"%b\0%d %b %b" % (path, ns, maker.encode(), vector.encode())).digest())
+    for path, ns, maker, vector, kind, mode, seconds, fraction, attributes, content in records:
+        version = b"%b\0%d %b %b\0" % (path, ns, maker.encode(), vector.encode())
+        body = _body(kind, mode, seconds, fraction, attributes, content)
+        (tag,) = unpack(blake3(version + body).digest())
         sums[bucket_of(path)] += tag
     return struct.pack(f">{limits.SUMMARY_BUCKETS}Q", *(one & 0xFFFF_FFFF_FFFF_FFFF for one in sums))
+
+
+def _body(kind: int, mode: int, seconds: int, fraction: int, attributes: str, content: bytes) -> bytes:
+    """What two records of one version have in common, if no stamp was given out twice (docs/protocol.md, 3.2)."""
+    if kind == Kind.SYMLINK:
+        mode = 0
+    elif kind != Kind.FILE:
+        seconds = fraction = 0
+    named = _NAMED.pack(kind, mode, seconds, fraction)
+    return b"%b%b\0%b" % (named, attributes.encode(), content) if attributes else named + content
 
 
 def in_doubt(summary: bytes, paths: Iterable[bytes]) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from dir_sync.core.content import summarize
+from dir_sync.core.content import SUMMED_COLUMNS, summarize
 from dir_sync.core.looks import RACY
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, inode_of
 from dir_sync.core.named import NamedTuple
@@ -290,7 +290,7 @@ class Rows:
         """The summary of all rows (see `content.summarize`); cached until a row changes."""
         if self._summary is None or self._summary[0] != self._sequences.last:
             self.flush()
-            query = "SELECT parent,name,stamp_ns,stamp_maker,vector FROM row"
+            query = f"SELECT parent,name,{SUMMED_COLUMNS} FROM row"
             rows = self._database.execute(query)
             found = summarize((joined(parent, name), *rest) for parent, name, *rest in rows)
             self._summary = self._sequences.last, found

@@ -83,6 +83,19 @@ def test_whoever_holds_the_same_is_told_nothing() -> None:
     assert said.records == ()
 
 
+def test_another_content_of_one_stamp_and_vector_is_told() -> None:
+    """The peer lost its index, and gave out one stamp twice. We joined both versions, and hold the larger one."""
+    bench, other = Bench(), Bench()
+    earlier, later = record(b"a", b"1", node=PEER), record(b"a", b"2", node=PEER, count=7)
+    larger, smaller = sorted((earlier, later), key=lambda one: one.content, reverse=True)
+    bench.index.rows.put(larger._replace(vector=later.vector), b"fp")
+    other.index.rows.put(smaller._replace(vector=later.vector), b"fp")
+    bench.connect(asks=False)
+    bench.hear(StateRequest(FOLDER, bench.index.identity.replica, 0, 7, other.index.rows.summary()))
+    told = [record.path for message in bench.said() if isinstance(message, State) for record in message.records]
+    assert told == [b"a"]
+
+
 def test_only_buckets_that_differ_are_told() -> None:
     bench, other = Bench(), Bench()
     names = [b"%d" % number for number in range(100)]
