@@ -209,9 +209,10 @@ def join(argv: list[str]) -> int:
         node["name"] if node else given.name or config.host_name(),
         node["broadcast_port"] if node else given.broadcast_port,
         given.peer,
-        None if given.yes else given.folder,
+        given.folder,
         node["folder_name"] if node else config.FOLDER_NAME,
         tell=(lambda words: None) if given.json else hint,
+        yes=given.yes,
     )
     runs = ask_node(folder, {"command": "reload"}) is not None
     if given.json:
@@ -249,12 +250,14 @@ def join_by(
     name: str,
     port: int,
     peer: tuple[str, int] | None,
-    asked_as: str | None,
+    asked_as: str,
     folder_name: str = config.FOLDER_NAME,
     tell: Callable[[str], None] = logger.info,
+    yes: bool = False,
 ) -> Joined:
-    """Join with that code. `asked_as`: how the user calls the folder, if a person is to be asked
-    when it has files. `tell`: gets a line before the search, which takes a while. ConfigError."""
+    """Join with that code. A person is asked if the folder has files, unless they said `yes` before. `asked_as`: how they call
+    the folder. `tell`: gets a line before the search, which takes a while, and what happens to the files if nobody is asked.
+    ConfigError."""
     from dir_sync.core.pairing import Code, CodeError
     from dir_sync.folder import state
     from dir_sync.security import files, store
@@ -274,10 +277,15 @@ def join_by(
         raise ConfigError(str(error), config.USAGE) from None
     from dir_sync.cli.ignoring import count_shared  # imported late: it reads rules
 
-    count = 0 if asked_as is None else count_shared(os.fsencode(folder))
+    count = count_shared(os.fsencode(folder))
 
     def agree(host: Host) -> bool:
-        shown, files_here = show(os.fsencode(asked_as or folder)), how_many(count, "file")
+        shown, files_here = show(os.fsencode(asked_as)), how_many(count, "file")
+        if yes:
+            tell(
+                f"{shown} has {_fate(host, files_here, '' if host.folder == folder_name else ' once both names are equal')}"
+            )
+            return True
         if host.folder == folder_name:
             return is_agreed(f"{shown} has {_fate(host, files_here, '')}")
         return is_agreed(
@@ -323,7 +331,10 @@ def _fate(host: Host, files_here: str, then: str) -> str:
             f"{files_here}, which nobody gets: this machine joins {host.name}'s mesh read-only. Where the mesh has another"
             f" version of a file, that takes its place here{then}; the one from here goes into the history."
         )
-    return f"{files_here}, which the {how_many(host.members, 'member')} of {host.name}'s mesh will get{then}."
+    return (
+        f"{files_here}, which the {how_many(host.members, 'member')} of {host.name}'s mesh will get{then}. Where the mesh has"
+        " another version of a file, the newer one counts everywhere; the other one goes into the history."
+    )
 
 
 def _renaming(folder: str, name: str, new_name: str) -> str:

@@ -16,9 +16,11 @@ from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.cli.results import tell
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import SECRET_BYTES, MeshKey
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import show
 from dir_sync.folder import state
 from dir_sync.reporting import shell
+from dir_sync.reporting.log import how_many
 from dir_sync.reporting.output import say
 from dir_sync.security import files, store
 from dir_sync.security.process import keep_out_of_dumps
@@ -93,12 +95,14 @@ def leave(argv: list[str]) -> int:
     if not files.is_closed(folder):
         raise ConfigError(f"{show(os.fsencode(folder))} belongs to no closed mesh")
     marker = files.marker_of(folder)
-    runs = ask_node(folder, {"command": "mesh"}) is not None
+    node = ask_node(folder, {"command": "mesh"})
+    runs = node is not None
+    apart = _apart(folder) if node and node.get("role") == "ro" and node.get("mode") == Mode.TWO_WAY.value else ""
     which = f"the closed mesh {marker}" if marker else "its closed mesh"
     when = "at once" if runs else "at the next start"
     question = (
         f"{show(os.fsencode(folder))} leaves {which}: its key is forgotten on this machine, and {when} anyone on this LAN can"
-        " join the folder."
+        f" join the folder.{apart and ' ' + apart}"
     )
     if not given.yes and not _agrees(question):
         say("nothing was changed")
@@ -107,8 +111,20 @@ def leave(argv: list[str]) -> int:
         _forget(folder)
     name = show(os.fsencode(folder))
     line = f"{name} is open {'now' if runs else 'from its next start on'}"
-    tell(given.json, {"folder": name, "left": marker or ""}, [line])
+    tell(given.json, {"folder": name, "left": marker or ""}, [line, *([apart] if given.yes and apart else [])])
     return config.OK
+
+
+def _apart(folder: str) -> str:
+    """What a read-only member has otherwise than its mesh, and what becomes of that; "": nothing."""
+    differs = ask_node(folder, {"command": "diverged"})
+    if differs is None or not differs["count"]:
+        return ""
+    return (
+        f"What was changed or deleted on this machine only ({how_many(differs['count'], 'path')}) counts from then on, for all"
+        f" that share the folder with it. To see it before: {shell.command('diverged', folder)}; to undo it before:"
+        f" {shell.command('revert', folder)}."
+    )
 
 
 def _forget(folder: str) -> None:

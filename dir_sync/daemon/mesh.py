@@ -107,6 +107,7 @@ class MeshRequests:
             "name": config.name,
             "folder_name": config.folder_name,
             "broadcast_port": config.broadcast_port,
+            "mode": config.mode.value,  # as it was asked for; a read-only member with two-way is like a receive-only node
         }
         if self._keeper is None:
             return {"closed": False, **known}

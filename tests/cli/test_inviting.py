@@ -16,6 +16,8 @@ from dir_sync.config import ConfigError
 from dir_sync.core.pairing import Host
 from dir_sync.security import founding, joining, store
 
+NEWER = " Where the mesh has another version of a file, the newer one counts everywhere; the other one goes into the history."
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -27,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def why_not(folder: str) -> str:
     """What `join` says for a code that is none, which it reads after it has looked at the folder."""
     with pytest.raises(ConfigError) as refused:
-        inviting.join_by(folder, "K7QX", "desk", 1, None, None)
+        inviting.join_by(folder, "K7QX", "desk", 1, None, folder)
     return str(refused.value)
 
 
@@ -47,14 +49,15 @@ def test_a_node_that_runs_says_what_it_is_called_and_what_it_calls_the_folder(
     node = {"name": "kitchen", "broadcast_port": 5005, "folder_name": "photos"}
     asked: list[Any] = []
 
-    def join_by(*args: Any, tell: object) -> inviting.Joined:
+    def join_by(*args: Any, tell: object, yes: bool) -> inviting.Joined:
+        assert yes
         asked.extend(args)
         return inviting.Joined("joined", {"host": "nas"})
 
     monkeypatch.setattr(inviting, "join_by", join_by)
     for answer, expected in (
-        (node, ["kitchen", 5005, None, None, "photos"]),
-        (None, ["desk", 5000, None, None, "default"]),
+        (node, ["kitchen", 5005, None, folder, "photos"]),
+        (None, ["desk", 5000, None, folder, "default"]),
     ):
         monkeypatch.setattr(inviting, "ask_node", lambda folder, question, answer=answer: answer)
         assert inviting.join([folder, "K7QX-4MDP", "--yes", "--name", "desk"]) == 0
@@ -137,15 +140,15 @@ def test_where_nobody_can_be_asked_an_open_folder_stays_open_and_that_is_said(
             "docs",
             "rw",
             "anna calls the folder photos, and docs is called docs here. Is it the right one? It has 2 files, which the 1"
-            " member of anna's mesh will get once both names are equal.",
+            " member of anna's mesh will get once both names are equal." + NEWER,
             "rename its table [folders.docs] to [folders.photos] and run: ",
         ),
-        ("photos", "", "docs has 2 files, which the 1 member of anna's mesh will get.", ""),
+        ("photos", "", "docs has 2 files, which the 1 member of anna's mesh will get." + NEWER, ""),
         (
             "default",
             "rw",
             "anna calls the folder photos, and docs is called default here. Is it the right one? It has 2 files, which the 1"
-            " member of anna's mesh will get once both names are equal.",
+            " member of anna's mesh will get once both names are equal." + NEWER,
             "start this node with --folder photos, or in a configuration file give the folder the table [folders.photos]",
         ),
         (
@@ -181,6 +184,22 @@ def test_a_code_of_a_folder_with_another_name_is_told_of_before_and_after_the_co
     assert questions == [asked]
     assert advice in joined.words
     assert ("There the folder is called photos" in joined.words) == bool(advice)
+
+
+def test_who_is_not_asked_is_told_what_happens_to_the_files(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (Path(folder) / "a").write_bytes(b"x")
+
+    def join_at(
+        _folder: str, _code: object, _name: str, _at: object, agree: Callable[[Host], bool]
+    ) -> tuple[store.Kept, Host]:
+        host = Host("anna", 2, "photos", "rw")
+        assert agree(host)
+        return founding.found(folder), host
+
+    monkeypatch.setattr(joining, "join", join_at)
+    told: list[str] = []
+    inviting.join_by(folder, "K7QX-4MDP", "desk", 5000, ("127.0.0.1", 1), "docs", "photos", told.append, yes=True)
+    assert told[1:] == ["docs has 1 file, which the 2 members of anna's mesh will get." + NEWER]
 
 
 def test_a_table_with_a_name_that_toml_quotes() -> None:
