@@ -35,6 +35,7 @@ def forgotten() -> Iterator[None]:
 
 LINES_MAX = 400
 FIELDS_MAX = 12
+METHODS_MAX = 25  # of a machine of the engine, beside __init__
 
 TOO_LONG = set[str]()
 """Modules that are still too long."""
@@ -69,6 +70,14 @@ CHANGES = {
 def test_no_module_is_too_long() -> None:
     found = {name for name, text in FILES.items() if text.count("\n") > LINES_MAX}
     assert found == TOO_LONG
+
+
+def test_no_machine_has_too_many_methods() -> None:
+    for name in MACHINES:
+        for cls in ast.walk(trees()[name]):
+            if isinstance(cls, ast.ClassDef):
+                methods = [one for one in cls.body if isinstance(one, ast.FunctionDef) and one.name != "__init__"]
+                assert len(methods) <= METHODS_MAX, f"{name}: {cls.name}"
 
 
 def fields_of(cls: ast.ClassDef) -> set[str]:

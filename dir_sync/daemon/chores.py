@@ -173,7 +173,7 @@ class Chores:
         engine = self._share.engine
         now = [
             OnItsWay(False, path, show_text(peer), size, here)
-            for path, peer, here, size, _, _ in engine.transfers.progress()
+            for path, peer, here, size, _, _ in engine.fetcher.progress()
         ]
         for one, sent in engine.uploader.progress(int(mono * 1000)):
             now.append(OnItsWay(True, one.path, show_text(engine.board.name_of(one.peer)), one.size, sent))
@@ -183,7 +183,7 @@ class Chores:
     def _tell_progress(self, mono: float) -> None:
         """How far each large content has come, in a direction in which the whole is not told."""
         engine = self._share.engine
-        coming = engine.transfers.progress() if _whole(self._gauge.receiving, mono) is None else ()
+        coming = engine.fetcher.progress() if _whole(self._gauge.receiving, mono) is None else ()
         going = engine.uploader.progress(int(mono * 1000)) if _whole(self._gauge.sending, mono) is None else ()
         for path, peer, here, size, since_ms, began in coming:
             since = mono - since_ms / 1000

@@ -118,7 +118,7 @@ def status_of(
 def _contents(share: Share, gauge: Gauge, mono: float) -> dict[str, Any]:
     """The large contents on their way here and from here."""
     engine = share.engine
-    comes, goes = engine.transfers.progress(), engine.uploader.progress(int(mono * 1000))
+    comes, goes = engine.fetcher.progress(), engine.uploader.progress(int(mono * 1000))
     speeds = gauge.speeds(
         {
             ("in", path, peer): (here, _average(here - began, since_ms, mono))

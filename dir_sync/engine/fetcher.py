@@ -225,6 +225,22 @@ class Fetcher:
         self._transfers.pull(fetch)
         self._transfers.write(fetch)
 
+    def progress(self) -> list[tuple[bytes, str, int, int, int, int]]:
+        """Large contents being fetched: path, peer, bytes here, bytes in all, start time (ms), and first byte of this
+        transfer."""
+        return [
+            (
+                path,
+                self._board.peers[fetch.peer].name if fetch.peer in self._board.peers else fetch.peer,
+                fetch.received,
+                fetch.size,
+                fetch.started_ms,
+                fetch.began_at,
+            )
+            for path, fetch in sorted(self._work.arrivals.fetches())
+            if not fetch.is_small
+        ]
+
     def wake_waiting(self) -> None:
         """Plan paths that waited for room in a peer's window: as many as fit, in bulk."""
         for fetch in self._transfers.parts.large.values():

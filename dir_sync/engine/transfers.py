@@ -315,22 +315,6 @@ class TransferTable:
         self._board.plan_queue.room_came()
         self._board.run_once_more()
 
-    def progress(self) -> list[tuple[bytes, str, int, int, int, int]]:
-        """Large contents being fetched: path, peer, bytes here, bytes in all, start time (ms), and first byte of this
-        transfer."""
-        return [
-            (
-                path,
-                self._board.peers[fetch.peer].name if fetch.peer in self._board.peers else fetch.peer,
-                fetch.received,
-                fetch.size,
-                fetch.started_ms,
-                fetch.began_at,
-            )
-            for path, fetch in sorted(self._work.arrivals.fetches())
-            if not fetch.is_small
-        ]
-
     def drop_wanted(self, path: bytes) -> None:
         """Cancel and drop whatever was fetched for this path."""
         if self._brakes.peers.is_on:

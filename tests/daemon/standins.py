@@ -96,7 +96,7 @@ class Engine:
         self.scope = SimpleNamespace(mounted=set[bytes]())
         self.look_queue = SimpleNamespace(restless=lambda: [b"busy.log"])
         self.queries = SimpleNamespace(pending_restores=lambda: 3)
-        self.transfers = SimpleNamespace(progress=lambda: self.receiving)
+        self.fetcher = SimpleNamespace(progress=lambda: self.receiving)
         self.uploader = SimpleNamespace(progress=lambda now_ms: [])
 
     def _held_below(self, paths: Collection[bytes]) -> HeldBelow:

@@ -128,7 +128,16 @@ CLI: dict[str, set[str]] = {
     },
     "cli.merging": {"cli.parser", "config", "reporting.shell"},
     "cli.mesh": {
-        *("cli.dialogue", "cli.parser", "cli.results", "config", "folder.state", "reporting.output", "reporting.shell"),
+        *(
+            "cli.dialogue",
+            "cli.parser",
+            "cli.results",
+            "config",
+            "folder.state",
+            "reporting.log",
+            "reporting.output",
+            "reporting.shell",
+        ),
         *("security.files", "security.process", "security.store"),
     },
     "cli.plan_words": {"reporting.log"},
