@@ -328,7 +328,16 @@ MESSAGES: dict[str, set[str]] = {
         "wire",
     },
     "brake": {"frozen", "messages.base", "messages.checks", "limits", "named"},
-    "verify": {"frozen", "messages.base", "messages.checks", "messages.records", "limits", "model", "verify"},
+    "verify": {
+        "declined",
+        "frozen",
+        "messages.base",
+        "messages.checks",
+        "messages.records",
+        "limits",
+        "model",
+        "verify",
+    },
     "observe": {
         *("forecast", "frozen", "messages.base", "messages.checks", "messages.records", "limits", "mode", "model"),
     },

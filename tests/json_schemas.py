@@ -159,6 +159,20 @@ SCHEMAS: dict[str, Schema] = {
         "away": ("list", "the names of machines that are not connected, and were not asked"),
         "found": ("number", "what is not as it should be"),
         **_each("findings", "the first thousand of these", _FINDING),
+        "kept_apart": ("number", "paths that a machine has otherwise on purpose: no fault"),
+        **_each(
+            "apart",
+            "the first thousand of these",
+            {
+                "path": ("text", ""),
+                "what": (
+                    "text",
+                    "`diverged` (changed or deleted there only, by its mode or because it is read-only), "
+                    "`ignored`, `send-only`, `too-large`",
+                ),
+                "at": ("text", "the machine that has it so"),
+            },
+        ),
         **_each("healed", "what was bad and is healed", _FINDING),
     },
     "events": {"*": ("any", "see [events](events.md)")},

@@ -31,6 +31,13 @@ _WORDS = {
     "different": "is another version there",
     "missing": "is only in one of the two places",
 }
+_APART = {
+    "diverged": "was changed or deleted on that machine only: it is read-only, receive-only or a mirror, and keeps that to "
+    "itself ('diverged' lists it there)",
+    "send-only": "is otherwise on that machine: it is send-only, and takes nothing from others",
+    "ignored": "is ignored by the rules of that machine",
+    "too-large": "is larger than that machine shares or takes (--max-file-size)",
+}
 
 
 def verify(argv: list[str]) -> int:
@@ -105,7 +112,7 @@ def _alone(folder: str, as_json: bool, began: float) -> Answer:
 def _end(answer: Answer, folder: str, as_json: bool, repair: bool, took_s: float) -> int:
     is_clean = not answer["found"] and not any(peer["problem"] for peer in answer["peers"])
     if as_json:
-        keys = ("entries", "bytes", "peers", "away", "found", "findings", "healed")
+        keys = ("entries", "bytes", "peers", "away", "found", "findings", "kept_apart", "apart", "healed")
         say(json.dumps({"equal": is_clean, "took_s": round(took_s, 1)} | {key: answer[key] for key in keys}))
     else:
         say("\n".join(_result(answer, folder, repair, took_s)))
@@ -139,8 +146,17 @@ def _result(answer: Answer, folder: str, repair: bool, took_s: float) -> list[st
     lines += [f"  {_where(one)} {_WORDS.get(one['what'], one['what'])}" for one in answer["findings"][:_TOLD_MAX]]
     if answer["found"] > _TOLD_MAX:
         lines.append(f"  and {answer['found'] - _TOLD_MAX:,} more (--json lists the first thousand)")
+    lines += [
+        f"  {one['path']} (on {one['at']}) {_APART.get(one['what'], one['what'])}"
+        for one in answer["apart"][:_TOLD_MAX]
+    ]
+    apart = answer["kept_apart"]
+    if apart > _TOLD_MAX:
+        lines.append(f"  and {apart - _TOLD_MAX:,} more that are apart on purpose (--json lists the first thousand)")
     if not answer["found"]:
-        lines.append("everything is as it was recorded" + (", and the same on all of them" if answer["peers"] else ""))
+        but = f", but for {how_many(apart, 'path')} where a machine has something else on purpose" if apart else ""
+        same = f", and the same on all of them{but}" if answer["peers"] else ""
+        lines.append("everything is as it was recorded" + same)
         return lines
     lines.append(f"found {how_many(answer['found'], 'difference')}")
     bad = [one for one in answer["findings"] if one["what"] == "rotten"]

@@ -4,7 +4,7 @@ In:   rows of the index; what workers found; what peers reported. Out: findings.
 Rule: a file is rotten only if its fingerprint is exactly the one of the index, change time and inode included, and two reads
 gave the same other content. No program can set a change time. So whatever a user's program wrote has another fingerprint, also
 if it put the old time of the last write back: that is an edit, which a look announces, and it is never undone.
-May import: core.model.
+May import: core.declined, core.model.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 
+from dir_sync.core.declined import Reason
 from dir_sync.core.model import Kind
 from dir_sync.core.named import NamedTuple
 
 __all__ = [
+    "Apart",
     "Checked",
     "Entry",
     "Finding",
@@ -85,6 +87,14 @@ class Entry(NamedTuple):
     size: int
     content: bytes
     outcome: Outcome = Outcome.SAME
+
+
+class Apart(NamedTuple):
+    """Why a node has something else at a path on purpose. `kind`: that counts only for an entry of this kind; None: for any."""
+
+    path: bytes
+    reason: Reason
+    kind: Kind | None = None
 
 
 class What(Enum):

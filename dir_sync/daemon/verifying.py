@@ -7,6 +7,8 @@ Used by: requests.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from dir_sync.config import ConfigError
 from dir_sync.core.events import Effect, VerifyEnded, VerifyWanted
 from dir_sync.core.model import show, show_text
@@ -68,8 +70,13 @@ def _progress(share: Share, peers: ConnectedPeers) -> Answer:
             for party in run.parties
         ],
         "away": away,
-        "found": len(run.findings),
+        "found": len(run.findings) + run.more,
         "findings": [_finding(one, names) for one in list(run.findings)[:_LISTED_MAX]] if run.is_over else [],
+        "kept_apart": len(run.apart) if run.is_over else 0,
+        "apart": [
+            _finding(one, names) | {"what": reason.value}
+            for one, reason in islice(run.apart.items(), _LISTED_MAX if run.is_over else 0)
+        ],
         "healed": [_finding(one, names) for one in list(run.healed)[:_LISTED_MAX]] if run.is_over else [],
     }
 

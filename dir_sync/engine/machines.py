@@ -12,6 +12,7 @@ from dir_sync.core.mode import Mode
 from dir_sync.core.retention import Retention
 from dir_sync.core.safeguard.brake import Limits as BrakeLimits
 from dir_sync.engine.acquire import Acquire
+from dir_sync.engine.apart import Aparts
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -246,7 +247,8 @@ class Machines:
         self.idle = IdleTasks(board, work, signatures, folder_times, transfers, look_queue)
         self.rereads = rereads = Rereads(board, work)
         self.healing = healing = Healing(board, work, sources, transfers, applier, rereads)
-        self.verify_answers = verify_answers = VerifyAnswers(board, rereads, healing)
+        self.apart = apart = Aparts(board, scope, mode_rules, work)
+        self.verify_answers = verify_answers = VerifyAnswers(board, apart, rereads, healing)
         self.scrub = scrub = Scrub(board, work, rereads, verify_answers, scrub_s)
         self.verifying = verifying = Verifying(board, scope, rereads, healing, verify_answers, scrub)
         self.router = MessageRouter(

@@ -5,7 +5,8 @@ Out:  the mode at a path, and the decision there; which finds count as found by 
 Rule: `core.reconcile` decides; this module says by which mode. A mirror undoes nothing before the first contact is over,
 and nothing that was here before that.
 Used by: publisher, peer_losses, stamps, transfers, rows, own_changes, applier, hard_links, incoming_moves, deltas_in,
-acquire, planner, sync_report, forecaster, recorder, scan, decisions, router, merging, path_decisions.
+acquire, planner, sync_report, forecaster, recorder, scan, decisions, router, merging, path_decisions,
+apart.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 In:   paths from looks, listings and peers. Out: whether they are synchronized.
 Rule: every path passes this gate. What is ignored is said by `core.ignore`; who follows the files with rules is `ignoring`.
 Used by: local_renames, look_queue, applier, bulk_install, planner, intake, forecaster, recorder, local_changes,
-ignoring, scan, queries, verifying.
+ignoring, scan, queries, apart, verifying.
 """
 
 from __future__ import annotations

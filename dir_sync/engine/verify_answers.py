@@ -13,6 +13,7 @@ from dir_sync.core.frozen import mutable
 from dir_sync.core.messages import VerifyReport, VerifyRequest
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.verify import Checked, Outcome, entry_of
+from dir_sync.engine.apart import Aparts
 from dir_sync.engine.board import Board
 from dir_sync.engine.healing import Healing
 from dir_sync.engine.rereads import Rereads, Walk
@@ -46,8 +47,9 @@ class _Request:
 class VerifyAnswers:
     """The requests of peers, and what each of them has had read."""
 
-    def __init__(self, board: Board, rereads: Rereads, healing: Healing) -> None:
+    def __init__(self, board: Board, aparts: Aparts, rereads: Rereads, healing: Healing) -> None:
         self._board = board
+        self._aparts = aparts
         self._rereads = rereads
         self._healing = healing
         self._requests: dict[str, _Request] = {}
@@ -63,6 +65,8 @@ class VerifyAnswers:
             return
         self._requests[replica] = _Request(message.id, message.repair, now)
         self._rereads.begin(Walk(replica, message.after, message.until, message.paths, limits.VERIFY_SHARE))
+        if apart := tuple(one for path in message.paths for one in self._aparts.at(path)):
+            self._send(replica, VerifyReport(self._board.folder, message.id, (), 0, False, False, apart))
 
     def peer_gone(self, replica: str) -> None:
         self._requests.pop(replica, None)
@@ -114,6 +118,7 @@ class VerifyAnswers:
 
     def _send(self, replica: str, report: VerifyReport) -> None:
         size = 100 + sum(len(entry.path) + len(entry.content) + 100 for entry in report.entries)
+        size += sum(len(one.path) + 30 for one in report.apart)
         self._board.send(replica, report, size)
 
     def _left(self, replica: str) -> int:

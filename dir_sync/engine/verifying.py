@@ -9,12 +9,13 @@ Used by: router.
 from __future__ import annotations
 
 from dir_sync.core import limits
+from dir_sync.core.declined import CHOSEN, Reason
 from dir_sync.core.frozen import field, mutable
 from dir_sync.core.messages import VerifyReport, VerifyRequest
 from dir_sync.core.mode import is_own
 from dir_sync.core.model import Kind
 from dir_sync.core.peers.contact import Contact
-from dir_sync.core.verify import Entry, Finding, Outcome, What, compare, entry_of
+from dir_sync.core.verify import Apart, Entry, Finding, Outcome, What, compare, entry_of
 from dir_sync.engine.board import Board
 from dir_sync.engine.healing import Healing
 from dir_sync.engine.rereads import Rereads, Walk
@@ -42,6 +43,7 @@ class Party:
     link: int
     id: int = 0
     entries: dict[bytes, Entry] = field(default_factory=dict)  # of this part
+    apart: dict[tuple[bytes, Kind | None], Reason] = field(default_factory=dict)  # of this part, if it looks again
     is_done: bool = True  # with this part
     heard_ms: int | None = None
     asked_ms: int = 0
@@ -67,6 +69,8 @@ class Run:
     entries: int = 0
     read: int = 0
     findings: dict[Finding, None] = field(default_factory=dict)
+    more: int = 0  # differences beyond the first _FINDINGS_MAX
+    apart: dict[Finding, Reason] = field(default_factory=dict)  # differences that the machine there has on purpose
     healed: dict[Finding, None] = field(default_factory=dict)
     expected: dict[Finding, None] = field(default_factory=dict)  # rotten ones that are being healed
     again: int = 0  # how often was looked again
@@ -134,7 +138,7 @@ class Verifying:
 
     def _leaves(self, party: Party, problem: str) -> None:
         party.problem = party.problem or problem
-        party.entries, party.is_done = {}, True
+        party.entries, party.apart, party.is_done = {}, {}, True
 
     def on_report(self, peer: Contact, message: VerifyReport) -> None:
         """A peer has read something."""
@@ -150,8 +154,17 @@ class Verifying:
                 self._leaves(party, "it has far more in one part of the folder than is here")
                 continue
             party.entries.update((entry.path, entry) for entry in message.entries)
+            self._note_apart(run, party, message.apart)
             if message.last:
                 party.is_done, party.read, party.reading = True, party.read + message.read, 0
+
+    @staticmethod
+    def _note_apart(run: Run | None, party: Party, apart: tuple[Apart, ...]) -> None:
+        """What a peer has otherwise on purpose. It is asked for single paths only: no more is kept than fits into a part."""
+        is_part = run is not None and run.parts is not None and len(party.apart) < 4 * limits.VERIFY_ENTRIES_MAX
+        for one in apart if is_part else ():
+            if one.reason in CHOSEN:
+                party.apart[one.path, one.kind] = one.reason
 
     # --- a turn ------------------------------------------------------------------------------------------------------
 
@@ -222,8 +235,8 @@ class Verifying:
             if party.problem or peer is None or peer.link != party.link:
                 self._leaves(party, "it disconnected")
                 continue
-            party.id, party.entries, party.is_done = peer.connection.window.new_id(self._board.number), {}, False
-            party.asked_ms, party.reading = now, 0
+            party.id, party.entries, party.apart = peer.connection.window.new_id(self._board.number), {}, {}
+            party.asked_ms, party.reading, party.is_done = now, 0, False
             request = VerifyRequest(self._board.folder, party.id, run.after, run.until, paths, run.repair)
             self._board.send(party.replica, request, 200 + sum(map(len, paths)))
 
@@ -255,8 +268,13 @@ class Verifying:
         theirs = {party.replica: party.entries for party in run.parties if not party.problem}
         found = compare(run.here, theirs, self._skipped(run, theirs))
         for finding in found:
-            if len(run.findings) < _FINDINGS_MAX:
+            reason = self._reason_there(run, finding)
+            if reason is not None:
+                run.apart[finding] = reason
+            elif len(run.findings) < _FINDINGS_MAX:
                 run.findings[finding] = None
+            else:
+                run.more += 1
         if run.parts is None:
             run.entries += len(run.here)
             run.after = run.until
@@ -275,6 +293,18 @@ class Verifying:
             if (row is not None and is_own(row.record)) or self._scope.ignores(path, entry.kind is Kind.DIRECTORY):
                 skipped.add(path)
         return skipped
+
+    @staticmethod
+    def _reason_there(run: Run, finding: Finding) -> Reason | None:
+        """Why a peer has something else there on purpose, if it says so."""
+        if finding.what not in (What.DIFFERENT, What.MISSING):
+            return None
+        path = finding.path
+        for party in run.parties:
+            if party.replica == finding.at and party.apart:
+                entry = (run.here or {}).get(path) or party.entries.get(path)
+                return party.apart.get((path, None)) or (entry and party.apart.get((path, entry.kind)))
+        return None
 
     def _look_again(self, run: Run) -> None:
         """All parts are read. What may have been a passing state is read once more."""

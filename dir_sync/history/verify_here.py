@@ -50,6 +50,7 @@ def _read(index: Index, reader: FileSync) -> Iterator[Answer]:
     answer: Answer = {
         **{"number": 0, "over": False, "again": 0, "entries": 0, "bytes": 0, "files": files, "size": size, "peers": []},
         **{"away": sorted(show_text(str(name)) for name in names), "found": 0, "findings": [], "healed": []},
+        **{"kept_apart": 0, "apart": []},
     }
     yield answer
     wrong: dict[bytes, Entry] = {}

@@ -26,6 +26,8 @@ LOOK: dict[str, Any] = {
     "found": 0,
     "findings": [],
     "healed": [],
+    "kept_apart": 0,
+    "apart": [],
 }
 AWAY = "\r\x1b[K"
 
@@ -87,3 +89,19 @@ def test_a_terminal_that_cannot_go_back_gets_no_line(monkeypatch: pytest.MonkeyP
     answer_with(monkeypatch, LOOK, LOOK | {"over": True})
     assert main(["verify", "docs"]) == config.OK
     assert terminal.getvalue() == ""
+
+
+def test_what_a_machine_has_otherwise_on_purpose_is_said_and_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apart = [
+        {"path": "notes.txt", "what": "diverged", "at": "desk"},
+        {"path": "a.log", "what": "ignored", "at": "desk"},
+    ]
+    peers = [{"name": "desk", "bytes": 2_000, "problem": ""}]
+    answer_with(monkeypatch, LOOK | {"over": True, "peers": peers, "kept_apart": 2, "apart": apart})
+    assert main(["verify", "docs"]) == config.OK
+    out = capsys.readouterr().out
+    assert "notes.txt (on desk) was changed or deleted on that machine only: it is read-only" in out
+    assert "a.log (on desk) is ignored by the rules of that machine" in out
+    assert "the same on all of them, but for 2 paths where a machine has something else on purpose" in out

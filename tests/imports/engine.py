@@ -53,6 +53,7 @@ MACHINES = [
     "idle",
     "rereads",
     "healing",
+    "apart",
     "verify_answers",
     "scrub",
     "verifying",
@@ -411,7 +412,8 @@ ENGINE: dict[str, set[str]] = {
         *("index", "engine.constants", "engine.board", "engine.work", "engine.sources", "engine.transfers"),
         *("engine.applier", "engine.rereads"),
     },
-    "engine.verify_answers": {"engine.board", "engine.rereads", "engine.healing"},
+    "engine.apart": {"engine.board", "engine.scope", "engine.mode_rules", "engine.work"},
+    "engine.verify_answers": {"engine.board", "engine.apart", "engine.rereads", "engine.healing"},
     "engine.scrub": {
         *("engine.constants", "engine.board", "engine.work", "engine.rereads", "engine.verify_answers"),
     },

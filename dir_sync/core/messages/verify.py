@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, Self
 
 from dir_sync.core import limits
+from dir_sync.core.declined import REASONS
 from dir_sync.core.frozen import frozen
 from dir_sync.core.messages.base import ONCE_ASKED, BaseMessage, Handler, Phase, Taker
 from dir_sync.core.messages.checks import (
@@ -25,7 +26,7 @@ from dir_sync.core.messages.checks import (
 )
 from dir_sync.core.messages.records import checked_content, content_text
 from dir_sync.core.model import Kind
-from dir_sync.core.verify import Entry, Outcome
+from dir_sync.core.verify import Apart, Entry, Outcome
 
 __all__ = ["VerifyReport", "VerifyRequest"]
 
@@ -86,6 +87,7 @@ class VerifyReport(BaseMessage):
     read: int  # bytes since the request
     last: bool
     refused: bool = False  # the sender was asked to read too much lately
+    apart: tuple[Apart, ...] = ()  # of the paths of the request: what the sender has otherwise on purpose
 
     def to_wire(self) -> dict[str, Any]:
         return {
@@ -96,7 +98,11 @@ class VerifyReport(BaseMessage):
             "read": self.read,
             "last": self.last,
             "refused": self.refused,
-        }
+        } | (
+            {"apart": [_apart_row(one) for one in bounded(self.apart, 0, limits.VERIFY_ENTRIES_MAX)]}
+            if self.apart
+            else {}
+        )
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
@@ -108,7 +114,27 @@ class VerifyReport(BaseMessage):
             checked_int(fields.get("read"), "read", 0, limits.SIZE_MAX),
             checked_bool(fields.get("last"), "last"),
             checked_bool(fields.get("refused"), "refused"),
+            _apart_in(checked_array(fields.get("apart", []), "apart", 0, limits.VERIFY_ENTRIES_MAX)),
         )
+
+
+def _apart_row(one: Apart) -> list[Any]:
+    row: list[Any] = [text_of(one.path), one.reason.value]
+    return row if one.kind is None else [*row, int(one.kind)]
+
+
+def _apart_in(rows: list[Any]) -> tuple[Apart, ...]:
+    """Reasons that this version does not know are left out."""
+    found = []
+    for row in rows:
+        text, reason, *more = checked_array(row, "apart", 2, 3)
+        kind = _LIVE.get(more[0]) if more and type(more[0]) is int else None
+        if type(reason) is not str or (more and kind is None):
+            raise wrong("apart")
+        path = checked_path(text, "path")
+        if reason in REASONS:
+            found.append(Apart(path, REASONS[reason], kind))
+    return tuple(found)
 
 
 def _row(entry: Entry) -> list[Any]:
