@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from dir_sync import config
-from dir_sync.cli.dialogue import ask_node, has_terminal, is_agreed
+from dir_sync.cli.dialogue import ask_node, is_agreed
 from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.cli.results import tell
 from dir_sync.config import ConfigError
@@ -102,9 +102,12 @@ def leave(argv: list[str]) -> int:
     when = "at once" if runs else "at the next start"
     question = (
         f"{show(os.fsencode(folder))} leaves {which}: its key is forgotten on this machine, and {when} anyone on this LAN can"
-        f" join the folder.{apart and ' ' + apart}"
+        " join the folder."
     )
-    if not given.yes and not _agrees(question):
+    if apart:
+        question += f" {apart} To see it before: {shell.command('diverged', folder)}; to undo it before:"
+        question += f" {shell.command('revert', folder)}."
+    if not given.yes and not is_agreed(question):
         say("nothing was changed")
         return config.ENVIRONMENT
     if ask_node(folder, {"command": "leave"}) is None:
@@ -120,11 +123,9 @@ def _apart(folder: str) -> str:
     differs = ask_node(folder, {"command": "diverged"})
     if differs is None or not differs["count"]:
         return ""
-    return (
-        f"What was changed or deleted on this machine only ({how_many(differs['count'], 'path')}) counts from then on, for all"
-        f" that share the folder with it. To see it before: {shell.command('diverged', folder)}; to undo it before:"
-        f" {shell.command('revert', folder)}."
-    )
+    paths = how_many(differs["count"], "path")
+    what = f"What was changed or deleted on this machine only ({paths})"
+    return f"{what} counts from then on, for all that share the folder with it."
 
 
 def _forget(folder: str) -> None:
@@ -135,13 +136,6 @@ def _forget(folder: str) -> None:
         files.remove_marker(folder)
     finally:
         os.close(lock)
-
-
-def _agrees(question: str) -> bool:
-    """Ask on the terminal. ConfigError if there is none."""
-    if not has_terminal():
-        raise ConfigError("nobody can be asked here: if you are sure, add --yes")
-    return is_agreed(question, "")
 
 
 def _no_key(folder: str) -> str:

@@ -62,6 +62,7 @@ def test_what_a_reader_does_stays_with_it(new_lan: Callable[..., Lan]) -> None:
     wait_for(lambda: "keeps what" not in say(writer, "status"), SOON_S, "it is a copy again")
     write(reader.dir / "later", b"by the reader")
     wait_for(lambda: (differing(reader) or {}).keys() == {"later"}, SOON_S, "the reader lists what it has done")
+    asked = reader.run_to_end("leave", reader.dir)
+    assert (asked.code, "to undo it before: " in asked.err) == (1, True)
     left = say(reader, "leave", "--yes")
     assert "What was changed or deleted on this machine only (1 path) counts from then on" in left
-    assert "to undo it before:" in left
