@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dir_sync.cli.headlines import COLOURS, headline, not_taken_there, own_mode, pause_words, peer_table, safe_line
 from dir_sync.config import ConfigError
 from dir_sync.core.mode import Mode
-from dir_sync.core.status import HeldChange, MeshStatus, ScheduleStatus, ScrubStatus, Status
+from dir_sync.core.status import HeldChange, LimitStatus, MeshStatus, ScheduleStatus, ScrubStatus, Status
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, listed, moment
 from dir_sync.reporting.shell import APPROVE_ELSEWHERE, command, how_to_close, how_to_come_back
@@ -50,6 +50,8 @@ def render(status: Status, folder: str, colour: bool = False, elsewhere: Sequenc
         lines.append(f"{pause_words(status.pause)}: nothing is sent or taken; to go on: {command('resume', folder)}")
     if status.schedule is not None:
         lines.append(_schedule(status.schedule))
+    if status.limits is not None:
+        lines.append(_limits(status.limits))
     lines += [f"{name} has paused this folder: nothing is exchanged with it" for name in status.paused_elsewhere]
     lines += [
         f"{name} belongs to a closed mesh now, and exchanges nothing with this machine; to join it: 'invite DIR'"
@@ -156,6 +158,16 @@ def _schedule(schedule: ScheduleStatus) -> str:
     until = f" until {moment(schedule.until_s)}" if schedule.until_s else ""
     holds = f"'{schedule.holds}' holds{until}" if schedule.holds else f"no rule holds{until}"
     return f"schedule: {holds} ({how_many(len(schedule.rules), 'rule')})"
+
+
+def _limits(limits: LimitStatus) -> str:
+    all_peers = _speeds(limits.up, limits.down)
+    each_peer = _speeds(limits.peer_up, limits.peer_down)
+    return "limits of speed: " + "; ".join(filter(None, (all_peers, each_peer and f"with each machine {each_peer}")))
+
+
+def _speeds(up: int, down: int) -> str:
+    return ", ".join(f"{way} {human_bytes(per_s)}/s" for way, per_s in (("up", up), ("down", down)) if per_s)
 
 
 def _scrub(scrub: ScrubStatus) -> str:

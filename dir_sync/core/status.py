@@ -153,6 +153,16 @@ class ScheduleStatus:
 
 
 @frozen
+class LimitStatus:
+    """The limits of speed that count now, in bytes per second; 0: none."""
+
+    up: int  # what this node sends, to all peers together
+    down: int  # what it asks for, of all peers together
+    peer_up: int  # what it sends to each peer
+    peer_down: int
+
+
+@frozen
 class ScrubStatus:
     """The reading of everything in the background."""
 
@@ -209,6 +219,7 @@ class Status:
     rotten: tuple[str, ...] = ()  # files here that went bad on the disk, and are not healed yet
     healed: int = 0  # files that were, since the node started
     not_taken: tuple[str, ...] = ()  # files elsewhere that are larger than the limit of this node, and not taken
+    limits: LimitStatus | None = None  # of speed; None: there are none now
 
     @property
     def headline(self) -> Headline:
@@ -312,6 +323,7 @@ class Status:
                 "sending": _progress(known["sending"]),
                 "changes": _each(Change, known["changes"]),
                 "scrub": _maybe(ScrubStatus, known["scrub"]),
+                "limits": _maybe(LimitStatus, known["limits"]),
             }
         )
 

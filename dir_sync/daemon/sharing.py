@@ -167,7 +167,10 @@ class Sharing:
             mesh = None if sealing is None else sealing.status
             schedule = parts.timetable.status
             port = manager.port
-            return status_of(config, parts.node_id.value, port, share, peers, gauge, mesh, pausing.pause, schedule)
+            limits = parts.timetable.limits
+            return status_of(
+                config, parts.node_id.value, port, share, peers, gauge, mesh, pausing.pause, schedule, limits
+            )
 
         mesh_requests = MeshRequests(config, manager.port, peers, sealing, self.end_share, open_up)
         requests = Requests(share, peers, self._post, status, mesh_requests, pausing)

@@ -17,12 +17,14 @@ from dir_sync.core.declined import Reason
 from dir_sync.core.kind_words import KIND_WORDS
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, show, show_text
+from dir_sync.core.overload.byte_rate import SpeedLimits
 from dir_sync.core.pausing import Pause
 from dir_sync.core.peer_status import AwayPeer, PeerStatus, Traffic
 from dir_sync.core.peers.standing import NOTHING, Lack, apart_of
 from dir_sync.core.status import (
     Change,
     HeldChange,
+    LimitStatus,
     MeshStatus,
     PauseStatus,
     Receiving,
@@ -56,9 +58,10 @@ def status_of(
     mesh: MeshStatus | None = None,
     pause: Pause | None = None,
     schedule: ScheduleStatus | None = None,
+    limits: SpeedLimits | None = None,
 ) -> Status:
     """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on. `mesh`: None if it is open.
-    `pause`: None if it is not paused. `schedule`: None if there is none."""
+    `pause`: None if it is not paused. `schedule`: None if there is none. `limits`: of speed, as they count now."""
     index, engine = share.index, share.engine
     mono = time.monotonic()
     gauge.look(mono)
@@ -84,6 +87,7 @@ def status_of(
         peers=_peers(share, peers, in_sync, gauge, mono, not_taken),
         pause=None if pause is None else PauseStatus(*pause),
         schedule=schedule,
+        limits=LimitStatus(*limits) if limits is not None and any(limits) else None,
         paused_elsewhere=tuple(peers.pausing),
         in_sync=bool(in_sync) and len(in_sync) == len(peers.links),
         scanning=engine.board.scan.is_on,

@@ -26,6 +26,7 @@ class Timetable:
     def __init__(self, rules: Sequence[Rule], speed: SpeedLimits, now_s: float) -> None:
         self._rules = rules
         self._speed = speed
+        self.limits = speed  # those that count now
         self._rule: Rule | None = None
         self._until_s: int | None = None
         self._changed: list[Callable[[], None]] = []
@@ -67,6 +68,7 @@ class Timetable:
     def _use(self, rule: Rule | None) -> None:
         up = self._speed.up if rule is None or rule.up is None else rule.up
         down = self._speed.down if rule is None or rule.down is None else rule.down
+        self.limits = self._speed._replace(up=up, down=down)
         self.sending.change(up)
         self.asking.share(down, time.monotonic_ns() // 1_000_000)
         for changed in self._changed:

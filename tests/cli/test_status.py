@@ -242,6 +242,14 @@ def test_a_schedule_is_said_with_what_holds_now(holds: str, until_s: int, line: 
     assert any(one.startswith(line) for one in lines(schedule=schedule))
 
 
+def test_limits_of_speed_are_said_as_they_count_now() -> None:
+    limits = {"up": 1_000_000, "down": 0, "peer_up": 0, "peer_down": 2_000_000}
+    assert "limits of speed: up 1.00 MB/s; with each machine down 2.00 MB/s" in lines(limits=limits)
+    assert "limits of speed: up 1.00 MB/s, down 5.00 kB/s" in lines(
+        limits={"up": 1_000_000, "down": 5_000, "peer_up": 0, "peer_down": 0}
+    )
+
+
 BOB: dict[str, Any] = {
     "name": "bob", "node": "bb" * 8, "replica": "8b" * 8, "address": "10.0.0.2", "synchronized": True,
     "lacks": {"files": 0, "bytes": 0, "others": 0}, "lacking_here": {"files": 0, "bytes": 0, "others": 0},

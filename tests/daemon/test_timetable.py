@@ -48,6 +48,7 @@ def test_a_rule_holds_in_local_time_and_then_the_limits_of_before_do() -> None:
         found.look(now_s)
         assert pace.per_s == per_s
         assert asking.per_s == 3_000_000, "the rule does not name it"
+        assert found.limits == SpeedLimits(up=per_s, down=3_000_000)
     assert changes == [1_000_000, 5_000_000], "once for each change"
 
 
