@@ -14,6 +14,7 @@ from typing import Any, get_args
 from dir_sync.core import limits
 from dir_sync.core.live_notes import Event
 from dir_sync.core.model import from_shown, show
+from dir_sync.core.notes import NotTakenThere
 
 __all__ = ["KINDS", "from_json", "kind_of", "to_json"]
 
@@ -30,7 +31,8 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """The object. `files` becomes a list of objects with `path` and `size`."""
+    """The object. `files` becomes a list of objects with `path` and `size`, `apart` one of objects with the keys of
+    `not_taken_there`."""
     return {"event": _NAMES[type(event)]} | {key: _plain(value) for key, value in event._asdict().items()}
 
 
@@ -40,6 +42,8 @@ def _plain(value: Any) -> Any:
             return show(value, limits.SHOWN_PATH_CHARS_MAX)
         case ((bytes(), int()), *_):
             return [{"path": show(path, limits.SHOWN_PATH_CHARS_MAX), "size": size} for path, size in value]
+        case (NotTakenThere(), *_):
+            return [{key: _plain(part) for key, part in one._asdict().items()} for one in value]
         case tuple():
             return list(value)
         case str():
@@ -54,7 +58,7 @@ def from_json(event: dict[str, Any]) -> Event | None:
     if kind is None:
         return None
     try:
-        return kind(**{field: _typed(field, event[field]) for field in kind._fields})
+        return kind(**{field: _typed(field, event[field]) for field in kind._fields if field in event})
     except (KeyError, TypeError, AttributeError):
         return None
 
@@ -64,6 +68,8 @@ def _typed(field: str, value: Any) -> Any:
         return _path(value)
     if field == "files" and isinstance(value, list):
         return tuple((_path(one["path"]), one["size"]) for one in value)
+    if field == "apart" and isinstance(value, list):
+        return tuple(NotTakenThere(*(one[key] for key in NotTakenThere._fields)) for one in value)
     return tuple(value) if isinstance(value, list) else value
 
 

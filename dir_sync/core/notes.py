@@ -261,9 +261,11 @@ class NotTakenThere(NamedTuple):
 
 
 class InSync(NamedTuple):
-    """This node and all these peers have the same content."""
+    """This node and all these peers have the same content, but for what peers keep `apart`, as far as they say why: by their
+    mode, their role, their rules."""
 
     peers: tuple[str, ...]
+    apart: tuple[NotTakenThere, ...] = ()
 
 
 class IdentityChanged(NamedTuple):

@@ -241,7 +241,12 @@ class SyncReport:
             return
         self.in_sync = peers
         self._sync_told_ms = now
-        self._board.tell(notes.InSync(tuple(self._board.name_of(replica) for replica in sorted(peers))))
+        apart = [
+            notes.NotTakenThere(peer.name, one.reason.value, one.files, one.bytes, one.others, one.limit)
+            for _, peer in sorted(self._board.peers.items())
+            for one in peer.standing.declined
+        ]
+        self._board.tell(notes.InSync(tuple(self._board.name_of(replica) for replica in sorted(peers)), tuple(apart)))
 
     def troubled(self) -> list[Troubled]:
         """Paths with a newer version elsewhere that cannot be installed here, or that a person has ruled out."""

@@ -157,10 +157,12 @@ class Sentences:
                     self._log.info("%s has %s (%s) that %s not here yet", peer, changes, human_bytes(size), are)
             case notes.PeerBehind(peer, files, size):
                 self._log.info("%s still lacks %s (%s)", peer, how_many(files, "file"), human_bytes(size))
-            case notes.NotTakenThere(peer, reason, files, size, others, limit):
-                self._log.info("%s %s", show_text(peer), not_taken_words(reason, Lack(files, size, others), limit))
-            case notes.InSync(peers):
-                self._log.info("everything is in sync with %s", listed([show_text(name) for name in peers]))
+            case notes.NotTakenThere():
+                self._log.info("%s %s", show_text(note.peer), _not_taken(note))
+            case notes.InSync(peers, apart):
+                but = [f"{show_text(one.peer)} {_not_taken(one)}" for one in apart]
+                names = listed([show_text(name) for name in peers])
+                self._log.info("everything is in sync with %s%s", names, f", but {listed(but)}" if but else "")
             case notes.SentDelta(path, peer, size, travelled):
                 self._log.info(
                     "sent %s to %s as a delta: %s instead of %s",
@@ -357,3 +359,7 @@ def _rate(note: notes.Fetched | notes.SentLarge) -> str:
     """The speed, if the file is large enough to tell."""
     per_s = note.travelled * 1000 // max(note.took_ms, 1)
     return f" at {human_bytes(per_s)}/s" if note.travelled >= _TIMED_BYTES else ""
+
+
+def _not_taken(note: notes.NotTakenThere) -> str:
+    return not_taken_words(note.reason, Lack(note.files, note.size, note.others), note.limit)

@@ -117,7 +117,7 @@ def rows_of(folder: SharedFolder, answer: Answer, words: EventWords) -> list[Ans
     if isinstance(event, notes.ReceivedMany | notes.SentMany) and len(lines) == len(event.files):
         kind = _ONE_OF[kind]
         each = [{"path": show(path), "peer": event.peer, "size": size} for path, size in event.files]
-    elif len(lines) != 1:  # the words of one event do not fit
+    elif len(lines) != 1 or (isinstance(event, notes.InSync) and event.apart):  # the words of one event do not fit
         each, kind = [{}] * len(lines), ""
     return [
         {

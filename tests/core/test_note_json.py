@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dir_sync.core.live_notes import Event
 from dir_sync.core.note_json import KINDS, from_json, kind_of, to_json
-from dir_sync.core.notes import ChangedHere, InSync, ReceivedMany
+from dir_sync.core.notes import ChangedHere, InSync, NotTakenThere, ReceivedMany
 
 PATHS = [b"a.txt", b"", b"\xff\xfe", b"two\nlines", b"back\\slash", "ä b\u202e".encode(), b"x" * 4_000, b"\\xff"]
 VALUES: dict[Any, list[Any]] = {
@@ -20,6 +20,7 @@ VALUES: dict[Any, list[Any]] = {
     str: ["anna", "", "no \x1b[2J way"],
     bool: [True, False],
     str | None: [None, "bob"],
+    tuple[NotTakenThere, ...]: [(), (NotTakenThere("anna", "ignored", 1, 2, 3, 0),)],
     tuple[str, ...]: [(), ("anna", "bob")],
     tuple[tuple[bytes, int], ...]: [(), tuple((path, 7) for path in PATHS)],
 }
@@ -54,7 +55,7 @@ def test_any_path(path: bytes) -> None:
 
 
 def test_what_a_program_reads() -> None:
-    assert to_json(InSync(("anna", "bob"))) == {"event": "in_sync", "peers": ["anna", "bob"]}
+    assert to_json(InSync(("anna", "bob"))) == {"event": "in_sync", "peers": ["anna", "bob"], "apart": []}
     assert to_json(ReceivedMany("bob", ((b"a", 1),), 1)) == {
         "event": "received_many",
         "peer": "bob",
@@ -78,3 +79,9 @@ def test_names_that_are_no_text_can_be_written() -> None:
 )
 def test_what_is_not_known_is_none(event: dict[str, Any]) -> None:
     assert from_json(event) is None
+
+
+def test_what_is_apart_comes_back_as_it_was() -> None:
+    note = InSync(("anna",), (NotTakenThere("anna", "ignored", 1, 2, 3, 0),))
+    assert from_json(json.loads(json.dumps(to_json(note)))) == note
+    assert from_json({"event": "in_sync", "peers": ["anna"]}) == InSync(("anna",)), "of an older node"

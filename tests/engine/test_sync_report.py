@@ -70,6 +70,20 @@ def test_otherwise_they_are_not(why: str) -> None:
     assert kit.it.in_sync_with() == []
 
 
+def test_what_a_peer_keeps_apart_is_told_with_that_all_is_in_sync() -> None:
+    kit = in_sync()
+    apart = Declined(Reason.IGNORED, 2, 10)
+    kit.it.on_lacks(kit.board.peers[PEER], Lacks(FOLDER, kit.index.sequences.last, 0, 0, 0, (apart,)))
+    kit.it.note_in_sync()
+    kit.effects()
+    kit.wait(500)
+    kit.it.note_in_sync()
+    name = "name of " + PEER
+    (note,) = [one for one in kit.told() if isinstance(one, notes.InSync)]
+    assert [(one.reason, one.files, one.size) for one in note.apart] == [("ignored", 2, 10)]
+    assert note.peers == (name,)
+
+
 def test_people_are_told_when_it_has_lasted_a_moment() -> None:
     kit = in_sync()
     kit.it.note_in_sync()

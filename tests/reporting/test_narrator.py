@@ -391,6 +391,7 @@ FILLED: dict[object, object] = {
     str | None: "bob",
     int: 7,
     bool: True,
+    tuple[notes.NotTakenThere, ...]: (notes.NotTakenThere("anna", "ignored", 1, 2, 3, 0),),
     tuple[str, ...]: ("anna",),
     tuple[tuple[bytes, int], ...]: ((b"path", 7),),
 }

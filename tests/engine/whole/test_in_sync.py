@@ -225,12 +225,14 @@ def test_the_words(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger.name):
         narrator.tell(notes.InSync(("anna",)), 1.0)
         narrator.tell(notes.InSync(("anna", "bob", "carol")), 1.0)
+        narrator.tell(notes.InSync(("anna",), (notes.NotTakenThere("anna", "diverged", 2, 3_000, 0, 0),)), 1.0)
         narrator.tell(notes.PeerBehind("bob", 2, 2_000_000), 1.0)
         narrator.tell(notes.PeerAhead("bob", 0, 0), 1.0)
         narrator.tell(notes.PeerAhead("bob", 2, 2_000_000), 1.0)
     assert caplog.messages == [
         "everything is in sync with anna",
         "everything is in sync with anna, bob and carol",
+        "everything is in sync with anna, but anna keeps what was changed or deleted there: 2 files (3.00 kB)",
         "bob still lacks 2 files (2.00 MB)",
         "bob has 2 changes (2.00 MB) that are not here yet",
     ]
