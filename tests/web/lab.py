@@ -79,12 +79,16 @@ class Lab:
                 )
 
     def start_web(self) -> None:
+        self.url = self.start_another_web("web", 0)
+
+    def start_another_web(self, name: str, port: int) -> str:
+        """Returns its address. `name`: for `stop`."""
         process = subprocess.Popen(
-            [sys.executable, MAIN, "web", "--port", "0"], stdout=subprocess.PIPE, env=self.env, text=True
+            [sys.executable, MAIN, "web", "--port", str(port)], stdout=subprocess.PIPE, env=self.env, text=True
         )
-        self.running["web"] = process
+        self.running[name] = process
         assert process.stdout is not None
-        self.url = process.stdout.readline().split()[1]
+        return process.stdout.readline().split()[1]
 
     def stop(self, *names: str) -> None:
         ended = [self.running.pop(name) for name in names or tuple(self.running)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.web.lab import Lab, chromium, until, why_no_browser
+from tests.web.lab import Lab, chromium, free_port, until, why_no_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page, Route
@@ -464,6 +465,27 @@ def test_a_node_that_is_killed_is_missed_and_comes_back(view: View, lab: Lab) ->
     assert [line for other in opened[1:] for line in other.wrong] == []
     for other in (*opened[1:], later):
         other.page.close()
+
+
+def test_a_page_with_an_old_address_says_so_and_comes_back(lab: Lab, browser: Browser) -> None:
+    """The process was started anew. Its new address, opened in another window, counts for all windows of this browser."""
+    port = free_port(socket.SOCK_STREAM)
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    page.goto(lab.start_another_web("second web", port))
+    page.wait_for_selector(".card")
+    lab.stop("second web")
+    page.locator("#offline", has_text="no connection").wait_for()
+    url = lab.start_another_web("second web", port)
+    page.locator("#offline", has_text="this address is old").wait_for()
+    other = context.new_page()
+    other.goto(url)
+    other.wait_for_selector(".card")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.locator("#offline").wait_for(state="detached")
+    context.close()
+    lab.stop("second web")
 
 
 def test_many_windows_that_nobody_sees_do_not_stop_another(lab: Lab, browser: Browser) -> None:

@@ -27,6 +27,7 @@ async function answered(ask) {
   } catch {
     throw new Refused(t("offline"));
   }
+  if (answer.status === 401) throw new Refused(t("refused"));
   const type = answer.headers.get("Content-Type") ?? "";
   const value = type.startsWith("application/json") ? await answer.json() : { error: await answer.text() };
   if (!answer.ok) throw new Refused(value.error ?? answer.statusText, "en");

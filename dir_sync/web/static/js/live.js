@@ -3,7 +3,8 @@
 
 const HOUR_S = 3600;
 
-export const live = { state: null, points: [], isConnected: false };
+// `isRefused`: the process runs, and does not know this browser: it was started anew, with another address.
+export const live = { state: null, points: [], isConnected: false, isRefused: false };
 
 const listeners = new Set();
 let source = null; // null: there is none for now
@@ -26,9 +27,10 @@ export function connect() {
   begin();
 }
 
-// Ends the stream of a window that nobody sees, once it knows what to show; begins it when somebody looks again.
+// Ends the stream of a window that nobody sees, once it knows what to show; begins it when somebody looks again. One that was refused
+// begins again, too: meanwhile the new address may have been opened in another window.
 function rest() {
-  if (!document.hidden && !source) begin();
+  if (!document.hidden && source?.readyState !== EventSource.OPEN && source?.readyState !== EventSource.CONNECTING) begin();
   else if (document.hidden && source && live.state) {
     source.close();
     source = null;
@@ -39,10 +41,12 @@ function begin() {
   source = new EventSource("/api/live");
   source.onopen = () => {
     live.isConnected = true;
+    live.isRefused = false;
     tell("connection", true);
   };
   source.onerror = () => {
     live.isConnected = false;
+    live.isRefused = source.readyState === EventSource.CLOSED; // where nobody answers, the browser tries again by itself
     tell("connection", false);
   };
   const on = (name, take) => {

@@ -73,7 +73,7 @@ function frame() {
         h("select", { id: "folder", onchange: choose }, folders.map((one) =>
           h("option", { value: one.id, selected: one.id === chosen }, one.name))))
       : null,
-    live.isConnected ? null : h("span", { class: "badge bad", id: "offline" }, t("offline")),
+    live.isConnected ? null : h("span", { class: "badge bad", id: "offline" }, t(live.isRefused ? "refused" : "offline")),
     h("label", { id: "language-label" }, h("span", { class: "hidden" }, t("language")),
       h("select", { id: "language", onchange: speak }, Object.entries(LANGUAGES).map(([code, name]) =>
         h("option", { value: code, selected: code === language, lang: code }, name)))));
