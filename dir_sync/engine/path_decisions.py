@@ -163,8 +163,8 @@ class PathDecisions:
         wanted = undo_plan.removed(self._board.index, since, maker)
         if rewrites:
             gone = {before.path for before in wanted}
-            rewritten = undo_plan.plan(self._board.index, since, maker).wanted
-            wanted += [before for before in rewritten if before.kind != Kind.ABSENT and before.path not in gone]
+            rewritten = undo_plan.rewritten(self._board.index, since, maker)
+            wanted += [before for before in rewritten if before.path not in gone]
         if below:
             wanted = [before for before in wanted if covers(below, before.path)]
         if wanted:

@@ -13,12 +13,12 @@ from dir_sync.core import limits
 from dir_sync.core.attributes import fits
 from dir_sync.core.jobs import Before
 from dir_sync.core.messages import Have, HaveRequest, History
-from dir_sync.core.model import Kind, parent_of, same_content, same_meta, unstamped
+from dir_sync.core.model import NS_PER_S, Kind, Record, counter_of, parent_of, same_content, same_meta, unstamped
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.parents import parents_of
 from dir_sync.index import Index
 
-__all__ = ["Plan", "beginnings", "holders", "missing", "plan", "questions", "removed", "with_parents"]
+__all__ = ["Plan", "beginnings", "holders", "missing", "plan", "questions", "removed", "rewritten", "with_parents"]
 
 
 _SOURCES_MAX = 8  # files that are read to find the beginning of one
@@ -51,13 +51,47 @@ def plan(index: Index, since_ns: int, by: str | None) -> Plan:
 
 
 def removed(index: Index, since_ns: int, by: str) -> list[Before]:
-    """What a node has removed since, as it was then; also files that it had made just before."""
+    """What a node has removed since, as it was then; also files that it had made just before. A file that it only renamed
+    is left out."""
     last = {entry.path: entry for entry in index.journal.since(since_ns)}
-    return [
+    gone = [
         entry
         for path, entry in sorted(last.items())
         if entry.maker == by and entry.kind != Kind.ABSENT and _is_gone(index, path)
     ]
+    return _without_renamed(index, gone, last, by)
+
+
+def rewritten(index: Index, since_ns: int, by: str) -> list[Before]:
+    """What a node has changed or removed since, as it was before; nothing for what it has made. A file that it only renamed
+    is left out."""
+    last = {entry.path: entry for entry in index.journal.since(since_ns)}
+    wanted = [entry for entry in plan(index, since_ns, by).wanted if entry.kind != Kind.ABSENT]
+    return _without_renamed(index, wanted, last, by)
+
+
+def _without_renamed(index: Index, wanted: list[Before], last: dict[bytes, Before], by: str) -> list[Before]:
+    """`wanted` without the removed files that are there under a name that `by` gave them in its change just before. A copy
+    made earlier is no rename, also if both changes arrived here together: the counters of `by` are compared. In doubt,
+    a file was removed. `last`: the last entry of each path."""
+    made: dict[int, tuple[Record, int]] = {}  # by counter: new files that are still as they were made, and since when
+    for path, entry in last.items():
+        row = index.rows.get(path) if entry.maker == by and entry.kind == Kind.ABSENT else None
+        if row is not None and row.record.kind == Kind.FILE and row.record.stamp.maker == by:
+            made[counter_of(row.record.vector, by) or 0] = row.record, entry.time_ns
+
+    def is_renamed(entry: Before) -> bool:
+        row = index.rows.get(entry.path)
+        if entry.kind != Kind.FILE or not entry.size or row is None or row.record.kind != Kind.ABSENT:
+            return False
+        counter = counter_of(row.record.vector, by)
+        if not counter or row.record.stamp.maker != by or counter - 1 not in made:
+            return False
+        new, time_ns = made[counter - 1]
+        is_same = (new.content, new.mtime, new.mode) == (entry.content, entry.mtime, entry.mode)
+        return is_same and abs(time_ns - entry.time_ns) <= NS_PER_S
+
+    return [entry for entry in wanted if not is_renamed(entry)]
 
 
 def _is_gone(index: Index, path: bytes) -> bool:

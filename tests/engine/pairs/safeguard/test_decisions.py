@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.events import Blind, Decided, RestoreRequested, Touched, Urgency
+from dir_sync.core.events import Blind, Decided, Moved, RestoreRequested, Touched, Urgency
 from dir_sync.core.jobs import Cause
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.history import undo_plan
@@ -79,6 +79,70 @@ def test_what_was_in_a_folder_comes_back_and_not_the_file_that_had_its_name_afte
     pair.run()
     assert not pair.two.engine.queries.pending_restores()
     assert pair.one.disk.content(b"e/x") == pair.two.disk.content(b"e/x") == b"in the folder"
+    assert_equal(pair)
+
+
+def test_what_was_only_renamed_keeps_its_new_name(pair: Pair) -> None:
+    """A minute before, by the node whose removals are rejected; several at once."""
+    for number in range(15, 18):
+        old, new = b"d/%d" % number, b"new %d" % number
+        pair.one.disk.move(old, new)
+        pair.one.inbox.append(Moved(old, new, False))
+    pair.run()
+    assert pair.two.disk.content(b"new 15") == b"content 15"
+    before = {path: pair.two.disk.content(path) for path in files(pair.two.disk)}
+    remove_live(pair, pair.one, 15)
+    assert pair.two.engine.brakes.peers.held()
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert {path: pair.two.disk.content(path) for path in files(pair.two.disk)} == before
+    assert_equal(pair)
+
+
+def test_what_was_only_renamed_before_others_were_rewritten_keeps_its_new_name() -> None:
+    pair = Pair(Limits(10, 50, 10, 80))
+    fill(pair.one.disk, 40)
+    pair.restart(pair.one)
+    pair.one.disk.move(b"d/39", b"new")
+    pair.one.inbox.append(Moved(b"d/39", b"new", False))
+    pair.run()
+    assert pair.two.disk.content(b"new") == b"content 39"
+    rewrite_live(pair, pair.one, 39)
+    assert pair.two.engine.brakes.peers.holds_rewrites(pair.one.index.identity.replica)
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert files(pair.two.disk) == sorted([*(b"d/%d" % number for number in range(39)), b"new"])
+    assert all(pair.two.disk.content(b"d/%d" % number) == b"content %d" % number for number in range(39))
+    assert_equal(pair)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_was_copied_and_then_removed_comes_back(pair: Pair, at_once: bool) -> None:
+    """`at_once`: both changes arrive in the same moment, and many files were removed between them."""
+    if at_once:
+        pair.cut()
+    what = pair.one.disk.stat(b"d/0")
+    pair.one.disk.write(b"z copy", b"content 0")
+    assert what is not None
+    pair.one.disk.touch(b"z copy", what.mtime)
+    pair.one.inbox.append(Touched(b"z copy", Urgency.NOW))
+    pair.run()
+    for number in (1, 0):
+        pair.one.disk.delete(b"d/%d" % number)
+        pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
+        pair.run()
+    if at_once:
+        pair.link()
+    assert pair.two.disk.content(b"z copy") == b"content 0"
+    assert pair.two.disk.content(b"d/0") is None
+    for number in range(2, 18):
+        pair.one.disk.delete(b"d/%d" % number)
+        pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.VANISHED))
+    pair.run()
+    assert pair.two.engine.brakes.peers.held()
+    pair.two.inbox.append(Decided(False))
+    pair.run()
+    assert pair.two.disk.content(b"d/0") == b"content 0" == pair.two.disk.content(b"z copy")
     assert_equal(pair)
 
 
