@@ -50,12 +50,21 @@ class Away(NamedTuple):
 class ConnectedPeers:
     """Replica of the folder -> the link of its node. Engine thread only."""
 
-    def __init__(self, config: Config, share: Share, manager: Links, renewed: Callable[[], None]) -> None:
-        """`renewed` is called when the index has a new replica id: all links have to send a new HELLO."""
+    def __init__(
+        self,
+        config: Config,
+        share: Share,
+        manager: Links,
+        renewed: Callable[[], None],
+        removed: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
+        """`renewed` is called when the index has a new replica id: all links have to send a new HELLO. `removed`: the identities
+        of the machines that were removed from the mesh."""
         self._config = config
         self._share = share
         self._manager = manager
         self._renewed = renewed
+        self._removed = removed
         self._links: dict[str, Node] = {}
         self._replicas: dict[int, str] = {}  # link -> replica
         self._closed: set[str] = set()  # replicas that went over to a closed mesh, without this node
@@ -100,13 +109,14 @@ class ConnectedPeers:
         return sorted(show(self.name_of(replica)) for replica in self._links)
 
     def away(self) -> list[Away]:
-        """Those that were peers before and are not connected, the last one that was seen first. At most some."""
-        index = self._share.index
-        seen = index.notes.below("seen ")
+        """Those that were peers before, are not connected, and were not removed, the last one that was seen first. At most
+        some."""
+        index, removed = self._share.index, self._removed()
+        seen, members = index.notes.below("seen "), index.notes.below("member ")
         found = [
             _away(replica, str(seen.get(replica, "")), replica in self._closed)
             for replica in index.peers.replicas()
-            if replica not in self._links and self.was_here(replica)
+            if replica not in self._links and self.was_here(replica) and members.get(replica) not in removed
         ]
         return sorted(found, key=lambda one: (-one.seen_s, one.replica))[:_AWAY_MAX]
 
@@ -116,7 +126,10 @@ class ConnectedPeers:
             self._seen(replica, node, now_s)
 
     def _seen(self, replica: str, node: Node, now_s: float) -> None:
-        self._share.index.notes.put(f"seen {replica}", f"{int(now_s)} {node.address} {node.version}")
+        notes = self._share.index.notes
+        notes.put(f"seen {replica}", f"{int(now_s)} {node.address} {node.version}")
+        if node.member is not None and notes.get(f"member {replica}") != node.member.identity:
+            notes.put(f"member {replica}", node.member.identity)
 
     # --- who has paused it -------------------------------------------------------------------------------------------
 

@@ -142,7 +142,11 @@ class Sharing:
         found: list[Version],
     ) -> Folder:
         config, share, parts = self.config, self.share, self._parts
-        peers = ConnectedPeers(config, share, manager, renewed)
+
+        def removed() -> frozenset[str]:
+            return frozenset() if sealing is None else sealing.keeper.membership.charter.removed
+
+        peers = ConnectedPeers(config, share, manager, renewed, removed)
         gauge = Gauge(share, peers)
         log = labelled(config.label)
         pausing = Pausing(

@@ -52,6 +52,9 @@ def test_a_stolen_machine_gets_nothing_from_members_that_were_off_either(new_lan
     assert f"The key is {key_of(home)} now, generation 2. 2 members have it; n3 gets it when it is back." in done.out
     assert "What n2 already had, it has." in done.out
     on_one_key(home, other, but=old)
+    for node in (home, other):
+        absent = [one["name"] for one in json.loads(node.run_to_end("status", node.dir, "--json").out)["away"]]
+        assert absent == ["n3"], "a machine that was removed counts for nothing"
     write(home.dir / "after", b"2")
     wait_equal([home.dir, other.dir], SOON_S)
     home.stop()
