@@ -238,9 +238,13 @@ class Growth:
         try:
             # without the lock, a write in this instant would be cut off; but no program had the file open before
             self._writer.lock()
-            if self.in_place and self._is_ours():
-                self._writer.truncate(self._job.size)
-                self._is_cut = True
+            if self.in_place and not self._is_cut:
+                stat = self._writer.stat()
+                if self._is_ours(stat):
+                    # If it cannot be cut now, the next attempt tells by this state what a user has written meanwhile.
+                    self._left, self._written, self._last = stat, stat.size, b""
+                    self._writer.truncate(self._job.size)
+                    self._is_cut = True
             if self._is_cut:
                 mtime = self._writer.stat().mtime
                 if self._cut_mtime is None:
@@ -278,12 +282,14 @@ class Growth:
         if self._last and 0 <= before < self._written and self._writer.read(before, len(self._last)) == self._last:
             self._writer.truncate(before)
             self._last = b""
-        elif size > self._job.size:
-            self._writer.sync()
+        else:
+            self._last = b""  # the next attempt does not ask for it any more: the file is the user's
+            if size > self._job.size:
+                self._writer.sync()
 
-    def _is_ours(self) -> bool:
-        """True if the file is longer than its old version, and no other program has written into it."""
-        stat = self._writer.stat()
+    def _is_ours(self, stat: Stat) -> bool:
+        """True if the file, whose stat is `stat`, is longer than its old version, and no other program has written into
+        it. Once it was cut back, there is nothing of ours in it: do not ask any more."""
         if stat.size == self._job.size:
             return False
         if self._is_finishing:

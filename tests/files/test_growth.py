@@ -17,7 +17,7 @@ from dir_sync.core.names import HISTORY, STAGING
 from dir_sync.core.transfers.growth import MARK_BYTES, Growths, mark_offsets
 from dir_sync.files.growth import BaseChanged, Growth, Hashes, WrongContent
 from dir_sync.files.growth_undo import read_note, undo_unfinished
-from dir_sync.ports import Trouble
+from dir_sync.ports import DiskError, Trouble
 from tests.files.tools import file_sync
 from tests.pair import OneNode, Pair
 from tests.sim.memory_disk import MemoryDisk
@@ -289,6 +289,77 @@ def test_what_could_not_be_cut_back_gets_its_time_when_it_can(verb: str, touched
     stat = paper.disk.stat(b"f")
     assert stat is not None
     assert stat.mtime == (77 if touched and verb == "file.set_meta" else paper.before.mtime), "a user's time stays"
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("mine", [b" mine", b" mine12"])
+def test_what_a_user_appends_after_the_cut_is_not_compared_with_what_was_there_before(mine: bytes) -> None:
+    """A write failed, the file was cut back, and the sync after it failed, too. What a user has appended until the next
+    attempt is as long as what was cut off, or has at that place what the failed write would have brought."""
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, b"67890")
+    paper.disk.fail = lambda verb, path: Trouble.IO if verb in ("file.write", "file.sync") else None
+    with pytest.raises(DiskError):
+        growth.add(10, b"1234567890")
+    assert not growth.give_up()
+    paper.disk.fail = None
+    assert paper.content() == b"12345"
+    user = paper.disk.hold(b"f")
+    user.write(5, mine)
+    user.close()
+    assert growth.give_up()
+    assert paper.content() == b"12345" + mine
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_what_a_user_saves_before_a_second_attempt_to_cut_is_not_cut_off() -> None:
+    """A write failed, and so did the cut. What a user saves until the next attempt is as long as the file was."""
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, b"67890")
+    paper.disk.fail = lambda verb, path: Trouble.IO if verb in ("file.write", "file.truncate") else None
+    with pytest.raises(DiskError):
+        growth.add(10, b"1234567890")
+    assert not growth.give_up()
+    paper.disk.fail = None
+    assert paper.content() == b"1234567890"
+    user = paper.disk.hold(b"f")
+    user.truncate(0)
+    user.write(0, b"a new text")
+    user.close()
+    assert growth.give_up()
+    assert paper.content() == b"a new text"
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("verb", ["file.sync", "remove_file"])
+def test_a_file_that_was_left_to_its_user_stays_the_users(verb: str) -> None:
+    """A user wrote into it between our look at it and our write, so it is left to him. The note about it could not be
+    removed at once. What he saves until the next attempt is as long as the file was before our last write."""
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    growth.add(5, b"67890")
+
+    def add(each: str, path: bytes) -> None:
+        if each == "file.write":
+            paper.disk.before = None
+            user = paper.disk.hold(b"f")
+            user.write(10, b" mine")
+            user.close()
+
+    paper.disk.before = add
+    with pytest.raises(BaseChanged):
+        growth.add(10, b"1234567890")
+    paper.disk.fail = lambda each, path: Trouble.IO if each == verb else None
+    assert not growth.give_up()
+    paper.disk.fail = None
+    user = paper.disk.hold(b"f")
+    user.truncate(0)
+    user.write(0, b"a new text")
+    user.close()
+    assert growth.give_up()
+    assert paper.content() == b"a new text"
 
 
 @pytest.mark.usefixtures("small_steps")
