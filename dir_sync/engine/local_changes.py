@@ -209,7 +209,7 @@ class LocalChanges:
             return now
         if pending.closed:  # a program has opened it anew; the watcher reports that in a moment
             return max(now, pending.first_ms + REOPENED_MS)
-        if pending.replaced > 1:
+        if pending.replaced:
             return self._work.opened.found(pending.path, seen.size, pending.replaced, now)
         return pending.first_ms + EMPTY_MS  # a new empty file
 

@@ -265,7 +265,7 @@ class LookQueue:
         row = self._board.index.rows.get(pending.path)
         fp = b"" if row is None else row.fp
         base, was, was_size = b"", b"", 0
-        replaced = 1 if row is None or row.record.kind != Kind.FILE else row.record.size
+        replaced = 0 if row is None or row.record.kind != Kind.FILE else row.record.size
         if self._board.peers and self._board.with_deltas:
             is_new = row is None or row.record.kind == Kind.ABSENT
             before = [row]
@@ -374,7 +374,7 @@ class LookQueue:
         open: a program cuts it in the moment in which it got its name, and the look is faster than the event. After a
         close this holds for a moment only: the event of the next write comes within that, or another program has the
         file open for good, such as a log."""
-        if pending.replaced <= 1 or pending.open or self._work.opened.until(pending.path) is not None:
+        if not pending.replaced or pending.open or self._work.opened.until(pending.path) is not None:
             return 0
         is_old_close = pending.closed and self._board.now.mono_ms - pending.first_ms >= REOPENED_MS
         return 0 if is_old_close else pending.replaced
@@ -384,8 +384,8 @@ class LookQueue:
         once."""
         until = self._work.opened.until(pending.path)
         if until is None:
-            is_long_new = pending.replaced <= 1 and self._board.now.mono_ms - pending.first_ms >= EMPTY_MS
-            return pending.replaced if pending.open and not is_long_new else 0
+            is_long_new = not pending.replaced and self._board.now.mono_ms - pending.first_ms >= EMPTY_MS
+            return max(pending.replaced, 1) if pending.open and not is_long_new else 0
         return limits.SIZE_MAX if until > self._board.now.mono_ms else 0
 
 

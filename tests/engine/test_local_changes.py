@@ -305,6 +305,13 @@ def test_a_new_file_that_is_open_and_empty_is_announced_after_a_moment() -> None
     assert kit.board.pending_looks.next_due() == pending.first_ms + EMPTY_MS
 
 
+def test_a_file_that_is_open_and_was_cut_waits_for_its_close_however_small_it_was() -> None:
+    kit = alone()
+    kit.look_comes_back(b"a", replaced=1)
+    kit.it.on_looked(Seen(b"a", LookOutcome.OPEN, Kind.FILE))
+    assert kit.board.pending_looks.next_due() == kit.work.opened.until(b"a")
+
+
 def test_a_scan_does_not_wait_for_a_file_that_a_program_has_open() -> None:
     kit = alone()
     kit.board.scan.begin()

@@ -156,6 +156,18 @@ def test_a_file_of_which_no_event_said_yet_that_it_is_open_waits_if_a_program_ha
     assert (item.open_below, item.cut_below) == (500, 0), "an event said it"
 
 
+def test_a_file_of_one_byte_that_a_program_cuts_waits_as_well() -> None:
+    kit = alone()
+    kit.has(record(b"a", b"1")._replace(size=1))
+    kit.it.on_touched(b"a", Urgency.ATTRIBUTES)
+    ((item,),) = looks(kit)
+    assert (item.open_below, item.cut_below) == (0, 1)
+    kit.it.look_came_back(kit.board.look_ends(b"a"))
+    kit.it.on_touched(b"a", Urgency.WRITING)
+    ((item,),) = looks(kit, EMPTY_MS)
+    assert item.open_below == 1, "it is no new file"
+
+
 def test_after_a_close_it_waits_for_the_next_event_for_a_moment_only() -> None:
     kit = alone()
     kit.has(record(b"a", b"1")._replace(size=500))
@@ -183,7 +195,6 @@ def test_a_new_file_does_not_wait_for_its_close_for_ever() -> None:
     kit.it.on_touched(b"a", Urgency.CREATED)
     pending = kit.board.pending_looks.find(b"a")
     assert pending is not None
-    pending.replaced = 1
     assert kit.it.open_below(pending) == 1
     kit.wait(EMPTY_MS)
     assert kit.it.open_below(pending) == 0

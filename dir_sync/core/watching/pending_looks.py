@@ -45,7 +45,7 @@ class PendingLook:
     check_mtime: bool = False  # a folder with local changes: its mtime is announced when it is calm
     large: bool = False  # a large file: it is looked at apart from others
     open: bool = False  # a program has it open for writing, as far as the watcher knows
-    replaced: int = 0  # bytes of the version that it replaces, if known
+    replaced: int = 0  # bytes of the version that it replaces; 0: it replaces none, or an empty one
     closed: bool = False  # the last event was its close
     gone: bool = False  # the name vanished, or a folder appeared: looked at in spite of the cost
     sent_ms: int = 0  # when the look was ordered

@@ -195,7 +195,7 @@ def test_a_new_file_that_is_open_and_empty_waits_for_its_first_bytes_for_a_while
 
 
 @pytest.mark.parametrize("event", [renamed, moved_in, set_mode, saved], ids=lambda event: event.__name__)
-@pytest.mark.parametrize(("old", "new"), [(OLD, NEW), (b"old " * 500, b"new " * 600)])
+@pytest.mark.parametrize(("old", "new"), [(OLD, NEW), (b"old " * 500, b"new " * 600), (b"1", b"22")])
 @pytest.mark.parametrize("late_ms", [20, 80])
 def test_what_is_cut_right_after_an_event_is_never_empty_elsewhere(
     event: Callable[[OneNode], bytes], old: bytes, new: bytes, late_ms: int
