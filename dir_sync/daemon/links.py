@@ -33,7 +33,7 @@ from dir_sync.core.peers.roster import (
 )
 from dir_sync.daemon.breaches import Breaches
 from dir_sync.daemon.folder import Folder, Folders
-from dir_sync.daemon.linked import Linked, in_common
+from dir_sync.daemon.linked import Linked, in_common, says_the_same
 from dir_sync.daemon.matching import Manager, Matching, Mesh
 from dir_sync.daemon.timetable import Timetable
 from dir_sync.engine import Now
@@ -45,6 +45,8 @@ from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, listed, logger
 
 __all__ = ["Neighbours"]
+
+_NEW_FOLDERS = "new-folders"  # of a CLOSE: what one side shares has changed meanwhile, so the next HELLO decides
 
 
 class _Unreached(NamedTuple):
@@ -131,8 +133,14 @@ class Neighbours:
     def on_hello(self, greeted: HelloReceived, now: Now) -> None:
         node, hello = greeted
         said = {index.name for index in node.said.folders}
-        common = [one for one in in_common(self._folders, hello) if one[0].name in said]
+        now_common = in_common(self._folders, hello)
+        common = [one for one in now_common if one[0].name in said]
         is_ours = hello.node == self._node_id.value  # the roster handles a node with our id, whatever it shares
+        if now_common and not common and not is_ours:
+            self._manager.drop(
+                node.link, _NEW_FOLDERS
+            )  # it has heard of what we shared before: the next HELLO says it all
+            return
         if not common and not is_ours:
             if self._once.first(("nothing in common", hello.node)):
                 logger.info("%s at %s shares no folder with this node: left alone", _name(hello), node.address)
@@ -193,7 +201,8 @@ class Neighbours:
         self._act(verdict.actions)
 
     def on_end(self, node: Node, reason: str, text: str, now: Now) -> None:
-        self._roster.closed(node.link, now.mono_ms, reason)
+        has_changed = reason == NOTHING_IN_COMMON and not says_the_same(node.said.folders, self._folders.indexes)
+        self._roster.closed(node.link, now.mono_ms, _NEW_FOLDERS if has_changed else reason)
         if not self.is_link(node):
             if node.state.flood or reason == "protocol-error":
                 self._breaches.add(node, text)

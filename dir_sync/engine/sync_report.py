@@ -117,6 +117,7 @@ class SyncReport:
         counted, sent = standing.lacks_as_of, self._publisher.subscribers[replica].sent
         if standing.news <= counted:  # everything announced since came from this peer
             counted = max(counted, sent)
+        counted = max(counted, standing.clear)
         return (
             standing.lacks
             if counted >= self._board.index.sequences.last

@@ -365,6 +365,24 @@ def test_folders_that_changed_between_our_hello_and_the_end_of_the_greeting_are_
     assert len(bench.peers_of(FOLDER).links) == 1
 
 
+def test_who_heard_what_we_shared_before_is_not_left_alone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder was being set up anew while both said HELLO: then neither side may take the other for a stranger."""
+    bench = Bench(names=BOTH)
+    bob = Link(1, "10.0.0.2")
+    bob.said = bench.said().with_folders(())
+    bench.links.on_hello(HelloReceived(bob.node, both()), NOW)
+    assert bench.manager.orders == [("drop", 1, "new-folders")]
+    closed: list[str] = []
+    monkeypatch.setattr(bench.links._roster, "closed", lambda link, now_ms, reason: closed.append(reason))
+    bench.links.on_end(bob.node, "no-common-folder", "", NOW)
+    bob.said = bench.said()
+    bench.links.on_end(bob.node, "no-common-folder", "", NOW)
+    assert closed == ["new-folders", "no-common-folder"]
+    assert caplog.messages == []
+
+
 def test_the_last_common_folder_goes_and_the_link_with_it() -> None:
     bench = Bench(names=BOTH)
     bob = greet(bench, hello(BOB))

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from dir_sync.core.declined import APART, Declined, Reason
 from dir_sync.core.frozen import field, mutable
-from dir_sync.core.messages import Message, ModificationUpdate, State
+from dir_sync.core.messages import Acknowledge, Message, ModificationUpdate, State
 from dir_sync.core.named import NamedTuple
 
 __all__ = ["NOTHING", "Lack", "Standing", "apart_of", "coming", "lack_of", "without"]
@@ -73,6 +73,8 @@ class Standing:
     """Between this node and one connected peer. A sequence of -1 means none."""
 
     news: int = -1  # our sequence with the last news that was sent to the peer
+    sent: int = -1  # our sequence up to which anything was sent to it, also only acknowledgements
+    clear: int = -1  # what we have between its last report and this sequence came from the peer itself
     heard: int = -1  # its sequence with the last news that we received
     said: tuple[int, Lack] | None = None  # the last report to the peer: `heard` at that time, and what we lacked
     said_ms: int = 0
@@ -85,9 +87,13 @@ class Standing:
 
     def told(self, message: Message) -> None:
         """This message is sent to the peer."""
+        if not isinstance(message, (State, ModificationUpdate, Acknowledge)):
+            return
         if _is_news(message):
-            assert isinstance(message, (State, ModificationUpdate))
+            if self.news <= self.lacks_as_of:
+                self.clear = self.sent
             self.news = max(self.news, message.sequence)
+        self.sent = max(self.sent, message.sequence)
 
     def came(self, message: Message) -> None:
         """This message came from the peer."""

@@ -62,6 +62,23 @@ def test_a_change_is_in_sync_when_the_peer_has_it_not_when_it_has_heard_of_it() 
     assert bench.engine.sync_report.lacked_by(PEER) == NOTHING
 
 
+def test_a_peer_does_not_lack_what_came_from_it() -> None:
+    """It acknowledges no acknowledgement. So its last report is older than what it has announced since."""
+    bench = Bench()
+    in_sync(bench)
+    bench.hear(state(record(b"theirs", None, node=PEER), sequence=2))
+    assert any(isinstance(one, Acknowledge) for one in bench.said())
+    assert bench.engine.sync_report.lacked_by(PEER) == NOTHING
+    bench.found(b"a", b"new")
+    assert bench.engine.sync_report.lacked_by(PEER) == Lack(1, 3, 0)
+    bench.found(b"b", b"newer")
+    assert bench.engine.sync_report.lacked_by(PEER) == Lack(2, 8, 0)
+    bench.hear(Lacks(FOLDER, bench.index.sequences.last, 1, 5, 0))
+    assert bench.engine.sync_report.lacked_by(PEER) == Lack(1, 5, 0)
+    has_all(bench)
+    assert bench.engine.sync_report.lacked_by(PEER) == NOTHING
+
+
 def test_a_receiver_is_not_in_sync_while_something_is_on_its_way() -> None:
     bench = Bench()
     in_sync(bench)
