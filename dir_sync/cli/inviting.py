@@ -280,17 +280,16 @@ def join_by(
     count = count_shared(os.fsencode(folder))
 
     def agree(host: Host) -> bool:
-        shown, files_here = show(os.fsencode(asked_as)), how_many(count, "file")
+        shown, is_same = show(os.fsencode(asked_as)), host.folder == folder_name
+        fate = _fate(host, how_many(count, "file"), "" if is_same else " once both names are equal")
         if yes:
-            tell(
-                f"{shown} has {_fate(host, files_here, '' if host.folder == folder_name else ' once both names are equal')}"
-            )
+            tell(f"{shown} has {fate}")
             return True
-        if host.folder == folder_name:
-            return is_agreed(f"{shown} has {_fate(host, files_here, '')}")
+        if is_same:
+            return is_agreed(f"{shown} has {fate}")
         return is_agreed(
             f"{host.name} calls the folder {host.folder}, and {shown} is called {show_text(folder_name)} here. Is it the right"
-            f" one? It has {_fate(host, files_here, ' once both names are equal')}"
+            f" one? It has {fate}"
         )
 
     if peer is not None:

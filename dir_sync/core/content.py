@@ -17,7 +17,7 @@ from dir_sync.core import limits
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.model import NS_PER_S, Kind, Record, Stamp
 
-__all__ = ["SUMMED_COLUMNS", "bucket_of", "first_scan_record", "in_doubt", "summarize"]
+__all__ = ["SUMMED_COLUMNS", "Summed", "bucket_of", "first_scan_record", "in_doubt", "summarize"]
 
 SUMMED_COLUMNS = "stamp_ns,stamp_maker,vector,kind,mode,mtime_s,mtime_ns,attributes,content"
 """What `summarize` takes of a record besides its path, by the names of the index."""

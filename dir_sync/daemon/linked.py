@@ -18,7 +18,9 @@ from dir_sync.daemon.folder import Folder, Folders
 from dir_sync.node import Node
 from dir_sync.reporting.log import logger
 
-__all__ = ["Linked", "in_common", "says_the_same"]
+__all__ = ["NEW_FOLDERS", "Linked", "in_common", "says_the_same"]
+
+NEW_FOLDERS = "new-folders"  # of a CLOSE: what one side shares has changed, and the next HELLO decides
 
 
 class Linked:

@@ -33,7 +33,7 @@ from dir_sync.core.peers.roster import (
 )
 from dir_sync.daemon.breaches import Breaches
 from dir_sync.daemon.folder import Folder, Folders
-from dir_sync.daemon.linked import Linked, in_common, says_the_same
+from dir_sync.daemon.linked import NEW_FOLDERS, Linked, in_common, says_the_same
 from dir_sync.daemon.matching import Manager, Matching, Mesh
 from dir_sync.daemon.timetable import Timetable
 from dir_sync.engine import Now
@@ -45,8 +45,6 @@ from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, listed, logger
 
 __all__ = ["Neighbours"]
-
-_NEW_FOLDERS = "new-folders"  # of a CLOSE: what one side shares has changed meanwhile, so the next HELLO decides
 
 
 class _Unreached(NamedTuple):
@@ -137,9 +135,8 @@ class Neighbours:
         common = [one for one in now_common if one[0].name in said]
         is_ours = hello.node == self._node_id.value  # the roster handles a node with our id, whatever it shares
         if now_common and not common and not is_ours:
-            self._manager.drop(
-                node.link, _NEW_FOLDERS
-            )  # it has heard of what we shared before: the next HELLO says it all
+            # It has heard of what we shared before: the next HELLO says it all.
+            self._manager.drop(node.link, NEW_FOLDERS)
             return
         if not common and not is_ours:
             if self._once.first(("nothing in common", hello.node)):
@@ -202,7 +199,7 @@ class Neighbours:
 
     def on_end(self, node: Node, reason: str, text: str, now: Now) -> None:
         has_changed = reason == NOTHING_IN_COMMON and not says_the_same(node.said.folders, self._folders.indexes)
-        self._roster.closed(node.link, now.mono_ms, _NEW_FOLDERS if has_changed else reason)
+        self._roster.closed(node.link, now.mono_ms, NEW_FOLDERS if has_changed else reason)
         if not self.is_link(node):
             if node.state.flood or reason == "protocol-error":
                 self._breaches.add(node, text)

@@ -17,7 +17,7 @@ from dir_sync.core.messages import Members
 from dir_sync.core.peers.beacon import folder_tags
 from dir_sync.core.peers.roster import NOTHING_IN_COMMON, Roster
 from dir_sync.daemon.folder import Folder, Folders
-from dir_sync.daemon.linked import Linked, in_common, says_the_same
+from dir_sync.daemon.linked import NEW_FOLDERS, Linked, in_common, says_the_same
 from dir_sync.engine import Now
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
@@ -151,9 +151,8 @@ class Matching:
             self._manager.drop(node.link, NOTHING_IN_COMMON)
             return
         if not self._roster.share_on(node.link, tuple(replica for _, replica in common)):
-            self._manager.drop(
-                node.link, "new-folders"
-            )  # a copy of a folder is among them: HELLO finds out whose it is
+            # A copy of a folder is among them: HELLO finds out whose it is.
+            self._manager.drop(node.link, NEW_FOLDERS)
             return
         may_write = self._may_write(node)
         for folder, replica in used if not linked.unanswered else ():

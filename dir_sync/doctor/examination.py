@@ -212,9 +212,8 @@ def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
         yield good("broadcast", "this node neither sends nor hears broadcasts (--no-discovery)")
         return
     udp = network_facts.port("UDP", asked.udp, node.status is not None, waiting)
-    udp = udp._replace(
-        folder=_folder_with(nodes, "broadcast_port", asked.udp)
-    )  # several programs may have it at a time
+    # Several programs may have the UDP port at a time.
+    udp = udp._replace(folder=_folder_with(nodes, "broadcast_port", asked.udp))
     next_udp = network_facts.free_port("UDP", asked.udp) if not (udp.is_ours or udp.is_free) else 0
     yield judge_port(udp, f"{shell.command(typed, '-b', str(next_udp))}   # the same -b on all machines")
     found: list[Broadcast] = []

@@ -207,9 +207,7 @@ class SyncReport:
         lack = Lack(message.files, message.bytes, message.others)
         standing.peer_lacks(lack, message.declined, message.sequence)
         for one in standing.new_reasons(self._board.now.mono_ms):
-            self._board.tell(
-                notes.NotTakenThere(peer.name, one.reason.value, one.files, one.bytes, one.others, one.limit)
-            )
+            self._board.tell(_not_taken(peer, one))
         left = coming(lack, message.declined)  # what it may still take
         is_much = left.files >= _LAG_FILES or left.bytes >= limits.LARGE_FILE_BYTES
         if is_much and (standing.noted_ms is None or self._board.now.mono_ms - standing.noted_ms >= _LAG_NOTED_MS):
@@ -243,9 +241,7 @@ class SyncReport:
         self.in_sync = peers
         self._sync_told_ms = now
         apart = [
-            notes.NotTakenThere(peer.name, one.reason.value, one.files, one.bytes, one.others, one.limit)
-            for _, peer in sorted(self._board.peers.items())
-            for one in peer.standing.declined
+            _not_taken(peer, one) for _, peer in sorted(self._board.peers.items()) for one in peer.standing.declined
         ]
         self._board.tell(notes.InSync(tuple(self._board.name_of(replica) for replica in sorted(peers)), tuple(apart)))
 
@@ -278,3 +274,7 @@ class SyncReport:
             after = paths[-1]
             found += [path for path in paths if self._brakes.own.holds(parent_of(path)) and self._is_wanted(path)]
         return found[:_UNDECIDED_MAX]
+
+
+def _not_taken(peer: Contact, one: Declined) -> notes.NotTakenThere:
+    return notes.NotTakenThere(peer.name, one.reason.value, one.files, one.bytes, one.others, one.limit)

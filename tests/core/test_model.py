@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dir_sync.core import limits
-from dir_sync.core.content import bucket_of, first_scan_record, in_doubt, summarize
+from dir_sync.core.content import Summed, bucket_of, first_scan_record, in_doubt, summarize
 from dir_sync.core.model import (
     Kind,
     PathError,
@@ -344,9 +344,7 @@ def test_first_scans_name_a_record_by_what_it_is(kind: Kind, mtime: int, ns: int
     assert not is_first_scan(record._replace(vector=join(record.vector, (("a", 1),))))
 
 
-def summed(
-    path: bytes, maker: str = "99cc", content: bytes = b""
-) -> tuple[bytes, int, str, str, int, int, int, int, str, bytes]:
+def summed(path: bytes, maker: str = "99cc", content: bytes = b"") -> Summed:
     return path, 1, maker, f"{maker}:1", 1, 0o640, 5, 6, "", content
 
 
@@ -366,7 +364,7 @@ def test_a_summary_is_the_sum_of_tags_by_bucket() -> None:
 def test_a_summary_says_all_that_tells_two_records_of_one_stamp_apart() -> None:
     """A node that lost its index may give out one stamp for two contents. Whoever joined both has the vector of both."""
     file = (b"a", 1, "99cc", "99cc:7", int(Kind.FILE), 0o640, 5, 6, "", b"one")
-    others: list[tuple[bytes, int, str, str, int, int, int, int, str, bytes]] = [
+    others: list[Summed] = [
         (*file[:9], b"two"),
         (*file[:8], "[]", b"one"),
         (*file[:7], 7, "", b"one"),
@@ -396,7 +394,7 @@ def test_a_summary_in_doubt_differs_in_the_buckets_of_these_paths_alone() -> Non
 
 @given(st.lists(st.builds(summed, st.binary(min_size=1), st.text("0123456789abcdef"), st.binary())))
 def test_a_summary_does_not_depend_on_the_order(
-    records: list[tuple[bytes, int, str, str, int, int, int, int, str, bytes]],
+    records: list[Summed],
 ) -> None:
     assert summarize(records) == summarize(reversed(records))
     if records:

@@ -291,19 +291,25 @@ def test_what_could_not_be_cut_back_gets_its_time_when_it_can(verb: str, touched
     assert stat.mtime == (77 if touched and verb == "file.set_meta" else paper.before.mtime), "a user's time stays"
 
 
+def given_up_in_vain(paper: Paper, *verbs: str) -> Growth:
+    """Five bytes were appended; then these verbs failed, with the next bytes and at the first attempt to give it up."""
+    growth = paper.open()
+    growth.add(5, b"67890")
+    paper.disk.fail = lambda verb, path: Trouble.IO if verb in verbs else None
+    with pytest.raises(DiskError):
+        growth.add(10, b"1234567890")
+    assert not growth.give_up()
+    paper.disk.fail = None
+    return growth
+
+
 @pytest.mark.usefixtures("small_steps")
 @pytest.mark.parametrize("mine", [b" mine", b" mine12"])
 def test_what_a_user_appends_after_the_cut_is_not_compared_with_what_was_there_before(mine: bytes) -> None:
     """A write failed, the file was cut back, and the sync after it failed, too. What a user has appended until the next
     attempt is as long as what was cut off, or has at that place what the failed write would have brought."""
     paper = Paper(b"12345", b"12345678901234567890123")
-    growth = paper.open()
-    growth.add(5, b"67890")
-    paper.disk.fail = lambda verb, path: Trouble.IO if verb in ("file.write", "file.sync") else None
-    with pytest.raises(DiskError):
-        growth.add(10, b"1234567890")
-    assert not growth.give_up()
-    paper.disk.fail = None
+    growth = given_up_in_vain(paper, "file.write", "file.sync")
     assert paper.content() == b"12345"
     user = paper.disk.hold(b"f")
     user.write(5, mine)
@@ -316,13 +322,7 @@ def test_what_a_user_appends_after_the_cut_is_not_compared_with_what_was_there_b
 def test_what_a_user_saves_before_a_second_attempt_to_cut_is_not_cut_off() -> None:
     """A write failed, and so did the cut. What a user saves until the next attempt is as long as the file was."""
     paper = Paper(b"12345", b"12345678901234567890123")
-    growth = paper.open()
-    growth.add(5, b"67890")
-    paper.disk.fail = lambda verb, path: Trouble.IO if verb in ("file.write", "file.truncate") else None
-    with pytest.raises(DiskError):
-        growth.add(10, b"1234567890")
-    assert not growth.give_up()
-    paper.disk.fail = None
+    growth = given_up_in_vain(paper, "file.write", "file.truncate")
     assert paper.content() == b"1234567890"
     user = paper.disk.hold(b"f")
     user.truncate(0)

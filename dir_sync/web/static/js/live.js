@@ -30,7 +30,8 @@ export function connect() {
 // Ends the stream of a window that nobody sees, once it knows what to show; begins it when somebody looks again. One that was refused
 // begins again, too: meanwhile the new address may have been opened in another window.
 function rest() {
-  if (!document.hidden && source?.readyState !== EventSource.OPEN && source?.readyState !== EventSource.CONNECTING) begin();
+  const isOver = !source || source.readyState === EventSource.CLOSED;
+  if (!document.hidden && isOver) begin();
   else if (document.hidden && source && live.state) {
     source.close();
     source = null;
