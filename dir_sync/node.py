@@ -119,6 +119,11 @@ class Node:
         """How long it has been connected."""
         return time.monotonic() - self._began
 
+    @property
+    def heard_s(self) -> float:
+        """When its last byte came, in Unix time; before the first one, when the link began."""
+        return self.state.heard_s
+
     def traffic(self) -> tcp.Traffic | None:
         """The bytes on this connection, as the system counts them."""
         return tcp.traffic(self._socket)

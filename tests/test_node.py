@@ -455,7 +455,7 @@ def test_of_who_rests_little_is_read_ahead(one: Place, two: Place, monkeypatch: 
 
 def test_the_system_counts_the_bytes_of_a_connection(one: Place, two: Place) -> None:
     here, there = link(one, two)
-    before = here.traffic()
+    before, began = here.traffic(), here.heard_s
     assert before is not None
     records = tuple(
         Record(b"%d" % number, Kind.ABSENT, 0, b"", 0, 0, Stamp(1 + number, "aa"), (("aa", 1 + number),))
@@ -470,6 +470,7 @@ def test_the_system_counts_the_bytes_of_a_connection(one: Place, two: Place) -> 
     assert after.received - before.received >= 5 * len(records) > after.sent
     assert after.rtt_us > 0
     assert here.age_s >= 0
+    assert time.time() - 60 < began < here.heard_s <= time.time(), "every byte of the peer counts"
     one.manager.stop()
     assert here.traffic() is None, "the connection has ended"
 

@@ -322,7 +322,7 @@ class Folder:
     def finish(self) -> None:
         """The last words and the last commit. Its index is not used any more."""
         self._memory.gone(self.share.index)
-        self.peers.note_seen(time.time())
+        self.peers.note_seen()
         effects, self._effects = self._effects, []
         self._performer.finish(effects)
 

@@ -89,8 +89,8 @@ class Gauge:
         self.due_s = mono + max(_EVERY_S, _COST * (time.monotonic() - begun))
 
     def note_seen(self) -> None:
-        """Store that the connected peers are here now."""
-        self._connected.note_seen(time.time())
+        """Store when the connected peers were heard last."""
+        self._connected.note_seen()
 
     def traffic(self, replica: str) -> tuple[int, int, int, int, float] | None:
         """Bytes sent to that peer and received from it, both per second, and the round-trip time (ms)."""

@@ -41,7 +41,7 @@ class Away(NamedTuple):
     """A replica that was a peer and is not connected."""
 
     replica: str
-    seen_s: int  # when it last was, in Unix time; 0: not known
+    seen_s: int  # when its last byte came, in Unix time; 0: not known
     version: str  # of its program, then; "": it did not say
     address: str
     has_closed: bool = False  # it went over to a closed mesh
@@ -120,14 +120,14 @@ class ConnectedPeers:
         ]
         return sorted(found, key=lambda one: (-one.seen_s, one.replica))[:_AWAY_MAX]
 
-    def note_seen(self, now_s: float) -> None:
-        """Store that the connected peers are here now, for the time when they are not."""
+    def note_seen(self) -> None:
+        """Store when the connected peers were heard last, for the time when they are not connected."""
         for replica, node in self._links.items():
-            self._seen(replica, node, now_s)
+            self._seen(replica, node)
 
-    def _seen(self, replica: str, node: Node, now_s: float) -> None:
+    def _seen(self, replica: str, node: Node) -> None:
         notes = self._share.index.notes
-        notes.put(f"seen {replica}", f"{int(now_s)} {node.address} {node.version}")
+        notes.put(f"seen {replica}", f"{int(node.heard_s)} {node.address} {node.version}")
         if node.member is not None and notes.get(f"member {replica}") != node.member.identity:
             notes.put(f"member {replica}", node.member.identity)
 
@@ -189,7 +189,7 @@ class ConnectedPeers:
         self._closed.discard(replica)
         if index.notes.get(f"name {replica}") != hello.name:
             index.notes.put(f"name {replica}", hello.name)  # for display, when the node is no longer connected
-        self._seen(replica, node, now.wall_ns / 1e9)
+        self._seen(replica, node)
         up = PeerUp(replica, hello, node.address, may_write, connection=connection)
         return self._share.engine.handle(up, now)
 
@@ -201,7 +201,7 @@ class ConnectedPeers:
         del self._links[replica]
         if reason == "closed-mesh":
             self._closed.add(replica)
-        self._seen(replica, node, now.wall_ns / 1e9)
+        self._seen(replica, node)
         self._share.workers.leave(Flow(node.address, replica))
         return self._share.engine.handle(PeerDown(replica, reason), now)
 

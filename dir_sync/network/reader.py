@@ -42,6 +42,7 @@ class LinkState:
         self.text = ""
         self.said_close = 0.0  # when our last byte was sent (monotonic, s); 0: more may follow
         self.flood = ""  # the kind of flood; set by the reader before it ends the link
+        self.heard_s = time.time()  # when the peer's last byte came (Unix time); at first, when the link began
         self.is_doubted = False  # the peer has dialled again: a PING finds out whether this link is alive
 
     def has_ended(self) -> bool:
@@ -111,6 +112,7 @@ class Reader:
             if n == 0:
                 return self._state.reason or "lost", "it closed the connection"
             timeouts = 0
+            self._state.heard_s = time.time()
             if self._state.said_close and (time.monotonic() - self._state.said_close) * 1000 > CLOSE_LINGER_MS:
                 return self._state.reason, self._state.text
             unknown = session.hello is None

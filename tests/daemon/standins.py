@@ -266,6 +266,7 @@ class Link:
         self.given_up = ""
         self.version = "1.2.3"
         self.age_s = 60.0
+        self.heard_s = 1_800_000_000.0
         self.counted: Traffic | None = None
 
     def traffic(self) -> Traffic | None:

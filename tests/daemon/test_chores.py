@@ -47,7 +47,7 @@ class Bench:
         )
         self.began = time.monotonic()
         pausing: Any = SimpleNamespace(look=self.looks.append)
-        peers: Any = SimpleNamespace(links={}, note_seen=lambda now_s: None)
+        peers: Any = SimpleNamespace(links={}, note_seen=lambda: None)
         self.is_beside_others = True
         self.chores = Chores(
             self.folder.share,

@@ -530,8 +530,9 @@ def test_who_is_away_is_known_with_the_time_when_it_was_here() -> None:
     index.peers.put(CAROLS, PeerSeen(3, 3))
     index.peers.put("dd" * 8, PeerSeen(3, None))
     assert [one.replica for one in bench.peers.away()] == [CAROLS], "a stranger was no peer"
-    later = NOW._replace(wall_ns=NOW.wall_ns + 60 * 10**9)
-    bench.links.on_end(bob.node, "bye", "", later)
+    bob.heard_s = NOW.wall_ns / 1e9 + 60
+    given_up = NOW._replace(wall_ns=NOW.wall_ns + 90 * 10**9)
+    bench.links.on_end(bob.node, "timeout", "no answer for 30 s", given_up)
     assert bench.peers.away() == [
         Away(BOBS, NOW.wall_ns // 10**9 + 60, "1.2.3", "10.0.0.2"),
         Away(CAROLS, 0, "", ""),
@@ -551,8 +552,8 @@ def test_who_went_over_to_a_closed_mesh_is_known_until_it_is_back() -> None:
         assert [one.has_closed for one in bench.peers.away()] == [has_closed]
 
 
-def test_who_is_here_at_the_end_was_seen_then() -> None:
+def test_who_is_here_at_the_end_was_seen_when_it_was_heard_last() -> None:
     bench = Bench()
-    bench.connect()
-    bench.peers.note_seen(1_900_000_000.5)
+    bench.connect().heard_s = 1_900_000_000.5
+    bench.peers.note_seen()
     assert bench.folder.index.notes.get(f"seen {BOBS}") == "1900000000 10.0.0.2 1.2.3"
