@@ -38,6 +38,10 @@ VERSION: Schema = {
     "on": ("list", "the nodes that keep it; `here`: this one"),
     "here": ("bool", "this machine keeps it"),
 }
+LOSER: Schema = {
+    **VERSION,
+    "made_by": ("text", "the node that made it; empty: not known"),
+}
 NOW: Schema = {
     "now": ("object", "what is there now, the side that won"),
     "now.kind": ("text", "`file`, `link`, `folder`, `nothing`"),
@@ -266,12 +270,12 @@ SCHEMAS: dict[str, Schema] = {
         "coming": ("number", "paths that are still to come from other machines (exit code 3)"),
     },
     "conflicts": {
-        **_maybe(_each("conflicts", "versions that lost, with what is there now", VERSION, NOW)),
+        **_maybe(_each("conflicts", "versions that lost, with what is there now", LOSER, NOW)),
         **_maybe(
             _each(
                 "differences",
                 "`show`: the same, with the difference",
-                VERSION,
+                LOSER,
                 NOW,
                 {"difference": ("list", "lines of a unified diff")},
             )

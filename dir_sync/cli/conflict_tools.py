@@ -18,6 +18,7 @@ from dir_sync.core.merging import is_text
 from dir_sync.core.model import FIRST_CONTACT, Kind, show, show_text
 from dir_sync.core.named import NamedTuple
 from dir_sync.history.differences import line_diff
+from dir_sync.reporting.log import complain
 
 if TYPE_CHECKING:
     from dir_sync.history.choice import Entry
@@ -71,7 +72,8 @@ def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:
         now = _Side(f"{path}\tnow, {local(stat.mtime)}, {size}, {won}", data)
     data = client.content(entry)
     size = size_words(version.kind, len(data))
-    return now, _Side(f"{path}\tlost, {local(version.mtime)}, {size}, kept {_where(entry)}", data)
+    by = f"made by {maker(entry.made_by)}, " if entry.made_by not in ("", FIRST_CONTACT) else ""
+    return now, _Side(f"{path}\tlost, {local(version.mtime)}, {size}, {by}kept {_where(entry)}", data)
 
 
 def _where(entry: Entry) -> str:
@@ -90,7 +92,11 @@ def merge_by(client: HistoryClient, entry: Entry, tool: str) -> None:
     if now is None or now[0].kind is not Kind.FILE or version.kind is not Kind.FILE:
         raise ConfigError(f"{show(version.path)}: only two files can be merged; use 'restore' or 'keep'")
     data = now[1]
-    contents = {"BASE": client.common(entry) or b"", "LOCAL": data, "REMOTE": client.content(entry), "MERGED": data}
+    common = client.common(entry)
+    if common is None:
+        complain(f"{show(version.path)}: the version from which both were made is not kept here, so $BASE is empty"
+                 " (with --merge text it is kept)")  # fmt: skip
+    contents = {"BASE": common or b"", "LOCAL": data, "REMOTE": client.content(entry), "MERGED": data}
     folder = tempfile.mkdtemp(prefix="dir_sync-merge-")
     ending = os.path.splitext(os.fsdecode(version.path.rpartition(b"/")[2]))[1]
     files = {name: os.path.join(folder, name + ending) for name in NAMES}

@@ -165,12 +165,13 @@ def _table(client: HistoryClient, entries: list[Entry]) -> list[str]:
 
     if not entries:
         return [_NO_CONFLICTS]
-    rows = [("ID", "LOST", "SIZE", "ON", "NOW", "SIZE", "BY", "PATH")]
+    rows = [("ID", "LOST", "SIZE", "BY", "ON", "NOW", "SIZE", "BY", "PATH")]
     for entry in entries:
         version, now = entry.version, client.stat(entry.version.path)
         there = ("nothing", "-") if now is None else (local(now.mtime), size_words(now.kind, now.size))
         if now is not None and now.kind == Kind.DIRECTORY:
             there = ("folder", "-")
-        lost = (local(version.mtime), size_words(version.kind, version.size), show_text(entry.on))
+        by = maker(entry.made_by) or "-"
+        lost = (local(version.mtime), size_words(version.kind, version.size), by, show_text(entry.on))
         rows.append((entry.id, *lost, *there, maker(entry.by), full(version.path)))
     return columns(rows)

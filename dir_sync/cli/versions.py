@@ -59,4 +59,4 @@ def lost_json(client: HistoryClient, entry: Entry) -> Answer:
             "size": now.size if now.kind == Kind.FILE else 0,
             "changed_s": now.mtime // 10**9,
         }
-    return version_json(entry) | {"now": there}
+    return version_json(entry) | {"made_by": show_text(entry.made_by), "now": there}

@@ -225,14 +225,14 @@ class Requests:
 
     def _versions(self, asked: Asked, now: Now) -> list[Effect]:
         def then(report: Report) -> None:
-            asked.reply.put(own | {"peers": answers.listed_there(report.answers)})
+            answer = own | {"peers": answers.listed_there(report.answers)}
+            asked.reply.put(answers.with_makers(self._index, answer) if conflicts else answer)
 
-        path = answers.path_asked(asked.question)
+        path, conflicts = answers.path_asked(asked.question), asked.question.get("conflicts") is True
         own = answers.listed(self._index, path)
         if asked.question.get("peers") is not True:
             asked.reply.put(own)
             return []
-        conflicts = asked.question.get("conflicts") is True
         return self._ask_peers((HistoryRequest("", 0, path, limits.HISTORY_ANSWER_MAX, conflicts),), then, now)
 
     def _excerpt(self, asked: Asked, now: Now) -> list[Effect]:

@@ -3,6 +3,7 @@
     codec       versions as JSON for the control socket; display names of versions and nodes
     answers     the answers of a node to the commands, from its index
     story       the story of one path, as the index tells it: for `why`
+    sides       who made the versions that lost conflicts
     source      where a command gets its answers: the running node, or the index, opened here
     brought     the content of a version that only another machine keeps
     verify_here what `verify` does while no node runs

@@ -18,6 +18,7 @@ from dir_sync.core.model import Kind, PathError, check_path, show
 from dir_sync.core.named import NamedTuple
 from dir_sync.history import undo_plan
 from dir_sync.history.codec import Names, bytes_of, packed, text_of, unpacked
+from dir_sync.history.sides import makers_of_losers
 from dir_sync.index import KEEPS, Index
 from dir_sync.network.control import Answer
 
@@ -34,6 +35,7 @@ __all__ = [
     "settle",
     "touched",
     "wish_of",
+    "with_makers",
 ]
 
 
@@ -61,6 +63,13 @@ def listed_there(answers: Iterable[tuple[str, int, History | Have]]) -> list[Ans
                 versions.append(packed(version))
             found.append({"node": peer, "versions": versions})
     return found
+
+
+def with_makers(index: Index, answer: Answer) -> Answer:
+    """The same answer, with who made the versions that lost a conflict, by their ids. `answer`: of `listed`, with `peers`."""
+    here = [unpacked(one) for one in answer["versions"] if one["why"] == Cause.CONFLICT.value]
+    there = [unpacked(one) for peer in answer.get("peers", ()) for one in peer["versions"]]
+    return answer | {"makers": makers_of_losers(index, here, there)}
 
 
 def path_asked(question: Answer) -> bytes:

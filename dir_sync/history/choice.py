@@ -23,6 +23,7 @@ class Entry:
     by: str  # the node whose change displaced it
     on: str = "here"  # the node whose history has it
     holder: str = ""  # the id of that node; "": this one
+    made_by: str = ""  # of the loser of a conflict, the node that made it; "": not known
 
 
 def by_id(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

@@ -79,11 +79,14 @@ class HistoryClient:
         self._restorer.keep(answer.get("keeps", ()))
         self._known = answer.get("known") is not False
         call = Names(answer["names"], self._node)
+        makers = answer.get("makers", {})  # a node of an older version says nothing of them
+        made_by = {id_: call(node) for id_, node in makers.items()}
         own: list[Entry] = []
         for fields in answer["versions"]:
             one = unpacked(fields)
             if not conflicts or one.why == Cause.CONFLICT:
-                own.append(Entry(id_of(one), one, call(one.maker)))
+                id_ = id_of(one)
+                own.append(Entry(id_, one, call(one.maker), made_by=made_by.get(id_, "")))
         here = {entry.id for entry in own}
         theirs: dict[str, Entry] = {}
         for peer in answer.get("peers", []):
@@ -93,7 +96,7 @@ class HistoryClient:
                 id_ = id_of(one)
                 if id_ in here or (conflicts and one.why != Cause.CONFLICT):
                     continue
-                known = theirs.setdefault(id_, Entry(id_, one, call(one.maker), on, peer["node"]))
+                known = theirs.setdefault(id_, Entry(id_, one, call(one.maker), on, peer["node"], made_by.get(id_, "")))
                 if on not in known.on.split(", "):
                     theirs[id_] = replace(known, on=f"{known.on}, {on}")
         return sorted([*own, *theirs.values()], key=lambda entry: -entry.version.time_ns)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dir_sync.config import ENVIRONMENT, USAGE, ConfigError
 from dir_sync.core.model import show
 from dir_sync.folder import state
-from dir_sync.history.answers import common, keep, listed, path_asked, settle
+from dir_sync.history.answers import common, keep, listed, path_asked, settle, with_makers
 from dir_sync.history.story import without_node
 from dir_sync.index import Index
 from dir_sync.network.control import Answer, NoDaemon, ask
@@ -45,6 +45,8 @@ class Source:
             match question["command"]:
                 case "versions":
                     answer = listed(self.index, path_asked(question))
+                    if question.get("conflicts"):
+                        answer = with_makers(self.index, answer)
                 case "why":
                     answer = without_node(self.index, path_asked(question), time.time())
                 case "keep":

@@ -7,7 +7,7 @@ Rule: entries are only added, and removed when they are too old.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from dir_sync.core import attributes as kept
 from dir_sync.core.jobs import Before
@@ -59,6 +59,13 @@ class Journal:
         self.flush()
         query = f"SELECT {_COLUMNS} FROM change WHERE path=? ORDER BY id DESC LIMIT ?"
         return [_before(*columns) for columns in self._database.execute(query, (path, limit))][::-1]
+
+    def of_some(self, paths: Sequence[bytes]) -> Iterator[Before]:
+        """All entries of these paths (at most 500), oldest first. It reads the whole table, once."""
+        self.flush()
+        query = f"SELECT {_COLUMNS} FROM change WHERE path IN ({','.join('?' * len(paths))}) ORDER BY id"
+        for columns in self._database.execute(query, tuple(paths)):
+            yield _before(*columns)
 
     def forget(self, before_ns: int, most: int) -> None:
         """Drop the entries from before a time, and all but the last `most` entries."""

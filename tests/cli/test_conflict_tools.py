@@ -60,11 +60,25 @@ def merge(client: Client, tool: str) -> str:
     return ""
 
 
-def test_what_the_tool_made_is_installed_and_nothing_is_left(there: Path) -> None:
+def test_what_the_tool_made_is_installed_and_nothing_is_left(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     client = Client()
-    assert not merge(client, 'cat "$LOCAL" "$REMOTE" > "$MERGED"')
+    assert not merge(client, 'cat "$BASE" "$LOCAL" "$REMOTE" > "$MERGED"')
     assert client.installed == [b"nowlost"]
     assert not list(there.iterdir())
+    assert (
+        "d/notes.txt: the version from which both were made is not kept here, so $BASE is empty"
+        in capsys.readouterr().err
+    )
+
+
+def test_the_tool_gets_the_version_from_which_both_were_made(
+    there: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client()
+    monkeypatch.setattr(client, "common", lambda entry: b"base")
+    assert not merge(client, 'cat "$BASE" "$LOCAL" "$REMOTE" > "$MERGED"')
+    assert client.installed == [b"basenowlost"]
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -113,7 +127,7 @@ class Binary(Client):
 def test_what_is_no_text_is_not_shown_as_lines(now: bytes, lost: bytes) -> None:
     """Nothing of it goes to the terminal; what the two versions are is said all the same."""
     version = SimpleNamespace(path=b"d/\x1bpicture", kind=Kind.FILE, mtime=0)
-    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", version=version))
+    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="", version=version))
     lines = difference(cast(Any, Binary(now, lost)), entry)
     assert len(lines) == 3
     assert lines[0].startswith("--- ")
@@ -124,6 +138,6 @@ def test_what_is_no_text_is_not_shown_as_lines(now: bytes, lost: bytes) -> None:
 
 def test_texts_are_shown_as_lines() -> None:
     version = SimpleNamespace(path=b"notes", kind=Kind.FILE, mtime=0)
-    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", version=version))
+    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="", version=version))
     lines = difference(cast(Any, Binary(b"a\nnow\nb\n", b"a\nlost\x1b\nb\n")), entry)
     assert lines[2:] == ["@@ -1,3 +1,3 @@", " a", "-now", "+lost\\x1b", " b"]

@@ -65,6 +65,7 @@ class Node:
         self.own: list[Version] = []
         self.peers: dict[str, list[Version]] = {}
         self.asked: list[dict[str, Any]] = []
+        self.makers: dict[str, str] = {}  # of the losers of conflicts, by their ids
         self.pending = 0
         self.undo: dict[str, Any] = {"changes": [], "left": []}
         self.unknown: set[str] = set()
@@ -89,7 +90,7 @@ class Node:
         peers = [{"node": peer, "versions": [packed(one) for one in some]} for peer, some in self.peers.items()]
         own = [packed(one) for one in self.own]
         known = question.get("path") not in self.unknown
-        return {"versions": own, "names": {}, "node": "aa", "peers": peers, "known": known}
+        return {"versions": own, "names": {}, "node": "aa", "peers": peers, "known": known, "makers": self.makers}
 
     def entries(self, conflicts: bool = False) -> list[Entry]:
         with open_history(str(self.folder)) as opened:
@@ -442,11 +443,13 @@ def test_conflicts_come_with_the_commands_that_settle_them(node: Node, capsys: p
     assert capsys.readouterr().out == "no conflicts\n"
     node.has(version(b"loser", 1, why=Cause.CONFLICT), b"loser")
     (id_,) = {entry.id for entry in node.entries(conflicts=True)}
+    node.makers = {id_: "dddd"}
     assert cli.main(["conflicts", str(node.folder)]) == 0
     out, err = capsys.readouterr()
     table, _, commands = out.partition("\n\n")
     assert err == ""
     assert [line.split()[0] for line in table.splitlines()] == ["ID", id_]
+    assert [len(re.findall(f" {by} ", table)) for by in ("BY", "dddd", "cc")] == [2, 1, 1], "who made both sides"
     command = f"python main.py conflicts {node.folder}"
     assert commands.splitlines() == [
         f"to see how they differ: {command} show {id_}",
@@ -532,7 +535,9 @@ def test_the_difference_to_what_only_another_machine_keeps(node: Node, capsys: p
     node.peers = {"bb" * 8: [one]}
     node.there = {one.content.hex(): b"one\n2\n"}
     (entry,) = node.entries(conflicts=True)
+    node.makers = {entry.id: "bb" * 8}
     assert cli.main(["conflicts", str(node.folder), "show", entry.id]) == 0
     out = capsys.readouterr().out
-    assert "kept on bbbbbbbb" in out
+    assert "lost, " in out
+    assert "made by bbbbbbbb, kept on bbbbbbbb" in out
     assert "-two\n+2\n" in out

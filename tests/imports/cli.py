@@ -174,7 +174,9 @@ CLI: dict[str, set[str]] = {
         *("network.control", "reporting.live_line", "reporting.log", "reporting.progress_words", "reporting.shell"),
     },
     "cli.status_words": {"cli.headlines", "config", "network.control", "reporting.log", "reporting.shell"},
-    "cli.conflict_tools": {"config", "history.choice", "history.client", "history.differences", "history.words"},
+    "cli.conflict_tools": {
+        *("config", "history.choice", "history.client", "history.differences", "history.words", "reporting.log"),
+    },
     "cli.exits": {"config"},
     "cli.results": {"network.control", "reporting.log", "reporting.output"},
     "cli.versions": {"history.choice", "history.client", "history.words", "network.control"},

@@ -148,6 +148,9 @@ def test_a_conflict_is_listed_and_settled(pair: Lan, word: str, at: str) -> None
     assert len(ids(a, "conflicts")) == len(ids(b, "conflicts")) == 1
     if at == "there without a node":
         b.stop()
+    (conflict,) = json.loads(say(here, "conflicts", "--json")[0])["conflicts"]
+    assert conflict["made_by"], "known on both"
+    assert (conflict["made_by"] == "this node") == (here is b)
     say(here, "conflicts", word, *ids(here, "conflicts"))
     if not b.running:
         assert say(b, "conflicts") == ["no conflicts"]
