@@ -219,7 +219,7 @@ SCHEMAS: dict[str, Schema] = {
             for key in ("files", "bytes", "others")
         },
         "away": ("list", "names of nodes that are not connected"),
-        **_each("left", "what is not done", {"path": ("text", '"" for what a peer lacks'), "problem": ("text", "")}),
+        **_each("left", "what is not done", {"path": ("text", '"" if it is not one path'), "problem": ("text", "")}),
     },
     "held": _each(
         "held",

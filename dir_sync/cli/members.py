@@ -24,6 +24,7 @@ from dir_sync.cli.dialogue import (
 from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.cli.results import columns, tell
 from dir_sync.config import ConfigError
+from dir_sync.core.membership import REMOVES_NOBODY
 from dir_sync.core.model import show
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, listed
@@ -113,6 +114,8 @@ def remove(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     folder = config.checked_folder(given.folder)
     before = _members(folder)
+    if before["role"] != "rw":
+        raise ConfigError(REMOVES_NOBODY)
     everybody: list[Answer] = before["members"]
     lost = [_named(everybody, name) for name in given.names]
     kept = [_named(everybody, name) for name in given.keep]

@@ -114,7 +114,12 @@ def leave(argv: list[str]) -> int:
         _forget(folder)
     name = show(os.fsencode(folder))
     line = f"{name} is open {'now' if runs else 'from its next start on'}"
-    tell(given.json, {"folder": name, "left": marker or ""}, [line, *([apart] if given.yes and apart else [])])
+    lines = [line, *([apart] if given.yes and apart else [])]
+    if node is None or node.get("count") != 1:
+        lines.append(
+            "Other members of the mesh list this machine until one of them removes it: 'remove' gives them a new key."
+        )
+    tell(given.json, {"folder": name, "left": marker or ""}, lines)
     return config.OK
 
 

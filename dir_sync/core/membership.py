@@ -28,6 +28,7 @@ __all__ = [
     "MEMBERS_MAX",
     "OLDER_GATES_MAX",
     "REMOVED_MAX",
+    "REMOVES_NOBODY",
     "ROLES",
     "Charter",
     "Gate",
@@ -55,6 +56,8 @@ GENERATION_MAX: Final = 2**31 - 1
 GENERATIONS_AHEAD_MAX: Final = limits.GENERATIONS_AHEAD_MAX
 _CLOCK_SANE_S: Final = limits.CLOCK_SANE_NS // 10**9
 FORGOTTEN_AFTER_S: Final = 90 * 86_400  # who came by the key alone and was not seen for so long gives way first
+
+REMOVES_NOBODY: Final = "this machine is a read-only member: remove others on a machine that may write"  # for people
 
 T = TypeVar("T")
 

@@ -159,7 +159,7 @@ class Session:
         if message is None:
             # A peer of another version reports that first, in a HELLO that all versions understand.
             if phase is Phase.HELLO:
-                raise PeerError("something unknown before HELLO")
+                raise PeerError("it begins with something unknown: it may belong to a closed mesh, or be no dir_sync")
             return
         if type(message) not in LEGAL[phase]:
             raise PeerError(f"{type(message).__name__} is not legal now: {phase.value}")

@@ -161,7 +161,10 @@ def own_left(status: Status) -> list[Left]:
     found += [Left(path, "it changes all the time") for path in status.restless]
     for held in status.held:
         where = f"on {held.at}" if held.at else "here"
-        found.append(Left(held.path, f"{held.files:,} files are held {where} until a person decides"))
+        if held.files == 1:
+            found.append(Left(held.path, f"it is held {where} until a person decides"))
+        else:
+            found.append(Left("", f"{held.files:,} files ({held.path}, ...) are held {where} until a person decides"))
     return found
 
 

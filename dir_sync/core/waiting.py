@@ -124,7 +124,7 @@ def missing(status: Status, wish: Wish) -> list[Left]:
     found += [
         Left(
             "",
-            f"this machine lacks {peer.lacking_here.files + peer.lacking_here.others:,} changes that {peer.name} has",
+            f"this machine lacks {_changes(peer.lacking_here.files + peer.lacking_here.others)} that {peer.name} has",
         )
         for peer in status.peers
         if peer.lacking_here != NOTHING and wish.concerns(peer)
@@ -138,6 +138,10 @@ def missing(status: Status, wish: Wish) -> list[Left]:
     if wish.copies > done:
         found.append(Left("", f"{done:,} of {wish.copies:,} machines have everything"))
     return found
+
+
+def _changes(n: int) -> str:
+    return "1 change" if n == 1 else f"{n:,} changes"
 
 
 def _figures(status: Status) -> object:

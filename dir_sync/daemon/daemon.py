@@ -61,6 +61,9 @@ _MODES = {
 }
 
 
+_BEGINS_ANEW = "it begins anew with other options, and connects again"
+
+
 class Daemon:
     """A node. The constructor opens it, `start` runs it, `stop` ends it. Main thread only.
 
@@ -90,6 +93,7 @@ class Daemon:
         self._sharings: dict[str, Sharing] = {}  # by the path of the folder; replaced as a whole
         self._told: tuple[Folder, ...] = ()  # what our HELLO names; replaced as a whole
         self._runs = False
+        self.begins_anew = False  # if it ends now, then to begin with other options: the peers are told
         self._has_left = False  # a person has left the closed mesh
         self.threads = Threads(end_share)
         try:
@@ -191,7 +195,7 @@ class Daemon:
     def _end_links(self, manager: NodeManager) -> None:
         over = [folder for folder in self._sharings if self.goes_over(folder)]
         if not over:
-            manager.stop()
+            manager.stop("bye", _BEGINS_ANEW if self.begins_anew else "")
         elif self.is_closed:
             manager.stop("new-key", "it goes over to a new key of the mesh")
         else:

@@ -26,7 +26,7 @@ NEW_FOLDERS = "new-folders"  # of a CLOSE: what one side shares has changed, and
 class Linked:
     """Engine thread only."""
 
-    __slots__ = ("_common", "connection", "hello", "node", "unanswered")
+    __slots__ = ("_common", "_had", "connection", "hello", "node", "unanswered")
 
     def __init__(self, node: Node, hello: Hello, rates: Sequence[ByteRate]) -> None:
         self.node = node
@@ -34,6 +34,7 @@ class Linked:
         self.connection = Connection(node.link, rates, node.sends_per_s)
         self.unanswered = 0  # our lists of folders that the peer has not answered yet
         self._common: frozenset[str] | None = None  # the names of those that both share, paused or not
+        self._had: frozenset[str] = frozenset()  # of those that both have shared on this link at some time
 
     def used(self, common: Sequence[tuple[Folder, str]], said: Hello | None = None) -> list[tuple[Folder, str]]:
         """Those of `common` that no side has paused. `said`: our HELLO, which the peer has heard, if nothing else."""
@@ -44,12 +45,15 @@ class Linked:
         """Tell people which folders the peer shares with us by now, and did not at the last call."""
         names = frozenset(folder.name for folder, _ in common)
         before, self._common = self._common, names
+        had, self._had = self._had, self._had | names
         if before is None:
             return
+        peer = show_text(self.hello.name)
         for name in sorted(names - before):
-            logger.info("%s shares %s, too", show_text(self.hello.name), name)
+            logger.info("%s shares %s%s", peer, name, " again" if name in had else ", too")
         for name in sorted(one for one in before - names if folders.named(one) is not None):
-            logger.info("%s does not share %s any more", show_text(self.hello.name), name)
+            # Which of the two it is, nobody says: with another option, a folder goes and comes back a moment later.
+            logger.info("%s has stopped sharing %s, or begins anew with it", peer, name)
 
     def note_pauses(self, folders: Folders) -> None:
         """Note which folders the peer has paused, and tell people what is new of that. One that it does not share any more goes

@@ -46,6 +46,17 @@ from dir_sync.reporting.log import Once, listed, logger
 
 __all__ = ["Neighbours"]
 
+_WHY_LOST = {
+    "duplicate": "it connected again",
+    "new-key": "it goes over to a new key",
+    NOTHING_IN_COMMON: "both share no folder at the moment; it connects again when they do",
+    NEW_FOLDERS: "what is shared has changed; it connects again",
+    "new-identity": "one of the two takes a new identity, and connects again",
+    "new-replica": "one of the two takes a new identity of a folder, and connects again",
+    "duplicate-replica": "another machine has the same identity of a folder (a copied folder?)",
+}
+"""By the reason of CLOSE: for people. Of other reasons the text says it."""
+
 
 class _Unreached(NamedTuple):
     """A machine that the user named, and why there is no connection."""
@@ -214,9 +225,8 @@ class Neighbours:
                 logger.warning("closed the connection with %s: %s", node.address, text)
             return
         linked = self._links.pop(node.link)
-        words = {"bye": "it stopped", "lost": text or "the connection broke", "duplicate": "it connected again"}
+        words = _WHY_LOST | {"bye": text or "it stopped", "lost": text or "the connection broke"}
         words["closed-mesh"] = f"it belongs to a closed mesh now; {shell.how_to_join(self._config.folder)}"
-        words["new-key"] = "it goes over to a new key"
         name = _name(linked.hello)
         if reason == "protocol-error":
             self._breaches.add(node, text)

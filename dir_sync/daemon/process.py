@@ -156,6 +156,9 @@ class _Process:
         """Share what these say. Folders of which they say the same as before are not touched."""
         self._is_alone = False
         old = {life.config.folder: life for life in self._lives}
+        new = {one.folder for one in configs}
+        for daemon in self._daemons.values():
+            daemon.begins_anew = not new.isdisjoint(daemon.folders)
         keep = {one.folder for one in configs if one.folder in old and old[one.folder].config == one}
         if _of_node(configs[0]) != _of_node(self._lives[0].config):
             logger.info("reloaded: the node begins anew, because what all folders have in common has changed")
@@ -165,9 +168,11 @@ class _Process:
         for path, life in old.items():
             if path not in keep:
                 self._end(life)
-                if all(one.folder != path for one in configs):
+                if path not in new:
                     life.forget()
                     logger.info("%s is not shared any more", show(os.fsencode(path)))
+        for daemon in self._daemons.values():  # those that go on
+            daemon.begins_anew = False
         self._lives = [old[one.folder] if one.folder in keep else Life(one, self._wake.set) for one in configs]
         logger.info("reloaded: %s", how_many(len(configs), "folder"))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from dir_sync.config import ConfigError
 from dir_sync.core.keys import GENERATION_MAX, MeshKey, identity_of
-from dir_sync.core.membership import leave_out, taken
+from dir_sync.core.membership import REMOVES_NOBODY, leave_out, taken
 from dir_sync.core.noise import public_of
 from dir_sync.security import files, store
 from dir_sync.security.keeper import Keeper
@@ -36,7 +36,7 @@ def remove(keeper: Keeper, lost: Iterable[str], stay: Iterable[str]) -> MeshKey:
     before = keeper.kept
     mine = before.membership
     if mine.role != "rw":
-        raise ConfigError("this machine is a read-only member: remove others on a machine that may write")
+        raise ConfigError(REMOVES_NOBODY)
     if mine.me in lost:
         raise ConfigError("a machine does not remove itself: use 'leave', or 'remove' on another machine")
     if before.key.generation >= GENERATION_MAX:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dir_sync import cli
 from dir_sync.cli import members
 
 
@@ -80,3 +82,17 @@ def test_what_yes_has_decided_is_said(capsys: pytest.CaptureFixture[str]) -> Non
         "nas (nas) is left out, too: it was let in by lost; to keep it: --keep nas",
         "key (key) came with the key itself, or with a code of another machine, and stays: if nobody knows it, remove it, too",
     ]
+
+
+def test_a_read_only_member_refuses_before_it_says_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".dir_sync").mkdir()
+    answer = {"role": "ro", "members": [ME, {**TV, "is_met": False}, LOST]}
+    monkeypatch.setattr(
+        members, "ask_node", lambda folder, question: answer if question["command"] == "members" else None
+    )
+    assert cli.main(["remove", str(tmp_path), "lost", "--yes"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "dir_sync: this machine is a read-only member: remove others on a machine that may write\n"

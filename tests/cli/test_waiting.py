@@ -84,7 +84,7 @@ def test_the_node_looks_first_and_wakes_it_then(
           "to see more: python main.py status 'my docs'"]),
         ({"peers": [PEER], "held": [HELD]}, [], 4,
          ["it cannot be done now: /home/anna/my docs is not everywhere",
-          "  f1: 120 files are held here until a person decides", "to see more: python main.py status 'my docs'"]),
+          "  120 files (f1, ...) are held here until a person decides", "to see more: python main.py status 'my docs'"]),
     ],
 )  # fmt: skip
 def test_how_it_ends(

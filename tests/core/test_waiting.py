@@ -9,7 +9,7 @@ import pytest
 from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.frozen import changed
 from dir_sync.core.peers.standing import NOTHING, Lack
-from dir_sync.core.shot import Verdict
+from dir_sync.core.shot import Left, Verdict
 from dir_sync.core.status import HeldChange, MeshStatus, PauseStatus, Status, Trouble
 from dir_sync.core.waiting import CALM_MS, FOUND_S, LACK_MS, Patience, Wish, lagging, missing
 from tests.core.test_shot import peer, with_peers
@@ -137,6 +137,12 @@ def test_a_peer_that_takes_nothing_any_more_cannot_have_it() -> None:
     assert lagging(stuck, Wish(peers=("carol",))) == []
 
 
+def test_what_is_held_is_counted() -> None:
+    for files, path, words in ((9, "", "9 files (f, ...) are held on bob"), (1, "f", "it is held on bob")):
+        left = missing(with_peers(BOB, held=(changed(HELD, files=files),)), ALL)
+        assert left == [Left(path, f"{words} until a person decides")]
+
+
 def test_what_is_missing_is_said() -> None:
     def said(status: Status, wish: Wish = ALL) -> list[str]:
         return [left.problem for left in missing(status, wish)]
@@ -147,4 +153,5 @@ def test_what_is_missing_is_said() -> None:
     assert said(with_peers(BOB), Wish(copies=2)) == ["1 of 2 machines have everything"]
     assert said(with_peers(BOB), Wish(peers=("eve",))) == ["eve is not connected"]
     assert said(with_peers(peer("bob", NOTHING, Lack(1, 2, 3)))) == ["this machine lacks 4 changes that bob has"]
+    assert said(with_peers(peer("bob", NOTHING, Lack(1, 2, 0)))) == ["this machine lacks 1 change that bob has"]
     assert said(with_peers(peer("bob", None))) == ["bob and this machine are still comparing"]

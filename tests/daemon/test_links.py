@@ -117,6 +117,16 @@ def test_a_peer_comes_and_goes(caplog: pytest.LogCaptureFixture) -> None:
     assert bench.told == [PeerCame("bob", "10.0.0.2"), PeerLeft("bob")]
 
 
+@pytest.mark.parametrize("reason", ["no-common-folder", "new-folders", "new-identity", "new-replica", "bye"])
+def test_a_link_that_ended_on_purpose_is_said_in_plain_words(reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    bench.links.on_end(bench.connect().node, reason, "it begins anew" if reason == "bye" else "", NOW)
+    said = caplog.messages[1].rpartition(": ")[2]
+    assert reason not in said
+    assert " " in said
+    assert reason != "bye" or said == "it begins anew"
+
+
 class Mesh:
     """A closed mesh that notes what it is told."""
 
@@ -485,7 +495,8 @@ def test_a_folder_that_the_peer_paused_and_then_left_does_not_go_on(caplog: pyte
     bench.links.on_folders(bob.node, FolderList(paused(both(), MUSIC), False))
     bench.links.on_folders(bob.node, FolderList(hello(BOB).folders, False))
     assert not bench.peers_of(MUSIC).pausing
-    assert caplog.messages[2:] == ["bob does not share music any more"]
+    bench.links.on_folders(bob.node, FolderList(both().folders, False))
+    assert caplog.messages[2:] == ["bob has stopped sharing music, or begins anew with it", "bob shares music again"]
 
 
 def test_a_pause_is_said_in_the_greeting() -> None:

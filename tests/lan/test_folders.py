@@ -114,7 +114,7 @@ def test_a_folder_that_is_gone_does_not_stop_the_others(lan: Lan) -> None:
     links = connections(one)
     away = one.base / "away"
     (one.base / "notes").rename(away)
-    wait_for(lambda: "paused: " in one.log() and "does not share notes any more" in two.log(), SOON_S, "it is noticed")
+    wait_for(lambda: "paused: " in one.log() and "has stopped sharing notes" in two.log(), SOON_S, "it is noticed")
     (one.base / "photos" / "meanwhile").write_text("x")
     wait_equal(of(lan, "photos"), SOON_S)
     (two.base / "notes" / "missed").write_text("y")
@@ -174,7 +174,7 @@ def test_a_disk_that_hangs_does_not_stop_the_other_folders() -> None:
             (two.base / "photos" / f"of two {number}").write_text("y")
             wait_equal([one.base / "photos", two.base / "photos"], SOON_S)
         wait_for(lambda: "notes does not answer" in one.log(), SOON_S, "it is noticed")
-        wait_for(lambda: "does not share notes any more" in two.log(), SOON_S, "the peer is told")
+        wait_for(lambda: "has stopped sharing notes" in two.log(), SOON_S, "the peer is told")
         (two.base / "notes" / "there").write_text("t")
         (two.base / "photos" / "then").write_text("z")
         wait_equal([one.base / "photos", two.base / "photos"], SOON_S)
@@ -236,6 +236,8 @@ def test_a_configuration_file_is_read_again_without_a_break_for_the_others() -> 
         (two.base / "photos" / "back").write_text("p")
         wait_for(lambda: _text(two.base / "music" / "song") == "la", SOON_S, "the new folder is shared")
         wait_for(lambda: _text(one.base / "photos" / "back") == "p", SOON_S, "the changed folder is shared")
+        assert "stopped sharing photos, or begins anew with it" in two.log()
+        assert "shares photos again" in two.log()
 
         write(file, table(one, "notes"), "nonsense = 5", table(one, "photos"))
         wrong = one.run_to_end("reload")
@@ -247,12 +249,20 @@ def test_a_configuration_file_is_read_again_without_a_break_for_the_others() -> 
 
         write(file, table(one, "notes"), table(one, "photos", "history_days = 3"))
         one.send_signal(signal.SIGHUP)
-        wait_for(lambda: "does not share music any more" in two.log(), SOON_S, "a folder goes")
+        wait_for(lambda: "has stopped sharing music" in two.log(), SOON_S, "a folder goes")
         assert one.run_to_end("status", one.base / "music").code == 1
         (two.base / "notes" / "last").write_text("z")
         wait_for(lambda: _text(one.base / "notes" / "last") == "z", SOON_S, "the others go on")
         assert "lost " not in two.log(), "no connection was dropped"
         assert connections(one) == 1
+
+        write(file, table(one, "notes", "history_days = 4"))
+        one.send_signal(signal.SIGHUP)
+        wait_for(
+            lambda: "begins anew with other options, and connects again" in two.log(), SOON_S, "the peer is told why"
+        )
+        (two.base / "notes" / "after").write_text("a")
+        wait_for(lambda: _text(one.base / "notes" / "after") == "a", SOON_S, "it goes on")
 
 
 def test_a_closed_folder_beside_an_open_one() -> None:
@@ -300,7 +310,7 @@ def test_an_open_folder_of_several_is_closed_while_the_node_runs() -> None:
                 assert line, "invite has ended without a code"
                 found = re.search(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b", line)
                 code = found[0] if found else ""
-            wait_for(lambda: "does not share notes any more" in two.log(), SOON_S, "it is closed")
+            wait_for(lambda: "has stopped sharing notes" in two.log(), SOON_S, "it is closed")
             joined = two.run_to_end("join", two.base / "notes", code, "--yes", limit_s=40)
             assert joined.code == 0, joined
             assert invite.wait(30) == 0
@@ -313,7 +323,7 @@ def test_an_open_folder_of_several_is_closed_while_the_node_runs() -> None:
         wait_for(lambda: _text(one.base / "photos" / "open") == "z", SOON_S, "the open folder goes on")
         assert status(two, two.base / "notes")["mesh"]
         assert status(two, two.base / "photos")["mesh"] is None
-        assert "lost " not in one.log(this_run=True).split("does not share")[0]
+        assert "lost " not in one.log(this_run=True).split("has stopped sharing")[0]
 
 
 def test_a_move_from_one_shared_folder_to_another_costs_no_transfer() -> None:

@@ -121,6 +121,7 @@ def test_who_leaves_while_its_node_runs_is_open_and_comes_back(new_lan: Callable
     assert key_of(guest), "nobody was asked"
     done = guest.run_to_end("leave", guest.dir, "--yes")
     assert (done.code, "is open now" in done.out) == (0, True), done
+    assert "Other members of the mesh list this machine until one of them removes it" in done.out
     wait_for(lambda: "the mesh is open" in guest.log(), SOON_S, "it is open")
     assert not key_of(guest)
     wait_for(lambda: not members(home)["members"][1]["on"], SOON_S, "it has gone")
