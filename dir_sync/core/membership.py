@@ -9,7 +9,7 @@ Rule: each side decides by itself. A key goes only to the identities on its own 
 
 Rule: no number that a peer names, and no list, can use up what this machine needs to make a key of its own.
 
-May import of core: limits. Used by: charters, pairing, rekeying, network.sealing, security.
+May import of core: limits. Used by: charters, pairing, rekeying, network.sealing, security, cli.members.
 """
 
 from __future__ import annotations
