@@ -90,13 +90,17 @@ def read_file(
             raise file.error((), f"{_FOLDERS}.{name}", f'which folder? Add dir = "..." to [folders.{name}]')
         shared = file.path(where, _DIR, table[_DIR])
         mine = file.values(where, {key: value for key, value in table.items() if key != _DIR}, known)
+        options = argparse.Namespace(**values | mine | dict(given or {}))
         try:
-            config.checked_name(name)
-            options = argparse.Namespace(**values | mine | dict(given or {}))
             if options.create and make is not None:
                 make(shared)
             elif options.create and not os.path.lexists(shared):
                 continue
+            config.checked_folder(shared)
+        except ConfigError as error:
+            raise file.error(where, _DIR, str(error)) from None
+        try:
+            config.checked_name(name)
             configs.append(config_of(options, shared, name, name))
         except ConfigError as error:
             raise file.error((), f"{_FOLDERS}.{name}", str(error)) from None

@@ -7,6 +7,7 @@ Rule: it reads the folder itself and needs no node. Nothing is changed.
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator
 
@@ -138,14 +139,21 @@ def _walk(folder: bytes, rules: Rules | None) -> Iterator[tuple[bytes, list[byte
         ahead += [prefix + name for name in folders if rules is None or not rules.ignores(prefix + name, True)]
 
 
-def count_shared(folder: bytes) -> int:
-    """How many files in a folder no rule leaves out."""
-    rules = rules_in(folder, True)
-    return sum(
-        not rules.ignores(at + b"/" + name if at else name, False)
-        for at, _, names in _walk(folder, rules)
-        for name in names
-    )
+def count_shared(folder: bytes) -> tuple[int, int]:
+    """How many files and how many symbolic links in a folder no rule leaves out."""
+    rules, files, links = rules_in(folder, True), 0, 0
+    for at, _, names in _walk(folder, rules):
+        for name in names:
+            path = at + b"/" + name if at else name
+            if rules.ignores(path, False):
+                continue
+            try:
+                mode = os.lstat(folder + b"/" + path).st_mode
+            except OSError:
+                continue  # it has gone
+            files += stat.S_ISREG(mode)
+            links += stat.S_ISLNK(mode)
+    return files, links
 
 
 def _explain(folder: bytes, rules: Rules, paths: list[bytes], as_json: bool) -> int:

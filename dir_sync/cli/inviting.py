@@ -277,11 +277,13 @@ def join_by(
         raise ConfigError(str(error), config.USAGE) from None
     from dir_sync.cli.ignoring import count_shared  # imported late: it reads rules
 
-    count = count_shared(os.fsencode(folder))
+    files_here, links_here = count_shared(os.fsencode(folder))
+    both = ((files_here, "file"), (links_here, "symbolic link"))
+    here = " and ".join(how_many(count, what) for count, what in both if count)
 
     def agree(host: Host) -> bool:
         shown, is_same = show(os.fsencode(asked_as)), host.folder == folder_name
-        fate = _fate(host, how_many(count, "file"), "" if is_same else " once both names are equal")
+        fate = _fate(host, here, "" if is_same else " once both names are equal")
         if yes:
             tell(f"{shown} has {fate}")
             return True
@@ -302,7 +304,7 @@ def join_by(
     where = iter([peer]) if peer is not None else inviters(code.channel, port, _FIND_S)
     with _locked(folder, state.lock):
         try:
-            kept, host = join_at(folder, code, name, where, agree if count else None)
+            kept, host = join_at(folder, code, name, where, agree if here else None)
         except Declined:
             raise ConfigError("not joined") from None
     words = f"joined the closed mesh {kept.key.fingerprint} of {host.name}: {kept.key.role.words},"

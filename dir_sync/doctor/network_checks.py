@@ -222,12 +222,20 @@ def judge_mtu(paths: Sequence[Path]) -> list[Check]:
             checks.append(warn(name, f"{one.name}: MTU {one.mtu} is unusually small and slows transfers", lower))
         elif one.answers_full:
             checks.append(good(name, f"{one.name}: packets of {one.mtu} bytes reach {one.peer}"))
-        elif one.mtu > MTU_ETHERNET:
-            text = f"{one.name}: MTU {one.mtu}: all machines on that network need the same"
-            checks.append(good(name, text))
         else:
-            checks.append(good(name, f"{one.name}: MTU {one.mtu}"))
+            text = f"{one.name}: MTU {one.mtu}"
+            if one.mtu > MTU_ETHERNET:
+                text += ": all machines on that network need the same"
+            checks.append(good(name, text + _untried(one)))
     return checks
+
+
+def _untried(path: Path) -> str:
+    """That it is not known whether full packets reach the peer, and why."""
+    if not path.peer:
+        return ""
+    why = "this user may not send a ping" if path.answers is None else "it answers no ping"
+    return f"; whether packets of that size reach {path.peer} is not known: {why}"
 
 
 def judge_clocks(peers: Sequence[Peer]) -> list[Check]:

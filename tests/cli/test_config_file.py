@@ -90,6 +90,7 @@ def test_values_of_each_kind(here: Path) -> None:
         ('peer = ["10.0.0.5:99999"]\n' + TWO, ":1: peer: '10.0.0.5:99999': the port must be"),
         ("log_file = 7\n" + TWO, ":1: log_file: a path is needed, in quotes"),
         (TWO + "[folders.music]\n", ":5: which folder? Add dir"),
+        (TWO + '[folders.music]\n\ndir = "nothing"\n', f":{TWO.count(chr(10)) + 3}: dir: "),
         (TWO + '[folders.music]\ndir = "nothing"\n', "nothing: there is no such folder"),
         (TWO + "[folders.music]\ndir = 5\n", ":6: dir: a path is needed"),
         (TWO + '[folders.more]\ndir = "notes"\n', "notes is named twice"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,9 @@ def test_rules_are_listed_in_the_order_in_which_they_count(folder: Path, capsys:
 
 
 def test_only_files_that_are_shared_are_counted(folder: Path) -> None:
-    assert count_shared(bytes(folder)) == len(("keep.log", ".syncignore", "d/.syncignore", "d/b.log"))
+    (folder / "link").symlink_to("keep.log")
+    os.mkfifo(folder / "pipe")
+    assert count_shared(bytes(folder)) == (len(("keep.log", ".syncignore", "d/.syncignore", "d/b.log")), len(("link",)))
 
 
 def test_a_rule_is_printed_as_it_was_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -188,6 +188,7 @@ def test_a_code_of_a_folder_with_another_name_is_told_of_before_and_after_the_co
 
 def test_who_is_not_asked_is_told_what_happens_to_the_files(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (Path(folder) / "a").write_bytes(b"x")
+    (Path(folder) / "link").symlink_to("a")
 
     def join_at(
         _folder: str, _code: object, _name: str, _at: object, agree: Callable[[Host], bool]
@@ -199,7 +200,7 @@ def test_who_is_not_asked_is_told_what_happens_to_the_files(folder: str, monkeyp
     monkeypatch.setattr(joining, "join", join_at)
     told: list[str] = []
     inviting.join_by(folder, "K7QX-4MDP", "desk", 5000, ("127.0.0.1", 1), "docs", "photos", told.append, yes=True)
-    assert told[1:] == ["docs has 1 file, which the 2 members of anna's mesh will get." + NEWER]
+    assert told[1:] == ["docs has 1 file and 1 symbolic link, which the 2 members of anna's mesh will get." + NEWER]
 
 
 def test_a_table_with_a_name_that_toml_quotes() -> None:
