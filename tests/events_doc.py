@@ -51,9 +51,10 @@ Keys that several kinds have:
 | `direction` | Of a transfer: `receive` or `send`. `done` and `per_s`: bytes that are there, and bytes a second. |
 | `version` | The name of that version in the history. |
 
-The node keeps the last 1,000 events in memory, and with `--last` or `--since` the stream begins with them. At most 16 programs
-listen to one folder at a time. The node waits for none of them: what comes faster than a program reads is dropped once 10,000
-events wait for it, and `missed` stands in that place. Without a listener, nothing is written or converted.
+The node keeps the last 1,000 events in memory, and `events` begins with the last 10 of them, or with those that `--last` or
+`--since` name. At most 16 programs listen to one folder at a time. The node waits for none of them: what comes faster than a
+program reads is dropped once 10,000 events wait for it, and `missed` stands in that place. Without a listener, nothing is
+written or converted.
 
 A program that would rather not start another one connects to the Unix socket `DIR/.dir_sync/control`, sends the line
 `{"command": "events", "last": 10}` (or `"since": ID`; with `"wait": false` it ends after what was there already), and reads the

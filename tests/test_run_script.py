@@ -147,6 +147,20 @@ def test_questions_about_the_program_need_no_dir(script: Path, words: list[str])
     assert start(script, *words).stdout == f"started: {script.parents[1]}/main.py {' '.join(words)}\n"
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"), [("statsu", "status"), ("conflict", "conflicts"), ("Memebrs", "members"), ("evnts", "events")]
+)
+def test_a_mistyped_command_alone_is_no_folder_to_be_made(script: Path, word: str, meant: str) -> None:
+    ended = start(script, word)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"dir_sync: {word}: no such command or folder; did you mean '{script} {meant}'?\n"
+    code, out, shown = answered(script, "\n", word)
+    assert (code, out) == (2, "")
+    assert f"no folder {word}; did you mean '{script} {meant}'? Make the folder {word}? [y/N]" in shown
+    for words in (["-v", word], ["run", word], [f"./{word}"]):
+        assert "make it with: mkdir -p" in start(script, *words).stderr
+
+
 @pytest.mark.parametrize("command", [*(name for name in cli.COMMANDS if name != "run"), "stats", "help"])
 def test_other_commands_look_for_themselves(script: Path, command: str) -> None:
     assert start(script, command, "missing").stdout == f"started: {script.parents[1]}/main.py {command} missing\n"
