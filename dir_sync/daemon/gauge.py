@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from dir_sync.core.frozen import mutable
-from dir_sync.core.peers.standing import NOTHING, Lack, coming
+from dir_sync.core.peers.standing import NOTHING, Lack, coming, without_held
 from dir_sync.core.progress import Meter, Progress, Speed
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
@@ -66,6 +66,8 @@ class Gauge:
         there = {(replica, node.link) for replica, node in links.items()}
         went, came = bool(before - there), bool(there - before)
         self._peers = {replica: one for replica, one in self._peers.items() if replica in links}
+        elsewhere = self._share.engine.brakes.held_elsewhere
+        held = {replica: sum(one.files for one in some) for replica, some in elsewhere.items()}
         sending, getting = NOTHING, 0
         comes: list[Lack] = []
         for replica, node in links.items():
@@ -77,7 +79,7 @@ class Gauge:
                 one.sent.sample(traffic.sent, now_ms)
                 one.received.sample(traffic.received, now_ms)
             lacks = report.lacked_by(replica) or NOTHING
-            left = coming(lacks, report.declined_by(replica))
+            left = without_held(coming(lacks, report.declined_by(replica)), held.get(replica, 0))
             one.sending.sample(left, now_ms)
             if lacks != one.lacks:
                 one.lacks, one.since_s = lacks, mono

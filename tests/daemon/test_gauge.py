@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from dir_sync.core.messages import Held
 from dir_sync.core.peers.standing import NOTHING, Lack
 from dir_sync.daemon.gauge import Gauge
 from dir_sync.network.tcp import Traffic
@@ -31,6 +32,21 @@ class Bench:
     @property
     def now_ms(self) -> int:
         return int(self.mono * 1000) - 1_000
+
+
+def test_what_a_peer_holds_is_not_going_out() -> None:
+    bench = Bench()
+    bench.look(bob=Lack(100, 10_000, 20), carol=Lack(10, 1_000, 0))
+    bench.folder.engine.brakes.held_elsewhere = {BOB: (Held("aa", 1, 120, b"f"),)}
+    bench.look(bob=Lack(100, 10_000, 20), carol=Lack(10, 1_000, 0))
+    assert bench.gauge.getting == 1
+    assert bench.gauge.progress(BOB, bench.mono) is None, "it is held, and has no time that is left"
+    assert bench.gauge.progress(CAROL, bench.mono) is not None
+    bench.folder.engine.brakes.held_elsewhere = {BOB: (Held("aa", 1, 20, b"f"), Held("cc", 1, 40, b"g"))}
+    bench.look(bob=Lack(100, 10_000, 20), carol=NOTHING)
+    progress = bench.gauge.progress(BOB, bench.mono)
+    assert progress is not None
+    assert (progress.files - progress.files_done, progress.bytes - progress.bytes_done) == (50, 5_000)
 
 
 def test_each_peer_and_all_together_have_a_progress() -> None:

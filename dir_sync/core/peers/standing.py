@@ -15,7 +15,7 @@ from dir_sync.core.frozen import field, mutable
 from dir_sync.core.messages import Acknowledge, Message, ModificationUpdate, State
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["NOTHING", "Lack", "Standing", "apart_of", "coming", "lack_of", "without"]
+__all__ = ["NOTHING", "Lack", "Standing", "apart_of", "coming", "lack_of", "without", "without_held"]
 
 _SAY_AGAIN_MS = 200  # shortest interval, so that a flood of changes causes few messages
 _PROGRESS_MS = 1_000  # the same, while something is lacking all the time
@@ -66,6 +66,15 @@ def without(lack: Lack, declined: Iterable[Declined]) -> Lack:
     for one in declined:
         lack = lack.less(lack_of(one))
     return lack if lack.files or lack.others else NOTHING
+
+
+def without_held(lack: Lack, held: int) -> Lack:
+    """What of it comes before a person decides, if a brake holds so many files of it there. Which ones, nobody says: of each
+    kind as large a part."""
+    total = lack.files + lack.others
+    if held >= max(total, 1):
+        return NOTHING
+    return Lack(*(number - number * held // max(total, 1) for number in lack))
 
 
 @mutable
