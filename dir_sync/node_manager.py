@@ -56,6 +56,7 @@ class Dialled(NamedTuple):
     link: int | None
     text: str
     node: Node | None = None  # the new link
+    tried: tuple[str, ...] = ()  # the addresses to which a name has led
 
 
 class HelloReceived(NamedTuple):
@@ -261,6 +262,7 @@ class NodeManager:
     def _dial(self, address: str, port: int) -> None:
         text = ""
         node: Node | None = None
+        tried: list[str] = []
         with self._lock:
             if self._guard.is_kept_away(address, _mono_ms()):
                 text = "it has flooded this node"
@@ -268,7 +270,7 @@ class NodeManager:
             self._post(Dialled(address, port, None, text))
             return
         try:
-            sock = tcp.connected(address, port, _DIAL_S)
+            sock = tcp.connected(address, port, _DIAL_S, tried)
         except (OSError, UnicodeError) as error:
             text = getattr(error, "strerror", None) or str(error)
         else:
@@ -280,7 +282,7 @@ class NodeManager:
             if node is None:
                 sock.close()
         # Posted before any other event of that link: its threads start afterwards.
-        self._post(Dialled(address, port, None if node is None else node.link, text, node))
+        self._post(Dialled(address, port, None if node is None else node.link, text, node, tuple(tried)))
         if node is not None:
             node.start()
 

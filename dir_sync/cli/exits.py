@@ -48,7 +48,7 @@ EXITS: dict[str, dict[int, str]] = {
     },
     "once": {
         OK: "the same on both sides",
-        TIMEOUT: "not in time, or nobody was there",
+        TIMEOUT: "not in time, or nobody was there, or not all that --peer names",
         UNFINISHED: "something cannot be the same, and is listed",
     },
     "status": {

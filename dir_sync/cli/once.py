@@ -34,8 +34,8 @@ __all__ = ["once"]
 
 _HELP = (
     "Make DIR the same as on another machine, say what was sent and received, and end. The other machine runs a node, or "
-    "`once` at the same time; it is found as by a node, or named with --peer. If a node runs for DIR here, that one is "
-    "asked, with the options that it has. A second `once` for the same DIR waits for the first."
+    "`once` at the same time; it is found as by a node, or named with --peer; one that is named is waited for. If a node "
+    "runs for DIR here, that one is asked, with the options that it has. A second `once` for the same DIR waits for the first."
 )
 _EXAMPLES = """\
 examples:
@@ -85,8 +85,7 @@ def once(argv: list[str]) -> int:
     if tally is not None:
         left += [Left(path, problem) for path, problem in tally.unreadable.words()]
     left += shot.lacking
-    if not shot.peers and verdict is not Verdict.EQUAL:
-        left += [Left("", f"cannot connect to {one}") for one in shot.unreached]
+    left += [Left("", one) for one in shot.unreached]
     code = config.UNFINISHED if verdict is Verdict.EQUAL and left else _CODES[verdict]
     if given.json:
         say(json.dumps(_object(shot, verdict, code, left, _mono_ms() - begun_ms)))
@@ -268,6 +267,8 @@ def _headline(shot: Shot, verdict: Verdict, wait_for: int) -> list[str]:
     is_equal = status is not None and all(peer.has_dealt_with_all for peer in status.peers)
     if is_equal and len(names) < wait_for:
         return [f"not in sync in time: in sync with {listed(names)}, and {wait_for} machines are needed{who}"]
+    if is_equal and shot.unreached:
+        return [f"not in sync in time: in sync with {listed(names)}, and not with all that were named{who}"]
     return [f"not in sync in time with {listed(names)}{who}"]
 
 

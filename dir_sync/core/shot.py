@@ -64,6 +64,7 @@ class Sight(NamedTuple):
     status: Status
     seen: Seen
     unreadable: int = 0  # paths of ours that cannot be read
+    is_missing: bool = False  # a machine that the user named has not had the same in this run
 
 
 class Left(NamedTuple):
@@ -80,7 +81,9 @@ class Shot(NamedTuple):
     status: Status | None = None  # the last one; None: there was none
     peers: tuple[str, ...] = ()  # the names of those that were there, also if they have left
     tally: Tally | None = None  # None: a node that was running has done the work
-    unreached: tuple[str, ...] = ()  # machines that the user named, and why they could not be reached
+    unreached: tuple[
+        str, ...
+    ] = ()  # machines that the user named and that were not met, or left too early: a line for each
     lacking: tuple[Left, ...] = ()  # files that a peer does not have
 
 
@@ -126,10 +129,10 @@ class Judge:
         return None
 
     def _is_equal(self, sight: Sight) -> bool:
-        status, (agreed, parted), _ = sight
+        status, (agreed, parted), _, is_missing = sight
         connected = {peer.replica for peer in status.peers}
         return (
-            not (status.scanning or status.held)
+            not (status.scanning or status.held or is_missing)
             and connected <= agreed
             and len((agreed & connected) | parted) >= self._wait_for
         )

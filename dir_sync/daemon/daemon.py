@@ -24,6 +24,7 @@ from dir_sync.core.mode import Mode
 from dir_sync.core.model import show
 from dir_sync.core.peers.beacon import Beacon, OpenPresence, folder_tags
 from dir_sync.core.peers.roster import Roster
+from dir_sync.core.peers.sought import Sought
 from dir_sync.daemon.folder import Attached, Detached, Folder
 from dir_sync.daemon.inbox import For
 from dir_sync.daemon.links import Neighbours
@@ -112,9 +113,9 @@ class Daemon:
         return self._sealing is not None and not self._has_left
 
     @property
-    def unreached(self) -> list[str]:
-        """Machines that the user named and that could not be reached, and why. Once this node has stopped."""
-        return self._links.unreached
+    def sought(self) -> Sought:
+        """The machines that the user named. Once this node has started."""
+        return self._links.sought
 
     @property
     def folders(self) -> frozenset[str]:

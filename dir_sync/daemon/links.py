@@ -17,7 +17,6 @@ from dir_sync.core.events import Drained
 from dir_sync.core.messages import Folders as FolderList
 from dir_sync.core.messages import Hello, Members
 from dir_sync.core.model import show_text
-from dir_sync.core.named import NamedTuple
 from dir_sync.core.overload.byte_rate import LinkRates
 from dir_sync.core.peers.beacon import Beacon
 from dir_sync.core.peers.roster import (
@@ -31,6 +30,7 @@ from dir_sync.core.peers.roster import (
     Refuse,
     Roster,
 )
+from dir_sync.core.peers.sought import Sought
 from dir_sync.daemon.breaches import Breaches
 from dir_sync.daemon.folder import Folder, Folders
 from dir_sync.daemon.linked import NEW_FOLDERS, Linked, in_common, says_the_same
@@ -40,12 +40,13 @@ from dir_sync.engine import Now
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
-from dir_sync.node_manager import NO_ANSWER, Dialled, HelloReceived
+from dir_sync.node_manager import Dialled, HelloReceived
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, listed, logger
 
 __all__ = ["Neighbours"]
 
+_MUTE = "closed the connection without a word: it may belong to a closed mesh, or have another key"
 _WHY_LOST = {
     "duplicate": "it connected again",
     "new-key": "it goes over to a new key",
@@ -56,21 +57,6 @@ _WHY_LOST = {
     "duplicate-replica": "another machine has the same identity of a folder (a copied folder?)",
 }
 """By the reason of CLOSE: for people. Of other reasons the text says it."""
-
-
-class _Unreached(NamedTuple):
-    """A machine that the user named, and why there is no connection."""
-
-    address: str
-    port: int
-    text: str
-
-
-class _Tried(NamedTuple):
-    """A machine that the user named: an attempt to connect to it has ended."""
-
-    address: str
-    port: int
 
 
 class Neighbours:
@@ -99,6 +85,7 @@ class Neighbours:
         self._roster = roster
         self._announce = announce
         self._once = Once()
+        self.sought = Sought(config.peers)
         self._breaches = Breaches()
         self._links: dict[int, Linked] = {}
         self.due_ms = 0  # when (monotonic ms) `tick` has something to do; 0: something has happened
@@ -106,13 +93,6 @@ class Neighbours:
         self._rates = LinkRates(0, 0) if timetable is None else timetable.asking  # for what is asked for
         if timetable is not None:
             timetable.when_changed(self._speed_changed)
-
-    @property
-    def unreached(self) -> list[str]:
-        """Which machines that the user named could not be connected to at some time, and why."""
-        causes = self._once.causes
-        silent = [_Unreached(*place, NO_ANSWER) for place in self._config.peers if _Tried(*place) not in causes]
-        return [f"{one.address}:{one.port} ({one.text})" for one in (*causes, *silent) if isinstance(one, _Unreached)]
 
     # --- who is there ------------------------------------------------------------------------------------------------
 
@@ -152,21 +132,33 @@ class Neighbours:
         if not common and not is_ours:
             if self._once.first(("nothing in common", hello.node)):
                 logger.info("%s at %s shares no folder with this node: left alone", _name(hello), node.address)
+            self.sought.refused(node.link, f"{_name(hello)} shares no folder with this node")
             self._manager.drop(node.link, NOTHING_IN_COMMON)
             return
         if self._is_of_another(node, hello):
             self._manager.drop(node.link, "new-identity", "another machine of this mesh uses that id")
             return
-        is_known = self._is_named(node) or any(folder.peers.was_here(replica) for folder, replica in common)
+        is_known = self.sought.is_named(node.address) or any(
+            folder.peers.was_here(replica) for folder, replica in common
+        )
         verdict = self._roster.hello(
             node.link, hello.node, hello.instance, node.dialled, node.address, hello.port, now.mono_ms, is_known,
             tuple(replica for _, replica in common),
         )  # fmt: skip
         match verdict:
             case Accept():
+                self._met(node, hello, common)
                 self._accept(node, hello, common, verdict, now)
             case Refuse():
+                if verdict.reason == "self":
+                    self.sought.met_ourselves(node.link)
+                elif verdict.reason == "duplicate" and node.dialled:
+                    self._met(node, hello, common)
                 self._refuse(node, hello, verdict)
+
+    def _met(self, node: Node, hello: Hello, common: list[tuple[Folder, str]]) -> None:
+        replicas = [replica for _, replica in common]
+        self.sought.met(node.link, node.address, hello.port, hello.name, replicas)
 
     def _accept(self, node: Node, hello: Hello, common: list[tuple[Folder, str]], verdict: Accept, now: Now) -> None:
         if verdict.closing is not None:
@@ -212,15 +204,12 @@ class Neighbours:
         has_changed = reason == NOTHING_IN_COMMON and not says_the_same(node.said.folders, self._folders.indexes)
         self._roster.closed(node.link, now.mono_ms, NEW_FOLDERS if has_changed else reason)
         if not self.is_link(node):
+            is_mute = reason == "lost" and node.dialled and node.is_mute and self.sought.is_named(node.address)
+            self.sought.refused(node.link, f"it {_MUTE}" if is_mute else text or reason)
             if node.state.flood or reason == "protocol-error":
                 self._breaches.add(node, text)
-            elif (
-                reason == "lost" and node.dialled and self._was_named(node) and self._once.first(("mute", node.address))
-            ):
-                logger.warning(
-                    "%s closed the connection without a word: it may belong to a closed mesh, or have another key",
-                    node.address,
-                )
+            elif is_mute and self._once.first(("mute", node.address)):
+                logger.warning("%s %s", node.address, _MUTE)
             elif reason == "protocol-version" and self._once.first((node.address, reason, text)):
                 logger.warning("closed the connection with %s: %s", node.address, text)
             return
@@ -264,11 +253,10 @@ class Neighbours:
             node.give_up(f"no answer at this address; {why}")
 
     def on_dialled(self, dialled: Dialled, now: Now) -> None:
-        address, port, link, text, _ = dialled
+        address, port, link, text, _, tried = dialled
         self._roster.dialled(address, port, link, now.mono_ms)
-        if (address, port) in self._config.peers:
-            self._once.first(_Tried(address, port))
-        if link is None and (address, port) in self._config.peers and self._once.first(_Unreached(address, port, text)):
+        self.sought.dialled((address, port), link, text, tried)
+        if link is None and (address, port) in self._config.peers and self._once.first(("dial", address, port, text)):
             logger.info("cannot connect to %s:%d yet (%s); trying again", address, port, text)
 
     def on_beacon(self, beacon: Beacon, address: str, now: Now) -> None:
@@ -291,13 +279,6 @@ class Neighbours:
         self.due_ms = 0
 
     # --- parts of these ----------------------------------------------------------------------------------------------
-
-    def _was_named(self, node: Node) -> bool:
-        """True for an address that the user named and at which no node was heard."""
-        return node.is_mute and self._is_named(node)
-
-    def _is_named(self, node: Node) -> bool:
-        return any(host == node.address for host, _ in self._config.peers)
 
     def _is_of_another(self, node: Node, hello: Hello) -> bool:
         """True if the id of that HELLO belongs to another machine, as both have proved who they are. The existing link

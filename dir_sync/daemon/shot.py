@@ -12,6 +12,7 @@ import time
 
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.frozen import changed
+from dir_sync.core.peers.sought import Place
 from dir_sync.core.shot import STEADY_MS, Judge, Left, Seen, Shot, Sight, Verdict, files_lacking, lacks_there
 from dir_sync.core.status import Status
 from dir_sync.core.tally import Tally
@@ -21,6 +22,8 @@ from dir_sync.daemon.process import tune
 from dir_sync.daemon.signals import Ending, Wake
 from dir_sync.daemon.witness import Witness
 from dir_sync.folder import pauses, root
+from dir_sync.network import tcp
+from dir_sync.node_manager import NO_ANSWER
 
 __all__ = ["run"]
 
@@ -43,19 +46,24 @@ def run(config: Config, takes_any_port: bool, judge: Judge, ending: Ending) -> S
     try:
         verdict = node.until_over()
         lacking = node.lacking(verdict)
+        unreached = node.unreached()
     finally:
-        unreached = node.stop()
-    return Shot(verdict, node.status, node.peers(verdict), node.tally, tuple(unreached), lacking)
+        node.stop()
+    return Shot(verdict, node.status, node.peers(verdict), node.tally, unreached, lacking)
 
 
 class _Run:
-    """The node, and the one after it if it goes over to another key of its mesh. Main thread only."""
+    """The node, and the one after it if it goes over to another key of its mesh. Main thread only.
+
+    It has more fields than a class should have: what the run has to remember when the node is another one."""
 
     def __init__(self, config: Config, takes_any_port: bool, judge: Judge, ending: Ending, wake: Wake) -> None:
         self.tally = Tally()
         self.status: Status | None = None
         self._names: dict[str, str] = {}  # of the peers that were here, by replica
         self._config = config
+        self._own_port = config.listen_port  # as it was asked for
+        self._settled: frozenset[Place] = frozenset()  # machines that the user named: they had the same in this run
         self._takes_any_port = takes_any_port
         self._judge = judge
         self._ending = ending
@@ -90,16 +98,31 @@ class _Run:
         same = seen.agreed | seen.parted if verdict is Verdict.EQUAL else self._names.keys()
         return tuple(sorted(name for replica, name in self._names.items() if replica in same))
 
-    def stop(self) -> list[str]:
-        """Returns which machines could not be reached, and why. Raises the error that ended one of the threads, if there is
-        one."""
+    def unreached(self) -> tuple[str, ...]:
+        """A line for each machine that the user named, that has not had the same, and that is not connected."""
+        assert self._daemon is not None
+        sought, status = self._daemon.sought, self.status
+        lines = []
+        for host, port in sought.places:
+            replicas = sought.replicas_at((host, port))
+            if (host, port) in self._settled:
+                continue
+            if replicas is None:
+                lines.append(f"cannot connect to {host}:{port} ({sought.why_not((host, port)) or NO_ANSWER})")
+            elif status is None or replicas.isdisjoint(peer.replica for peer in status.peers):
+                is_paused = status is not None and bool(status.paused_elsewhere)
+                why = "it has paused this folder" if is_paused else "it left before both sides had the same"
+                lines.append(f"not in sync with {host}:{port} ({why})")
+        return tuple(lines)
+
+    def stop(self) -> None:
+        """Raises the error that ended one of the threads, if there is one."""
         daemon, self._daemon = self._daemon, None
         if daemon is None:
-            return []
+            return
         daemon.stop()
         if (failure := daemon.failure()) is not None:
             raise failure
-        return daemon.unreached
 
     def _end(self) -> None:
         """Any thread."""
@@ -142,4 +165,19 @@ class _Run:
         self.status = Status.from_json(answer)
         pauses.refuse_if(self.status.pause, self._config.folder)
         self._names |= {peer.replica: peer.name for peer in self.status.peers} | self._witness.names
-        return self._judge.judge(Sight(self.status, seen, len(self.tally.unreadable)), _mono_ms())
+        self._settled |= {place for place in self._config.peers if self._is_settled(place)}
+        is_missing = not self._settled.issuperset(self._config.peers)
+        return self._judge.judge(Sight(self.status, seen, len(self.tally.unreadable), is_missing), _mono_ms())
+
+    def _is_settled(self, place: Place) -> bool:
+        """True if that machine has had the same, or is this one: all machines may have the same list of names."""
+        assert self._daemon is not None
+        sought = self._daemon.sought
+        if sought.is_ourselves(place) or not self._witness.names.keys().isdisjoint(sought.replicas_at(place) or ()):
+            return True
+        return place[1] == self._own_port and any(map(_is_own, sought.addresses(place)))
+
+
+def _is_own(address: str) -> bool:
+    """True for an address of this machine on a network. A loopback address may lead elsewhere, through a tunnel."""
+    return not (":" in address or address.startswith("127.")) and tcp.has_address(address)

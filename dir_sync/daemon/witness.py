@@ -24,7 +24,7 @@ class Witness:
     def __init__(self, tally: Tally, wake: Callable[[], None]) -> None:
         """`wake` is called when `seen` is another one."""
         self.seen = Seen()
-        self.names: dict[str, str] = {}  # of the peers in `seen`, now or earlier; replaced as a whole
+        self.names: dict[str, str] = {}  # of the peers that have had the same at any time; replaced as a whole
         self._tally = tally
         self._wake = wake
         self._left: dict[str, int] = {}  # replica that left when both sides had everything -> our sequence then
@@ -41,8 +41,7 @@ class Witness:
             agreed = frozenset(replica for replica in peers if report.is_agreed_with(replica))
             parted = frozenset(one for one, at in self._left.items() if at == index.sequences.last)
         if Seen(agreed, parted) != self.seen:
-            name_of = share.engine.board.name_of
-            self.names = self.names | {replica: show_text(name_of(replica)) for replica in agreed | parted}
+            self._note_names(share, agreed | parted)
             self.seen = Seen(agreed, parted)
             self._wake()
 
@@ -51,3 +50,8 @@ class Witness:
         self._left.pop(replica, None)
         if share.engine.sync_report.is_agreed_with(replica):
             self._left[replica] = share.index.sequences.last
+            self._note_names(share, frozenset({replica}))
+
+    def _note_names(self, share: Share, replicas: frozenset[str]) -> None:
+        name_of = share.engine.board.name_of
+        self.names = self.names | {replica: show_text(name_of(replica)) for replica in replicas}

@@ -79,11 +79,21 @@ def traffic(sock: socket.socket) -> Traffic | None:
     return Traffic(sent, received, rtt_us)
 
 
-def connected(address: str, port: int, within_s: float) -> socket.socket:
-    """A socket that is connected. Raises OSError, or UnicodeError for a name that is none."""
+def connected(address: str, port: int, within_s: float, tried: list[str]) -> socket.socket:
+    """A socket that is connected. The addresses to which a name leads are tried one after the other, each for `within_s`, and
+    added to `tried`. Raises OSError, or UnicodeError for a name that is none."""
     # What is passed as a text goes through the codec for names in other alphabets, which takes a millisecond to load.
     host: Any = address.encode() if address.isascii() else address
-    return socket.create_connection((host, port), within_s)
+    failed = OSError("the name has no address")
+    for *_, place in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+        found = str(place[0])
+        number: Any = found.encode()
+        tried.append(found)
+        try:
+            return socket.create_connection((number, port), within_s)
+        except OSError as error:
+            failed = error
+    raise failed
 
 
 def has_address(address: str) -> bool:

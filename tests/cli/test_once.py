@@ -165,7 +165,7 @@ def test_how_it_ended(
 def test_a_machine_that_could_not_be_reached_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str
 ) -> None:
-    why = ("kitchen:6000 (Connection refused)",)
+    why = ("cannot connect to kitchen:6000 (Connection refused)",)
     ends(monkeypatch, Shot(Verdict.LATE, ALONE, (), Tally(), why))
     assert cli.main(["once", folder]) == 3
     assert capsys.readouterr().out.splitlines() == [
@@ -175,9 +175,12 @@ def test_a_machine_that_could_not_be_reached_is_named(
     assert cli.main(["once", folder, "--json"]) == 3
     left = json.loads(capsys.readouterr().out)["left"]
     assert left == [{"path": "", "problem": "cannot connect to kitchen:6000 (Connection refused)"}]
-    ends(monkeypatch, Shot(Verdict.EQUAL, with_peers(peer("b")), ("b",), Tally(), why))
-    assert cli.main(["once", folder]) == 0
-    assert "cannot connect" not in capsys.readouterr().out
+    ends(monkeypatch, Shot(Verdict.LATE, with_peers(peer("b")), ("b",), Tally(), why))
+    assert cli.main(["once", folder]) == 3
+    assert capsys.readouterr().out.splitlines() == [
+        "not in sync in time: in sync with b, and not with all that were named",
+        "  cannot connect to kitchen:6000 (Connection refused)",
+    ]
 
 
 def test_what_a_peer_does_not_have_is_named(

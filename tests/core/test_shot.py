@@ -109,6 +109,17 @@ def test_so_many_peers_as_are_wanted(agreed: str, parted: str) -> None:
     assert story.stays(status, seen(agreed, parted), 1_000)[0] is Verdict.EQUAL
 
 
+def test_a_machine_that_the_user_named_has_to_have_it() -> None:
+    judge, both = Judge(1, 0, WITHIN_MS), with_peers(peer("a"))
+    missing = Sight(both, seen("a"), is_missing=True)
+    verdicts = [judge.judge(missing, now_ms) for now_ms in range(0, WITHIN_MS + 1, 500)]
+    assert verdicts == [None] * (len(verdicts) - 1) + [Verdict.LATE]
+    judge = Judge(1, 0, WITHIN_MS)
+    assert judge.judge(missing, 0) is None
+    assert judge.judge(Sight(both, seen("a")), 1_000) is None
+    assert judge.judge(Sight(both, seen("a")), 1_000 + STEADY_MS) is Verdict.EQUAL
+
+
 @pytest.mark.parametrize("more", [{"scanning": True}, {"held": (HeldChange("", "b", False, False, 5, "p"),)}])
 def test_not_equal_while_it_scans_or_holds(more: dict[str, object]) -> None:
     assert Story().stays(with_peers(peer("a"), **more), seen("a"), 5_000)[0] is None

@@ -292,13 +292,47 @@ def test_a_peer_that_the_user_named_and_that_does_not_answer_is_told_of_once(cap
     for _ in range(2):
         bench.links.on_dialled(Dialled("10.0.0.9", 6000, None, "connection refused"), NOW)
     assert caplog.messages == ["cannot connect to 10.0.0.9:6000 yet (connection refused); trying again"]
-    assert bench.links.unreached == ["10.0.0.9:6000 (connection refused)"]
+    assert bench.links.sought.why_not(("10.0.0.9", 6000)) == "connection refused"
 
 
-def test_a_peer_whose_name_is_still_looked_up_is_not_reached_either() -> None:
-    bench = Bench((("nowhere", 6000), ("10.0.0.9", 6000)))
-    bench.links.on_dialled(Dialled("10.0.0.9", 6000, 1, ""), NOW)
-    assert bench.links.unreached == ["nowhere:6000 (no answer in time)"]
+def test_a_peer_that_the_user_named_is_met_whoever_dials() -> None:
+    there, name = ("10.0.0.2", 6000), ("bobs-machine", 6000)
+    bench = Bench((there, name, ("10.0.0.9", 6000)))
+    sought = bench.links.sought
+    bench.connect(1)
+    assert [sought.replicas_at(place) for place in sought.places] == [{BOBS}, None, None]
+    bench.links.on_dialled(Dialled(*name, 2, "", None, ("10.0.0.3",)), NOW)
+    bench.connect(2, dialled=True)
+    assert [sought.replicas_at(place) for place in sought.places] == [{BOBS}, {BOBS}, None]
+    bench.links.on_dialled(Dialled("10.0.0.9", 6000, 3, "", None, ("10.0.0.9",)), NOW)
+    bench.connect(3, dialled=True)
+    assert [order[:2] for order in bench.manager.orders if order[0] == "drop"] == [("drop", 1), ("drop", 3)]
+    assert sought.replicas_at(("10.0.0.9", 6000)) == {BOBS}, "it has several addresses"
+
+
+def test_why_a_peer_that_the_user_named_is_none() -> None:
+    places = [(f"10.0.0.{number}", 6000) for number in range(4)]
+    bench = Bench(tuple(places))
+    for number, place in enumerate(places):
+        bench.links.on_dialled(Dialled(*place, number, "", None, (place[0],)), NOW)
+    bench.links.on_hello(HelloReceived(Link(0, places[0][0], True).node, hello(BOB).with_folders(())), NOW)
+    for number, reason, text in ((1, "lost", ""), (2, "protocol-version", "it runs another version")):
+        link = Link(number, places[number][0], True)
+        link.node.is_mute = True
+        bench.links.on_end(link.node, reason, text, NOW)
+    assert [bench.links.sought.why_not(place) for place in places] == [
+        "bob shares no folder with this node",
+        "it closed the connection without a word: it may belong to a closed mesh, or have another key",
+        "it runs another version",
+        None,
+    ]
+
+
+def test_a_place_that_leads_to_this_node_is_no_peer() -> None:
+    bench = Bench((("10.0.0.2", 6000),))
+    bench.links.on_dialled(Dialled("10.0.0.2", 6000, 1, "", None, ("10.0.0.2",)), NOW)
+    bench.connect(1, node=ME, instance=INSTANCE, dialled=True)
+    assert bench.links.sought.is_ourselves(("10.0.0.2", 6000))
 
 
 MUSIC = "music"

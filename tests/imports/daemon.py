@@ -25,7 +25,7 @@ DAEMON: dict[str, set[str]] = {
     "daemon.hooks": {"daemon.stream", "reporting.event_words"},
     "daemon.shot": {
         *("config", "daemon.daemon", "daemon.opening", "daemon.process", "daemon.signals", "daemon.witness"),
-        *("folder.pauses", "folder.root"),
+        *("folder.pauses", "folder.root", "network.tcp", "node_manager"),
     },
     "daemon.opening": {"config", "network.port_owner", "utils"},
     "daemon.observers": {"daemon.folder", "network.outbox", "node", "reporting.log"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import signal
@@ -76,7 +77,7 @@ def test_two_against_each_other(new_lan: Callable[..., Lan], way: tuple[str, ...
         write(node.dir / "both", b"by %d" % node.index)
         for number in range(200):
             write(node.dir / "many" / f"{node}" / f"{number}", b"%d %d" % (node.index, number))
-    peers = ("--peer", lan[0].address, "--peer", lan[1].address) if way else ()
+    peers = ("--peer", lan[0].address, "--peer", lan[1].address, "--peer", as_name(lan[1])) if way else ()
     ended = both(lan, "--json", *way, *peers)
     assert [one.code for one in ended] == [0, 0], ended
     wait_equal(lan.roots, 0)
@@ -96,6 +97,58 @@ def test_nobody_is_there(new_lan: Callable[..., Lan]) -> None:
         "not in sync: no other machine was there in time",
         "  cannot connect to 127.0.0.1:1 (Connection refused)",
     ]
+
+
+def as_name(node: Node) -> str:
+    """A name that the resolver of every machine knows, and that is not the address as a peer says it."""
+    return hex(int(ipaddress.ip_address(node.address)))
+
+
+def test_a_machine_that_was_named_is_not_there(new_lan: Callable[..., Lan]) -> None:
+    """Another one is, and gets everything: that is not what was asked for. A name may also lead nowhere."""
+    lan = new_lan(3)
+    node, asking, off = lan
+    write(asking.dir / "new", b"new")
+    node.start("--name", "node")
+    there = ("--peer", node.address, "--peer", as_name(node), "--peer", "node")
+    ended = once(asking, "--timeout", "4s", "--json", *there, "--peer", off.address, "--peer", "nowhere.invalid")
+    assert ended.code == 3, ended
+    assert said(ended)["result"] == "late"
+    assert said(ended)["peers"] == ["node"]
+    problems = [one["problem"] for one in said(ended)["left"]]
+    assert problems[0] == f"cannot connect to {off.address}:6000 (Connection refused)"
+    assert problems[1].startswith("cannot connect to nowhere.invalid:6000 (")
+    assert len(problems) == 2
+    assert (node.dir / "new").read_bytes() == b"new"
+    in_words = once(asking, "--timeout", "3s", "--no-discovery", "--peer", node.address, "--peer", off.address)
+    assert in_words.code == 3, in_words
+    lines = in_words.out.splitlines()
+    assert lines[0] == "not in sync in time: in sync with node, and not with all that were named"
+    assert lines[-1] == f"  cannot connect to {off.address}:6000 (Connection refused)"
+    assert once(asking, *there).code == 0, "all that are named are one machine, which is there"
+
+
+def test_a_machine_that_was_named_is_waited_for(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(3)
+    node, asking, later = lan
+    write(asking.dir / "new", b"new")
+    node.start("--no-discovery")
+    asking.launch([*first_words(asking), "--no-discovery", "--peer", node.address, "--peer", later.address])
+    wait_for((node.dir / "new").exists, LIMIT_S, "one of them has it")
+    later.start("--no-discovery")
+    assert asking.ends(LIMIT_S) == 0
+    assert (later.dir / "new").read_bytes() == b"new"
+
+
+def test_a_machine_that_was_named_has_called(new_lan: Callable[..., Lan]) -> None:
+    """Nobody can connect to it, and it is named by another name than its address."""
+    lan = new_lan(2)
+    write(lan[0].dir / "a", b"a")
+    words = [["--peer", as_name(lan[1])], ["--peer", lan[0].address, "--no-listen"]]
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(pool.map(lambda node, more: once(node, "--no-discovery", "--timeout", "20s", *more), lan, words))
+    assert [one.code for one in ended] == [0, 0], ended
+    wait_equal(lan.roots, 0)
 
 
 def test_not_so_many_as_are_wanted(new_lan: Callable[..., Lan]) -> None:
