@@ -222,7 +222,10 @@ class Daemon:
             self._networks = self._discovery.networks
         tags = folder_tags([sharing.config.folder_name for sharing in self._sharings.values()])
         mono_ms = time.monotonic_ns() // 1_000_000
-        roster = Roster(node_id.value, node_id.instance, self._parts.rng, mono_ms, config.peers, tags)
+        only_fixed = not config.discovers
+        roster = Roster(
+            node_id.value, node_id.instance, self._parts.rng, mono_ms, config.peers, tags, only_fixed=only_fixed
+        )
         folders = self._parts.folders
         self._links = Neighbours(
             config, folders, node_id, self._manager, roster, self._announce, self._sealing, self._parts.timetable

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .checker import survey, wait_equal, wait_for
+from .checker import holds, survey, wait_equal, wait_for
 from .lan import Lan, Node
 
 pytestmark = pytest.mark.lan
@@ -83,3 +83,17 @@ def test_peers_named_on_both_ends_keep_one_connection() -> None:
         (two.dir / "b").write_text("b")
         wait_for(lambda: (one.dir / "b").exists() and (two.dir / "a").exists(), SOON_S, "both have both")
         wait_for(lambda: len(sockets(one, "-t", "state", "established")) == 1, SOON_S, "one connection stays")
+
+
+def test_a_hub_dials_nobody_that_it_does_not_name() -> None:
+    """A machine has called it once. When that one runs a node that names nobody, the two have nothing to do with each other."""
+    with Lan(2) as lan:
+        hub, caller = lan
+        hub.start("--no-discovery")
+        wait_for(lambda: "waits for nodes that name it" in hub.log(), SOON_S, "it listens")
+        words = ("once", caller.dir, "-s", caller.signatures, "--no-discovery", "--peer", hub.address)
+        assert caller.run_to_end(*words, limit_s=90.0).code == 0
+        caller.start("--no-discovery")
+        (caller.dir / "mine").write_text("mine")
+        wait_for(lambda: "waits for nodes that name it" in caller.log(), SOON_S, "it listens")
+        holds(lambda: "found " not in caller.log() and not (hub.dir / "mine").exists(), 5.0, "nobody calls it")

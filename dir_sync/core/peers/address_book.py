@@ -82,10 +82,11 @@ class DialTarget:
 
 
 class AddressBook:
-    """`fixed`: the addresses that the user named."""
+    """`fixed`: the addresses that the user named. `only_fixed`: no other one may be dialled, whoever was heard where."""
 
-    def __init__(self, links: Links, fixed: Sequence[Address], now_ms: int) -> None:
+    def __init__(self, links: Links, fixed: Sequence[Address], now_ms: int, only_fixed: bool = False) -> None:
         self._links = links
+        self._only_fixed = only_fixed
         self._new_names = TokenBucket(STRANGERS_BURST, STRANGERS_PER_S, now_ms)
         # Both by node id, the one that was heard or met longest ago first.
         self.strangers: dict[str, DialTarget] = {}
@@ -124,6 +125,9 @@ class AddressBook:
     def targets_of(self, node: str) -> list[DialTarget]:
         targets = [target for target in self.fixed if target.node == node]
         return targets + [book[node] for book in (self.met, self.strangers) if node in book]
+
+    def may_be_dialled(self, target: DialTarget) -> bool:
+        return target.is_fixed or not self._only_fixed
 
     def is_stranger(self, target: DialTarget) -> bool:
         return target.node in self.strangers and self.strangers[target.node] is target

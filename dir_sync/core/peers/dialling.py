@@ -66,7 +66,7 @@ class Dialling:
 
     def is_wanted(self, target: DialTarget) -> bool:
         """True if a dial could achieve something that is neither there nor being attempted."""
-        if target.is_flying or target.is_queued or target.is_gone:
+        if target.is_flying or target.is_queued or target.is_gone or not self._book.may_be_dialled(target):
             return False
         link_id = self._links.id_of(target.node)
         if link_id is None:

@@ -74,6 +74,7 @@ _OVERLOAD = Refuse("overload")
 class Roster:
     """The neighbours of one node. `fixed`: (host, port) of peers to dial without a beacon. `folders`: the tags in our
     own beacons; nodes whose beacons have none of them are ignored. `replicas`: the ids of our replicas of the folders.
+    `only_fixed`: nobody else is dialled, also not who has called this node.
 
     It has more fields than a class should have: identity, links, beacons and time meet here, as each HELLO needs them."""
 
@@ -86,6 +87,7 @@ class Roster:
         fixed: Sequence[tuple[str, int]] = (),
         folders: Sequence[str] | None = None,
         replicas: Collection[str] = (),
+        only_fixed: bool = False,
     ) -> None:
         self._node = node
         self._replicas = tuple(replicas)
@@ -94,7 +96,7 @@ class Roster:
         self._now_ms = now_ms  # of the last call
 
         self._links = Links()
-        self._book = AddressBook(self._links, fixed, now_ms)
+        self._book = AddressBook(self._links, fixed, now_ms, only_fixed)
         self._dialling = Dialling(node, instance, self._links, self._book, rng, now_ms)
         self._given_up: set[int] = set()  # links that are closed because their address does not answer
         self._proofs = Proofs(instance)

@@ -13,6 +13,7 @@ from tests.core.peers.roster_tools import (
     ME,
     PORT,
     SMALLER,
+    Mean,
     beacon,
     connected_nodes,
     dials,
@@ -234,3 +235,22 @@ def test_one_address_given_and_heard_is_dialled_once() -> None:
     mine.dialled(HOST, PORT, 1, 5)
     linked(mine, LARGER, 20, ours=True)
     assert run(mine, 60_000) == []
+
+
+@pytest.mark.parametrize("only_fixed", [False, True])
+def test_who_has_called_is_dialled_unless_only_those_are_that_the_user_named(only_fixed: bool) -> None:
+    named = ("10.0.0.8", PORT)
+    mine = Roster(ME, "50", Mean(), 0, (named,), only_fixed=only_fixed)
+    linked(mine, LARGER, 0)
+    linked(mine, SMALLER, 0, link_id=2, host=named[0])
+    mine.closed(1, 20_000, "bye")
+    mine.closed(2, 20_000, "bye")
+    again = {(dial.address, dial.port) for at_ms, dial in run(mine, 60_000) if at_ms >= 20_000}
+    assert again == ({named} if only_fixed else {named, (HOST, PORT)})
+
+
+def test_a_copy_of_this_node_that_calls_is_not_dialled_if_it_is_not_named() -> None:
+    mine = Roster(ME, "50", Mean(), 0, only_fixed=True)
+    assert mine.hello(1, ME, "40", False, HOST, PORT, 0) == Refuse("new-identity")
+    mine.closed(1, 0, "new-identity")
+    assert not run(mine, 60_000)
