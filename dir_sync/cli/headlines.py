@@ -103,7 +103,10 @@ def _syncing(status: Status) -> str:
 def going_out(status: Status) -> str:
     """How the progress of all that leaves begins. A file that goes to three machines counts three times."""
     getting = sum(
-        peer.lacks is not None and without(peer.lacks, peer.declined) != NOTHING and not is_left_there(status, peer)
+        peer.lacks is not None
+        and peer.progress is not None  # what it holds is not coming
+        and without(peer.lacks, peer.declined) != NOTHING
+        and not is_left_there(status, peer)
         for peer in status.peers
     )
     return going_out_to(getting)

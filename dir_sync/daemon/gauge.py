@@ -36,6 +36,7 @@ class _Peer:
     received: Speed
     traffic: tuple[int, int, int] | None = None  # bytes sent, received; round-trip time (microseconds)
     lacks: Lack = NOTHING
+    held: int = 0  # files: its brake holds them until a person decides
     since_s: float = 0.0  # since when it lacks just that (monotonic)
 
 
@@ -67,8 +68,7 @@ class Gauge:
         went, came = bool(before - there), bool(there - before)
         self._peers = {replica: one for replica, one in self._peers.items() if replica in links}
         elsewhere = self._share.engine.brakes.held_elsewhere
-        held = {replica: sum(one.files for one in some) for replica, some in elsewhere.items()}
-        sending, getting = NOTHING, 0
+        sending, getting, holds, lets_go = NOTHING, 0, False, False
         comes: list[Lack] = []
         for replica, node in links.items():
             one = self._peers.get(replica)
@@ -79,13 +79,17 @@ class Gauge:
                 one.sent.sample(traffic.sent, now_ms)
                 one.received.sample(traffic.received, now_ms)
             lacks = report.lacked_by(replica) or NOTHING
-            left = without_held(coming(lacks, report.declined_by(replica)), held.get(replica, 0))
-            one.sending.sample(left, now_ms)
+            held = sum(some.files for some in elsewhere.get(replica, ()))
+            left = without_held(coming(lacks, report.declined_by(replica)), held)
+            # What is held has not come, as what a machine has that is away.
+            one.sending.sample(left, now_ms, held > one.held, held < one.held)
+            holds, lets_go = holds or held > one.held, lets_go or held < one.held
+            one.held = held
             if lacks != one.lacks:
                 one.lacks, one.since_s = lacks, mono
             sending, getting = sending.plus(left), getting + (left != NOTHING)
             comes.append(report.lacked_from(replica))
-        self.sending.sample(sending, now_ms, went, came)
+        self.sending.sample(sending, now_ms, went or holds, came or lets_go)
         self.getting = getting
         self.receiving.sample(_once(comes, self._share.index.offers.count_paths), now_ms, went, came)
         self.due_s = mono + max(_EVERY_S, _COST * (time.monotonic() - begun))

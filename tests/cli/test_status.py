@@ -482,8 +482,10 @@ def test_what_a_peer_does_not_take_is_not_said_to_be_going_out() -> None:
     said = lines(peers=[LAGS | {"still_s": 30}, also], sending=sending)
     assert said[0].startswith("SYNCING: going out:"), "another peer still gets something"
     assert said[0].endswith(words)
-    said = lines(peers=[LAGS, also], sending=sending)
+    said = lines(peers=[LAGS | {"progress": sending}, also | {"progress": sending}], sending=sending)
     assert said[0].startswith("SYNCING: going out to 2 machines: 0 of 2 files,"), "each of them counts"
+    said = lines(peers=[LAGS | {"progress": sending}, also], sending=sending)
+    assert said[0].startswith("SYNCING: going out: 0 of 2 files,"), "to what the other one holds nothing goes"
     upload = {"path": "iso", "peer": "bob", "sent": 1, "size": 2, "per_s": 1}
     said = lines(peers=[LAGS | {"still_s": 30}], sending=sending, uploads=[upload])
     assert said[0].startswith("SYNCING: going out:"), "a large content is on its way"

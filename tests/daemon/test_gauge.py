@@ -46,7 +46,12 @@ def test_what_a_peer_holds_is_not_going_out() -> None:
     bench.look(bob=Lack(100, 10_000, 20), carol=NOTHING)
     progress = bench.gauge.progress(BOB, bench.mono)
     assert progress is not None
-    assert (progress.files - progress.files_done, progress.bytes - progress.bytes_done) == (50, 5_000)
+    assert (progress.files, progress.files_done, progress.bytes) == (50, 0, 5_000), "what was held has not come"
+    bench.folder.engine.brakes.held_elsewhere = {}
+    bench.look(bob=Lack(100, 10_000, 20), carol=NOTHING)
+    progress = bench.gauge.progress(BOB, bench.mono)
+    assert progress is not None
+    assert (progress.files, progress.files_done, progress.others) == (100, 0, 20)
 
 
 def test_each_peer_and_all_together_have_a_progress() -> None:

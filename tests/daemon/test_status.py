@@ -45,7 +45,7 @@ def collected() -> tuple[Folder, Status]:
     folder = Folder()
     engine = folder.engine
     engine.names = {BOB: "bob\n", CAROL: "carol"}
-    engine.report.lacks = {BOB: NOTHING, CAROL: Lack(2, 10, 1)}
+    engine.report.lacks = {BOB: NOTHING, CAROL: Lack(6, 13, 1)}
     engine.report.lacking = {CAROL: Lack(0, 0, 3)}
     engine.report.trouble = [Troubled(b"big", "no room", Reason.DISK_FULL, True)]
     engine.report.declined = {CAROL: (Declined(Reason.FAILED, 1, 7),)}
@@ -76,9 +76,9 @@ def test_each_figure_comes_from_who_knows_it(monkeypatch: pytest.MonkeyPatch) ->
     assert status.peers == (
         PeerStatus("bob\\n", "node b", BOB, "10.0.0.2", True, NOTHING, NOTHING, "1.2.3", SINCE),
         PeerStatus(
-            *("carol", "node c", CAROL, "10.0.0.3", False, Lack(2, 10, 1), Lack(0, 0, 3), "1.2.3", SINCE),
+            *("carol", "node c", CAROL, "10.0.0.3", False, Lack(6, 13, 1), Lack(0, 0, 3), "1.2.3", SINCE),
             Traffic(1_000, 2_000, 0, 0, 0.25),
-            Progress(1, 0, 3, 0, 1, 0, 0, 0, None),
+            Progress(1, 0, 1, 0, 1, 0, 0, 0, None),
             declined=(Declined(Reason.FAILED, 1, 7),),
         ),
     )
@@ -96,7 +96,7 @@ def test_each_figure_comes_from_who_knows_it(monkeypatch: pytest.MonkeyPatch) ->
     assert transfer == Receiving("iso", "bob", 10, 40, transfer.per_s)
     assert status.away == (AwayPeer("eve", "ee" * 8, "10.0.0.5", "0.9", 1_600_000_000),)
     assert status.receiving == Progress(0, 0, 0, 0, 3, 0, 0, 0, None)
-    assert status.sending == Progress(1, 0, 3, 0, 1, 0, 0, 0, None)
+    assert status.sending == Progress(1, 0, 1, 0, 1, 0, 0, 0, None)
     assert (status.version, status.started_s) == (__version__, SINCE + 60)
     assert (status.headline, status.safety) == (Headline.PAUSED, Safety.PAUSED)
     assert status.held == (
