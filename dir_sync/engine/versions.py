@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dir_sync.core import notes
 from dir_sync.core.arrivals import Arrivals, is_flooded
 from dir_sync.core.jobs import Cause, PruneJob, RecheckJob, Version
+from dir_sync.core.mode import is_own, is_own_first
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.core.retention import SHARE, Retention, Thinning, crowding, enough
 from dir_sync.engine.board import Board
@@ -64,6 +65,9 @@ class VersionKeeper:
     def keep(self, version: Version, displaced: Record, path: bytes, by: Stamp) -> None:
         if version.kind == Kind.FILE:
             version = version._replace(content=displaced.content)
+        if is_own(displaced) and not is_own_first(displaced) and by.maker.startswith("="):
+            # This node has undone a change of its own. What came back is from a first scan, which nobody made.
+            version = version._replace(maker=self._board.index.identity.replica)
         if displaced.attributes is not None and version.kind is displaced.kind:
             version = version._replace(attributes=displaced.attributes)
         self._board.index.versions.put(version)

@@ -7,6 +7,7 @@ import pytest
 from dir_sync.core import notes
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import Cause, PruneJob, RecheckJob, Version
+from dir_sync.core.mode import OWN, OWN_FIRST
 from dir_sync.core.model import Kind, Stamp
 from dir_sync.core.retention import Retention
 from dir_sync.engine.constants import RECHECK_MS
@@ -93,6 +94,19 @@ def test_a_displaced_version_is_listed_with_the_content_that_its_row_said() -> N
     kept = kit.index.versions.get(b"v")
     assert kept is not None
     assert kept.content == mine.content
+
+
+@pytest.mark.parametrize(
+    ("mine", "by", "is_undone_here"),
+    [(OWN, "=aa", True), (OWN, PEER, False), (OWN_FIRST, "=aa", False), (PEER, "=aa", False)],
+)
+def test_what_a_mirror_undoes_is_not_undone_by_a_first_scan(mine: str, by: str, is_undone_here: bool) -> None:
+    kit = alone()
+    one = version(b"v")._replace(maker=by)
+    kit.it.keep(one, record(b"a", b"mine")._replace(stamp=Stamp(WALL_NS, mine)), b"a", Stamp(WALL_NS, by))
+    kept = kit.index.versions.get(b"v")
+    assert kept is not None
+    assert kept.maker == (kit.index.identity.replica if is_undone_here else by)
 
 
 def test_people_are_told_of_the_loser_of_a_conflict() -> None:
