@@ -124,6 +124,9 @@ class Callers:
         if peer.key == self._keeper.kept.key.id and outcome is Meeting.DISPUTE:
             logger.debug("%s has our key, and has come by an older door", name)
             return
+        if outcome is Meeting.DISPUTE and self._keeper.kept.removal is not None:
+            logger.debug("%s has another key: this machine was removed", name)  # people have been told what to do
+            return
         if outcome is None:
             try:
                 if not self._keeper.was_removed(name):

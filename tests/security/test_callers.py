@@ -68,12 +68,26 @@ def test_who_was_away_gets_the_key_and_people_are_told(
 
 
 def test_the_removed_one_and_everybody_else_is_told_once(
-    anna: Machine, callers: Callers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    anna: Machine,
+    callers: Callers,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """And nobody is told then that somebody was removed on one side, as by a read-only member, which hands over no key."""
     lost = Machine(tmp_path, "lost")
     anna.removes("lost")
     other = Callers(lost, Invitations())
-    for _ in range(3):
+
+    def disputes(sock: socket.socket, _sealer: object, _opener: object, _peer: object, keeper: Machine) -> Meeting:
+        sock.close()
+        if keeper is anna:
+            raise OSError("the other one has ended it")
+        return Meeting.DISPUTE
+
+    for number in range(4):
+        if number == 3:
+            monkeypatch.setattr(meeting, "talk", disputes)
         (calling, there), (answering, here) = handshake(lost, anna)
         ours, theirs = socket.socketpair()
         callers.has_another_key(ours, *answering.streams(), here)
