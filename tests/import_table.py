@@ -305,6 +305,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **CLI,
     **WEB,
     "folder.running": {"folder.started", "folder.user_state"},
+    "folder.settings": {"config"},
     "__main__": {"cli", "daemon.signals"},
 }
 

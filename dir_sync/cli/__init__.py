@@ -43,6 +43,7 @@
     running_nodes  nodes that run on this machine
     once          once: a node that ends when both sides have the same
     rehearsing    once --dry-run
+    overruled     options of once that do not count, because a node runs for the folder
     plan_words    the table that it prints
     inviting      invite, join
     members       members, remove

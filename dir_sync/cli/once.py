@@ -16,7 +16,7 @@ from typing import Any
 from dir_sync import config
 from dir_sync.cli.dialogue import answer_or_none, refuse_if_paused
 from dir_sync.cli.headlines import not_taken_there
-from dir_sync.cli.making import make
+from dir_sync.cli.making import make, refuse_to_make
 from dir_sync.cli.options import add_node_options, config_of
 from dir_sync.cli.parser import Parser, checked, count
 from dir_sync.config import Config, ConfigError
@@ -70,7 +70,9 @@ def once(argv: list[str]) -> int:
     if given.dry_run:
         from dir_sync.cli.rehearsing import rehearse
 
-        return rehearse(settings, given.wait_for, given.timeout, ending, given.json, settings.verbosity < 0)
+        return rehearse(
+            settings, argv, _parser(), given.wait_for, given.timeout, ending, given.json, settings.verbosity < 0
+        )
     begun_ms = _mono_ms()
     judge = Judge(given.wait_for, begun_ms, given.timeout * 1000)
     try:
@@ -81,6 +83,10 @@ def once(argv: list[str]) -> int:
     verdict, status, tally = shot.verdict, shot.status, shot.tally
     if verdict is None:
         return 128 + ending.number
+    if tally is None and status is not None:
+        from dir_sync.cli.overruled import say_overruled, settings_of_node  # imported late: mostly no node runs
+
+        say_overruled(_parser(), argv, settings, settings_of_node(settings.folder), status.process)
     left = [] if verdict is Verdict.EQUAL or status is None else left_over(status)
     if tally is not None:
         left += [Left(path, problem) for path, problem in tally.unreadable.words()]
@@ -136,8 +142,8 @@ def _parser() -> Parser:
 
 def _of_options(given: argparse.Namespace) -> Config:
     """The settings of a folder that the command line names."""
-    if given.create and not given.dry_run:
-        make(given.dir)
+    if given.create:
+        (refuse_to_make if given.dry_run else make)(given.dir)
     options = argparse.Namespace(**vars(given))
     if options.listen_port is None:
         options.listen_port = config.LISTEN_PORT
@@ -152,7 +158,9 @@ def _of_file(given: argparse.Namespace, argv: list[str]) -> Config:
     if given.folder_name is not None:
         raise ConfigError("with --config, a folder has the name of its table: --folder cannot be given", config.USAGE)
     options = {key: value for key, value in typed_alone(_parser(), argv).items() if key not in _OWN}
-    found = read_file(given.config, options, None if given.dry_run else make)
+    is_there = given.dir is not None and os.path.lexists(config.existing(given.dir))
+    rehearsed = None if is_there else refuse_to_make  # of others that are not there, nothing is said
+    found = read_file(given.config, options, rehearsed if given.dry_run else make)
     if given.dir is not None:
         real = config.existing(given.dir)
         found = tuple(one for one in found if one.folder == real)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dir_sync import config
 from dir_sync.cli.dialogue import answer_or_none
+from dir_sync.cli.overruled import say_overruled, settings_of_node
+from dir_sync.cli.parser import Parser
 from dir_sync.cli.plan_words import object_of, table
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import Config, ConfigError
@@ -31,9 +33,27 @@ if TYPE_CHECKING:
 __all__ = ["rehearse"]
 
 _AGAIN_S = 0.1
+_COUNTING = frozenset(
+    {"peers", "no_discovery", "no_listen", "interface", "name"}
+)  # also where a node runs for the folder
+_NOBODY = "a dry run has to ask another machine: with --no-discovery, name one with --peer HOST"
+_NOBODY_BY_NODE = (
+    "the node that runs here waits for machines that name it, and a dry run has to ask one: name it with --peer HOST, or"
+    " run this on that machine"
+)
 
 
-def rehearse(settings: Config, wait_for: int, within_s: int, ending: Ending, as_json: bool, is_quiet: bool) -> int:
+def rehearse(
+    settings: Config,
+    argv: Sequence[str],
+    parser: Parser,
+    wait_for: int,
+    within_s: int,
+    ending: Ending,
+    as_json: bool,
+    is_quiet: bool,
+) -> int:
+    """`argv`, `parser`: from which the settings are, for a line about options that do not count."""
     begun = time.monotonic()
 
     def is_over() -> bool:
@@ -44,7 +64,13 @@ def rehearse(settings: Config, wait_for: int, within_s: int, ending: Ending, as_
     while True:
         try:
             here = _node_of(settings.folder, is_over)
-            found = run(settings if here is None else _as_by(here, settings), wait_for, is_over, here)
+            if here is not None:
+                has = settings_of_node(settings.folder)
+                say_overruled(parser, argv, settings, has, here.status.process, _COUNTING)
+                settings = _as_by(here, has, settings)
+            if not (settings.discovers or settings.peers):
+                raise ConfigError(_NOBODY if here is None else _NOBODY_BY_NODE, config.USAGE)
+            found = run(settings, wait_for, is_over, here)
             break
         except Locked as error:
             if is_over():
@@ -99,15 +125,19 @@ def _node_of(folder: str, is_over: Callable[[], bool]) -> Here | None:
             return Here(lambda question: _answer(folder, question), status)
 
 
-def _as_by(here: Here, settings: Config) -> Config:
-    """The settings with which others find the folder of a node that runs: its own. Its key is kept for the folder, whichever
-    file it came from."""
+def _as_by(here: Here, has: Answer, settings: Config) -> Config:
+    """The settings with which others find the folder of a node that runs: its own, and those that were typed beside. Its key is
+    kept for the folder, whichever file it came from."""
     status = here.status
+    named = [(str(host), int(port)) for host, port in has.get("peers", ())]
     return changed(
         settings,
         folder_name=status.folder_name,
         broadcast_port=status.broadcast_port or settings.broadcast_port,
         key_file=None,
+        peers=tuple(dict.fromkeys((*settings.peers, *named))),
+        discovers=settings.discovers and bool(has.get("discovers", True)),
+        interface=settings.interface or has.get("interface"),
     )
 
 

@@ -1,7 +1,7 @@
 """The commands that other programs send through the control socket, answered from the index and the engine.
 
 In:   questions, as JSON objects: status, versions, undo, recall, excerpt, pending, keep, common, settle, held, approve, reject,
-      decide, lacking, diverged, override, revert, rows, forecast, pause, resume, why, verify, doctor.
+      decide, lacking, diverged, override, revert, rows, forecast, pause, resume, why, verify, doctor, settings.
 Out:  one answer for each; changes by a command, as effects of the engine.
 Rule: a command that asks the peers is answered when all have answered. The engine's thread does not wait for them.
 Used by: effects, folder, sharing.
@@ -107,6 +107,8 @@ class Requests:
                     return self._recall(asked, now)
                 case "excerpt":
                     return self._excerpt(asked, now)
+                case "settings":
+                    asked.reply.put(self._share.settings)
                 case "doctor":
                     asked.reply.put(self._for_doctor())
                 case "why":

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 from dir_sync import delta
 from dir_sync.config import ENVIRONMENT, MERGE_TEXT, Config, ConfigError, is_shared
@@ -32,6 +33,7 @@ from dir_sync.engine import Engine
 from dir_sync.event_handler import ChangeHandler
 from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
+from dir_sync.folder.settings import settings_json
 from dir_sync.history.recovering import recover_history
 from dir_sync.index import KEEPS, Index
 from dir_sync.ports import DiskError, Trouble
@@ -95,6 +97,11 @@ class Share:
     def discovers(self) -> bool:
         """True if the node of this folder sends broadcasts, and listens to those of others."""
         return self._config.discovers
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options of the node of this folder, as values of JSON."""
+        return settings_json(self._config)
 
     @property
     def keeps_free(self) -> Keep:

@@ -2,6 +2,7 @@
 
     root        does the folder exist? A disk that is not mounted looks like an empty folder
     state       `.dir_sync`: its lock, and the index in it
+    settings    the options of a node as values of JSON, for commands in other processes
     pauses      what a person has said about a pause, as a note of the index
     running     which process runs with which configuration file
     processes   which process shares a folder, by what the kernel knows of it

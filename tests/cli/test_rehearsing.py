@@ -117,7 +117,10 @@ def test_a_machine_that_says_nothing_is_named(capsys: pytest.CaptureFixture[str]
 def test_what_changes_something_is_refused(capsys: pytest.CaptureFixture[str], folder: str) -> None:
     assert cli.main(["once", folder, "--dry-run", "--join", "AAAA-BBBB"]) == 2
     assert cli.main(["once", f"{folder}/none", "--dry-run", "--create"]) == 2
+    assert cli.main(["once", folder, "--dry-run", "--no-discovery"]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert "join first" in lines[0]
+    assert f"{folder}/none is not there: a run without --dry-run would make {folder}/none" in lines[1]
+    assert "name one with --peer HOST" in lines[2]
     assert os.listdir(folder) == []

@@ -404,3 +404,9 @@ def test_the_clocks_of_the_peers_are_asked_for_and_the_last_answers_told(bench: 
         "min_free_percent": 5,
     }
     assert asked == ["bob", "carol"]
+
+
+def test_the_settings_are_those_of_the_folder() -> None:
+    bench = Bench()
+    cast(Any, bench.requests)._share = SimpleNamespace(settings={"mode": "Mode.TWO_WAY"})
+    assert bench.answer("settings") == {"mode": "Mode.TWO_WAY"}

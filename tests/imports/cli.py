@@ -141,7 +141,11 @@ CLI: dict[str, set[str]] = {
         *("security.files", "security.process", "security.store"),
     },
     "cli.plan_words": {"reporting.log"},
+    "cli.overruled": {
+        *("cli.asked", "cli.dialogue", "cli.parser", "config", "folder.settings", "network.control", "reporting.log"),
+    },
     "cli.rehearsing": {
+        *("cli.overruled", "cli.parser"),
         *("cli.dialogue", "cli.plan_words", "cli.status_words", "config", "daemon.dry_run", "daemon.signals"),
         *("folder.pauses", "folder.state", "network.control", "reporting.log", "reporting.output"),
     },
@@ -154,6 +158,7 @@ CLI: dict[str, set[str]] = {
             "cli.inviting",
             "cli.making",
             "cli.options",
+            "cli.overruled",
             "cli.parser",
             "cli.rehearsing",
         ),

@@ -119,6 +119,7 @@ DAEMON: dict[str, set[str]] = {
     "daemon.share": {
         *("daemon.jobs", "config", "delta", "disk", "engine", "event_handler", "file_sync", "daemon.inbox"),
         *("reporting.log", "ports", "readable", "delta.signature_cache", "folder.state", "history.recovering", "index"),
+        "folder.settings",
     },
     "daemon.jobs": {
         "daemon.news",

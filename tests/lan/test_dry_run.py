@@ -222,6 +222,22 @@ def test_the_node_that_runs_here_says_what_the_folder_is_called(new_lan: Callabl
     assert alone["left"] == []
 
 
+def test_the_node_that_runs_here_says_whom_it_connects_to(new_lan: Callable[..., Lan]) -> None:
+    """A spoke and its hub. The hub itself has nobody to ask."""
+    hub, spoke = lan = new_lan(2)
+    write(spoke.dir / "new", b"new")
+    hub.start("--no-discovery", "--name", "hub")
+    spoke.start("--no-discovery", "--no-listen", "--peer", hub.address, "--name", "spoke")
+    wait_equal(lan.roots, LIMIT_S)
+    plan = planned(spoke)
+    assert (plan["node_runs"], plan["peers"], plan["plan"]) == (True, ["hub"], [])
+    assert planned(spoke, "--peer", hub.address, "--no-discovery")["peers"] == ["hub"]
+    nobody = once(hub, "--dry-run")
+    assert nobody.code == 2, nobody
+    assert "name it with --peer HOST" in nobody.err
+    assert len(nobody.err.splitlines()) == 1
+
+
 def steps_with_peers(plan: dict[str, Any]) -> set[tuple[str, str, str | None]]:
     return {(one["action"], one["path"], one["at"]) for one in plan["plan"]}
 

@@ -197,7 +197,7 @@ def test_what_cannot_be_read_is_listed(new_lan: Callable[..., Lan]) -> None:
 def test_where_a_node_runs_that_one_is_asked(new_lan: Callable[..., Lan]) -> None:
     lan = new_lan(2)
     node, other = lan
-    node.start()
+    node.start("--name", node.name)
     wait_for((node.dir / ".dir_sync" / "control").exists, LIMIT_S, "the node answers")
     alone = once(node, "--timeout", "1s")
     assert alone.code == 3
@@ -207,8 +207,14 @@ def test_where_a_node_runs_that_one_is_asked(new_lan: Callable[..., Lan]) -> Non
     ended = once(node)
     assert ended.code == 0, ended
     assert f"process {node.pid}" in ended.out
+    assert ended.err == ""
     assert (other.dir / "new").read_bytes() == b"new"
     node.must_run()
+    mirror = once(node, "--mode", "mirror", "--max-file-size", "1G", "-q")
+    assert mirror.code == 0, mirror
+    (line,) = mirror.err.splitlines()
+    assert f"a node runs for {node.dir} (process {node.pid}), and its options count" in line
+    assert line.endswith("you have typed --mode --max-file-size, and they do not")
 
 
 def test_a_second_one_for_the_same_folder(new_lan: Callable[..., Lan]) -> None:
