@@ -72,6 +72,10 @@ _FINDING: Schema = {
         "the machine that has it so; empty: this one. `different`, `missing`: between this one and that one",
     ),
 }
+_REVERSED = {
+    "count": ("number", "paths that it is about"),
+    "waits": ("bool", "no other machine is connected: all or a part of it waits for one"),
+}
 _PAUSE: Schema = {
     "was_paused": ("bool", ""),
     "paused": ("bool", ""),
@@ -304,8 +308,8 @@ SCHEMAS: dict[str, Schema] = {
             },
         ),
     },
-    "override": {"count": ("number", "paths that it is about")},
-    "revert": {"count": ("number", "paths that it is about")},
+    "override": _REVERSED,
+    "revert": _REVERSED,
     "pause": _PAUSE,
     "resume": _PAUSE,
     "ignore": {

@@ -17,6 +17,10 @@ from dir_sync.reporting.log import how_many
 
 __all__ = ["diverged", "override", "revert"]
 
+_WAITS = {
+    "override": "no other machine is connected: it happens on each when that one is",
+    "revert": "no other machine is connected: what was changed or deleted here waits for one that has it",
+}
 _KEEPING = (Mode.RECEIVE_ONLY.value, Mode.MIRROR.value)
 
 
@@ -97,10 +101,14 @@ def revert(argv: list[str]) -> int:
 def _end(folder: str, yes: bool, as_json: bool, command: str, modes: tuple[str, ...], how: str) -> int:
     found = ask_running(folder, {"command": "diverged", "modes": list(modes)})
     if not found["count"]:
-        tell(as_json, {"count": 0}, ["nothing differs: there is nothing to do"])
+        tell(as_json, {"count": 0, "waits": False}, ["nothing differs: there is nothing to do"])
         return config.OK
     paths = how_many(found["count"], "path")
     agree(f"{paths} will be {how}; to see them: {shell.command('diverged', folder)}.", yes)
     done = ask_running(folder, {"command": command, "modes": list(modes)})
-    tell(as_json, {"count": done["count"]}, [f"{how_many(done['count'], 'path')} will be {how}"])
+    lines = [f"{how_many(done['count'], 'path')} will be {how}"]
+    waits = done.get("connected") == 0  # an older node does not say
+    if waits:
+        lines.append(_WAITS[command])
+    tell(as_json, {"count": done["count"], "waits": waits}, lines)
     return config.OK

@@ -147,7 +147,7 @@ class Requests:
                 case "diverged":
                     asked.reply.put(self._diverged(question))
                 case "override" | "revert" as word:
-                    asked.reply.put(self._diverged(question, 0))
+                    asked.reply.put(self._diverged(question, 0) | {"connected": len(self._peers.links)})
                     return self._engine.handle(Overridden() if word == "override" else Reverted(), now)
                 case word if word in MESH_COMMANDS:
                     asked.reply.put(self._mesh.answer(question))

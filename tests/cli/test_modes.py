@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -75,3 +76,21 @@ def test_consent_comes_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert cli.main([command, "shared", "--yes"]) == 0
     assert [one["command"] for one in asked] == ["diverged", "diverged", command]
     assert "1 path will be" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("override", "when that one is"), ("revert", "waits for one that has it")]
+)
+def test_without_another_machine_it_waits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, words: str
+) -> None:
+    found = listing(Mode.SEND_ONLY, path("a", "file", "file", "bob"))
+    for connected, waits in ((0, True), (2, False)):
+        answers(monkeypatch, found, found | {"connected": connected})
+        assert cli.main([command, "shared", "--yes"]) == 0
+        first, *more = capsys.readouterr().out.splitlines()
+        assert first.startswith("1 path will be")
+        assert [words in line and "no other machine is connected" in line for line in more] == [True] * waits
+        answers(monkeypatch, found, found | {"connected": connected})
+        assert cli.main([command, "shared", "--yes", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"count": 1, "waits": waits}

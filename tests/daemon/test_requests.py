@@ -326,7 +326,8 @@ def test_what_a_mode_leaves_different_is_listed_and_ended(bench: Bench) -> None:
     engine.differing = [Difference(b"a\n", Kind.FILE, Kind.ABSENT, "bob")]
     paths = [{"path": "a\\n", "here": "file", "there": "nothing", "by": "bob"}]
     assert bench.answer("diverged") == {"mode": "send-only", "count": 1, "paths": paths}
-    assert bench.answer("override", modes=["send-only"]) == {"mode": "send-only", "count": 1, "paths": []}
+    done = {"mode": "send-only", "count": 1, "paths": [], "connected": 2}
+    assert bench.answer("override", modes=["send-only"]) == done
     assert bench.events == [Overridden()]
 
 

@@ -163,3 +163,23 @@ def test_the_mode_is_another_one_after_a_restart(new_lan: Callable[..., Lan]) ->
     has(both, "while off", b"while off")
     assert "stayed on this machine until now" in other.log()
     wait_equal(lan.roots, SOON_S)
+
+
+def test_what_ends_a_difference_waits_for_another_machine(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    both, receives = lan
+    write(both.dir / "file", b"of both")
+    both.start()
+    receives.start("--mode", "receive-only")
+    wait_equal(lan.roots, SOON_S)
+    both.stop()
+    write(receives.dir / "file", b"only here")
+    differs(receives, {"file": ("file", "file")})
+    wait_for(lambda: "lost " in receives.log(), SOON_S, "it is alone")
+    said = say(receives, "revert", "--yes").splitlines()
+    assert said[0].startswith("1 path will be here")
+    assert said[1].startswith("no other machine is connected: what was changed or deleted here waits for one")
+    assert content(receives, "file") == b"only here"
+    both.start()
+    has(receives, "file", b"of both")
+    differs(receives, {})
