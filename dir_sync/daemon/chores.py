@@ -102,6 +102,8 @@ class Chores:
             self._next_root = mono + _ROOT_POLL_S
             if self._pausing is not None:
                 self._pausing.look(time.time())
+            if not self.is_stalled and not self._share.engine.is_busy:
+                self._performer.rest()
             self._check_root()
         if mono >= self._gauge.due_s and not self.is_stalled:
             self._gauge.look(mono)

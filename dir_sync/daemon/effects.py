@@ -178,6 +178,16 @@ class Performer:
             self._share.workers.wait_for(partial(index.commit, durable))
         self._commit_from_s = time.monotonic() + _COMMIT_EVERY_S
 
+    def rest(self) -> None:
+        """Nobody waits for anything: do what would cost a later commit its time. Raises DiskHangs, as `commit`."""
+        index = self._share.index
+        if not index.is_log_long:
+            return
+        if self._is_beside_others():
+            self._share.workers.wait_for(index.checkpoint)
+        else:
+            index.checkpoint()
+
     def commit_due_s(self) -> float | None:
         """The time (monotonic, s) of the next commit; None if the index has no new writes."""
         return self._commit_from_s if self._share.index.is_dirty else None

@@ -26,6 +26,7 @@ from dir_sync.engine.constants import MERGED, MOVE_ROWS_MAX, NOBODY, OURS
 from dir_sync.engine.folder_times import FolderTimes
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.mode_rules import ModeRules
+from dir_sync.engine.own_echoes import OwnEchoes
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.signatures import SignatureBacklog
@@ -55,6 +56,7 @@ class Applier:
         signatures: SignatureBacklog,
         folder_times: FolderTimes,
         transfers: TransferTable,
+        echoes: OwnEchoes,
         look_queue: LookQueue,
         rows: Rows,
     ) -> None:
@@ -67,6 +69,7 @@ class Applier:
         self._signatures = signatures
         self._folder_times = folder_times
         self._transfers = transfers
+        self._echoes = echoes
         self._look_queue = look_queue
         self._rows = rows
         self._intents: dict[int, int] = {}  # by intent: how many of its pushed files are still being installed
@@ -89,13 +92,11 @@ class Applier:
                 self._work.attempts.record_attempt(item.copy_path, gone.stamp)
         if item.copy_path is not None and item.target.kind is Kind.FILE:
             self._work.expected.add(item.target.content, item.path)
-        self._look_queue.expect_echo(item)
+        self._echoes.expect_change(item)
         if item.act in (TreeOp.INSTALL, TreeOp.MOVE):
             self._board.listings.put_into(parent_of(item.path))
-        large = (
-            item.copy_path is not None and item.act == TreeOp.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
-        )
-        if large or item.staged is not None:
+        is_large = item.act is TreeOp.INSTALL and item.target.size >= limits.LARGE_FILE_BYTES
+        if item.staged is not None or (is_large and item.copy_path is not None):
             self._orders.add_large(self._board.plan_queue.owner, item)
         else:
             self._orders.add(self._board.plan_queue.owner, item)
@@ -123,7 +124,6 @@ class Applier:
 
     def on_applied(self, result: ApplyResult) -> None:
         path = result.path
-        self._look_queue.echoes.ended(path, result.result is Result.DONE, self._board.now.mono_ms)
         if len(result.fp) == FINGERPRINT_BYTES and self._board.pending_looks.is_closed(path):
             # A program wrote to the file while the job was out. If that was between the rename and the stat, and the size
             # and mtime are as before (cp -p), the fingerprint is of what the program wrote: read it again.
@@ -135,10 +135,10 @@ class Applier:
             if self._board.index.offers.of_peer(path, pushed.peer) is None:
                 self._board.index.offers.put(Offer(pushed.peer, pushed.item.target, False))
         item, take = self._work.end_apply(path)
+        self._echoes.change_ended(item, result.result is Result.DONE)
         if item.act is TreeOp.REMOVE:
             self._board.removal_ends()
         if item.act == TreeOp.MOVE and item.copy_path is not None:
-            self._look_queue.move_ended(item, result.result is Result.DONE)
             if self._work.jobs.end_move_away(item.copy_path) is not None:
                 self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
         listed = self._work.attempts.take_listed(path)

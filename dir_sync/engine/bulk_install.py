@@ -19,7 +19,7 @@ from dir_sync.core.peers.contact import Contact
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import TOLD_SINGLY, _new
-from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.own_echoes import OwnEchoes
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.signatures import SignatureBacklog
@@ -40,7 +40,7 @@ class BulkInstall:
         versions: VersionKeeper,
         signatures: SignatureBacklog,
         publisher: Publisher,
-        look_queue: LookQueue,
+        echoes: OwnEchoes,
         applier: Applier,
     ) -> None:
         self._board = board
@@ -49,7 +49,7 @@ class BulkInstall:
         self._versions = versions
         self._signatures = signatures
         self._publisher = publisher
-        self._look_queue = look_queue
+        self._echoes = echoes
         self._applier = applier
 
     def install_pushed(self, peer: Contact, changes: tuple[Change, ...]) -> list[Change]:
@@ -91,7 +91,7 @@ class BulkInstall:
             items.append(item)
         if gifts:
             self._publisher.subscribers[peer.replica].seeding.note_announcement()
-            self._look_queue.echoes.expect(gifts)
+            self._echoes.expect(gifts)
             intent = index.intents.put(peer.replica, gifts.values())
             self._applier.intend(intent, peer.replica, items)
             work.begin_pushed(intent, peer.replica, items)
@@ -117,7 +117,7 @@ class BulkInstall:
         for replica in dict.fromkeys([replica for _, _, replica, _ in pushed.values()]):
             records = [item[2] for item, _, its_node, _ in pushed.values() if its_node == replica]
             paths = [record.path for record in records]
-            self._look_queue.echoes.made(paths, self._board.now.mono_ms)
+            self._echoes.made(paths, self._board.now.mono_ms)
             if self._board.journals:
                 self._board.index.journal.write_new(records, self._board.now.wall_ns)
             rows = self._board.index.rows.put_new(records, [done[path] for path in paths])

@@ -14,6 +14,7 @@ __all__ = [
     "ECHO_LOOK_MS",
     "ECHO_MS",
     "EMPTY_MS",
+    "FOLDER_ECHO_MS",
     "MEMBER",
     "MERGED",
     "MOVE_ROWS_MAX",
@@ -50,6 +51,7 @@ RECHECK_MAX = 500
 RECHECK_MS = (5_000, 60_000)  # a displaced version is looked at again: first and last delay
 CALM_MS = 300  # without a change for so long, low-priority work begins
 ECHO_MS = 2_000  # a watcher event that comes later than this after our own change causes a look
+FOLDER_ECHO_MS = 2_000  # a folder that we made for a bulk of files is listed at most so long after it was found
 ECHO_LOOK_MS = 250  # files that we installed are looked at once more, all of such a span together
 READY_BYTES_MAX = 64 * limits.MIB  # contents in memory that are not installed yet
 DELTA_KEEP_MS = STALLED_MS + 5_000  # nobody pulled from a delta for so long: its transfer has stalled by then

@@ -70,7 +70,7 @@ class Engine(Machines):
     def without_echoes(self, events: Iterable[Event], now: Now) -> list[Event]:
         """The events of the watcher that are no echoes of our own work. Echoes arrive by the thousand, and need no turn."""
         self.board.begin(now)
-        return [event for event in events if not self.look_queue.is_echo(event)]
+        return [event for event in events if not self.echoes.is_echo(event)]
 
     def heard(self, events: Iterable[Event], now: Now) -> list[Effect]:
         """`handle` for several events."""
@@ -93,7 +93,7 @@ class Engine(Machines):
                 self.own_losses.begin_to_look()
                 if reason:
                     self.board.tell(notes.Rescanning(path, reason))
-                    self.look_queue.echoes.forget()
+                    self.echoes.forget()
                 self.board.listings.add(path)
             case Decided(approve, paths):
                 self.decisions.on_decided(approve, paths)
@@ -201,7 +201,8 @@ class Engine(Machines):
         if board.pending_looks.looks:
             self.look_queue.send_looks()
         listings = board.listings
-        if listings.failed or listings.folders or board.scan.is_on or self.work.aside or self.brakes.own.missed:
+        is_any = listings.folders or listings.failed or listings.latest
+        if is_any or board.scan.is_on or self.work.aside or self.brakes.own.missed:
             self.scan.send_listings()
         self.planner.run_timers()
         if self.brakes.peers.bursts:
@@ -284,7 +285,7 @@ class Engine(Machines):
         ]
         if board.plan_queue.timers:
             due.append(board.plan_queue.next_due_ms())
-        if board.listings.failed:
+        if board.listings.failed or board.listings.latest:
             due.append(board.listings.next_due_ms())
         if self.brakes.peers.bursts:
             due.append(self.brakes.peers.due_ms())

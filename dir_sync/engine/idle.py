@@ -11,7 +11,7 @@ from dir_sync.core.names import part_name
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import CALM_MS
 from dir_sync.engine.folder_times import FolderTimes
-from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.own_echoes import OwnEchoes
 from dir_sync.engine.signatures import SignatureBacklog
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.work import WorkTable
@@ -33,14 +33,14 @@ class IdleTasks:
         signatures: SignatureBacklog,
         folder_times: FolderTimes,
         transfers: TransferTable,
-        look_queue: LookQueue,
+        echoes: OwnEchoes,
     ) -> None:
         self._board = board
         self._work = work
         self._signatures = signatures
         self._folder_times = folder_times
         self._transfers = transfers
-        self._look_queue = look_queue
+        self._echoes = echoes
 
     def calm_work(self) -> bool:
         if self._signatures.signing:
@@ -76,7 +76,7 @@ class IdleTasks:
         if due is not None and due < self._board.now.mono_ms + CALM_MS:
             return
         if self._board.listings.add_calm():
-            self._look_queue.echoes.forget()
+            self._echoes.forget()
             self._board.run_once_more()
             return
         if self._board.now.mono_ms - self._board.moved_ms >= _FOLDER_MS:

@@ -2,24 +2,26 @@
 
 In:   paths at which something may have happened. Out: look jobs.
 Rule: an event is never the truth, only a reason to look.
-Used by: names, uploader, applier, bulk_install, recorder, local_changes, scan, idle.
+Used by: names, uploader, applier, recorder, local_changes, scan.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dir_sync.core import limits, notes
-from dir_sync.core.events import Event, Moved, Touched, Urgency
-from dir_sync.core.jobs import ApplyItem, LookJob, TreeOp
+from dir_sync.core.events import Moved, Urgency
+from dir_sync.core.jobs import LookJob
 from dir_sync.core.looks import Hint, LookItem
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, inode_of, parent_of
-from dir_sync.core.watching.echoes import Echoes
 from dir_sync.core.watching.linked import LinkedNames
 from dir_sync.core.watching.pace import Span
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import likely_originals, says_nothing
 from dir_sync.engine.board import Board
-from dir_sync.engine.constants import ECHO_LOOK_MS, ECHO_MS, EMPTY_MS, MOVE_ROWS_MAX, REOPENED_MS
+from dir_sync.engine.constants import EMPTY_MS, MOVE_ROWS_MAX, REOPENED_MS
 from dir_sync.engine.local_renames import LocalRenames
+from dir_sync.engine.own_echoes import OwnEchoes
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.versions import VersionKeeper
@@ -45,6 +47,7 @@ class LookQueue:
         versions: VersionKeeper,
         publisher: Publisher,
         local_renames: LocalRenames,
+        echoes: OwnEchoes,
     ) -> None:
         self._board = board
         self._work = work
@@ -52,18 +55,17 @@ class LookQueue:
         self._versions = versions
         self._publisher = publisher
         self._local_renames = local_renames
-        self.echoes_min = 16  # from so many new files on, the events of one folder are treated as a bulk
+        self._echoes = echoes
         self._restless_told: set[bytes] = set()  # files for which the "changes all the time" note was given
         self.linked = LinkedNames()
         self.looks_out = 0
-        self.echoes = Echoes(ECHO_MS)
 
     def on_touched(self, path: bytes, urgency: Urgency) -> None:
         if not self._scope.is_ours(path):
             if urgency is Urgency.VANISHED:
                 self.let_folder_go(path)
             return
-        if urgency is Urgency.ARRIVED and self.take_echo(path):
+        if self._echoes.is_at(path, urgency):
             return
         now = self._board.now.mono_ms
         row = self._board.index.rows.get(path)
@@ -144,54 +146,9 @@ class LookQueue:
     def rests(self, path: bytes) -> None:
         self._restless_told.discard(path)
 
-    def expect_echo(self, item: ApplyItem) -> None:
-        """A change is about to be ordered: the event of a new name, or of a rename, is an echo of it."""
-        if item.act is TreeOp.INSTALL and not item.expect:
-            self.echoes.expect((item.path,))
-        elif item.act is TreeOp.MOVE and item.copy_path and not item.copy_path.startswith(limits.RESERVED_NAME):
-            self.echoes.expect((_both(item.copy_path, item.path),))
-
-    def move_ended(self, item: ApplyItem, is_done: bool) -> None:
-        """A rename was carried out, or failed."""
-        if item.copy_path is not None:
-            self.echoes.ended(_both(item.copy_path, item.path), is_done, self._board.now.mono_ms)
-
-    def is_echo(self, event: Event) -> bool:
-        """True if an event of the watcher is most probably an echo of our own work; it is then dealt with."""
-        if type(event) is Moved:
-            return self._take_moved(event)
-        return type(event) is Touched and event.urgency is Urgency.ARRIVED and self.take_echo(event.path)
-
-    def take_echo(self, path: bytes) -> bool:
-        """True if the event that this name has come is most probably an echo of our own work."""
-        if not self.echoes.take(path, self._board.now.mono_ms):
-            return False
-        self._look_at_what_we_made(path)
-        return True
-
-    def _take_moved(self, event: Moved) -> bool:
-        """True if a rename is most probably one of ours: its event names both names of it."""
-        both = _both(event.source, event.target)
-        if event.is_directory or not self.echoes.take(both, self._board.now.mono_ms):
-            return False
-        self._look_at_what_we_made(event.source)
-        self._look_at_what_we_made(event.target)
-        return True
-
-    def _look_at_what_we_made(self, path: bytes) -> None:
-        """A bulk of new files causes thousands of echoes; their folders are listed when all is calm, which costs less than a
-        look at each file. Single files are looked at together with all others of a short span: a look for each costs as
-        much as its installation."""
-        listings = self._board.listings
-        if listings.when_calm or len(self.echoes) >= self.echoes_min:
-            listings.add_when_calm(path.rpartition(b"/")[0])
-            return
-        now = self._board.now.mono_ms
-        self._board.pending_looks.add(path, now - now % ECHO_LOOK_MS + ECHO_LOOK_MS, now).watched = True
-
     def on_moved(self, event: Moved) -> None:
         """Look at both ends of a rename together, so that the peers receive one rename. The file is not read again."""
-        if self._take_moved(event):
+        if self._echoes.is_rename(event):
             return
         if not (self._scope.is_ours(event.source) and self._scope.is_ours(event.target)):
             for path in (event.source, event.target):
@@ -268,16 +225,11 @@ class LookQueue:
         replaced = 0 if row is None or row.record.kind != Kind.FILE else row.record.size
         if self._board.peers and self._board.with_deltas:
             is_new = row is None or row.record.kind == Kind.ABSENT
-            before = [row]
-            before += [self._board.index.rows.get(one) for one in self._local_renames.renames.sources_of(pending.path)]
-            if is_new:
-                before += [self._board.index.rows.get(other) for other in likely_originals(pending.path)]
-            if is_new and says_nothing(pending.path):
-                before.append(self._saved_for(pending))
-                if pending.open:  # the file waits for its close, as if it were written under its final name
-                    largest = self._board.index.tree.largest_file(parent_of(pending.path), _NEIGHBOURS_MAX)
-                    replaced = max(replaced, largest if largest >= limits.LARGE_FILE_BYTES else 0)
-            for one in before:
+            if is_new and pending.open and says_nothing(pending.path):
+                # the file waits for its close, as if it were written under its final name
+                largest = self._board.index.tree.largest_file(parent_of(pending.path), _NEIGHBOURS_MAX)
+                replaced = max(replaced, largest if largest >= limits.LARGE_FILE_BYTES else 0)
+            for one in self._likely_bases(pending, row, is_new):
                 if one is not None and one.record.size >= limits.DELTA_FILE_BYTES_MIN and one.record.kind == Kind.FILE:
                     base, replaced = one.record.content, max(replaced, one.record.size)
                     break
@@ -304,6 +256,16 @@ class LookQueue:
         if not pending.large or pending.hint is not None or size < limits.LARGE_FILE_BYTES:
             return None
         return self._board.index.tree.file_of_size(parent_of(pending.path), size)
+
+    def _likely_bases(self, pending: PendingLook, row: Row | None, is_new: bool) -> Iterator[Row | None]:
+        """Rows of files whose next version may be at this path, the likeliest first."""
+        get = self._board.index.rows.get
+        yield row
+        yield from map(get, self._local_renames.renames.sources_of(pending.path))
+        if is_new:
+            yield from map(get, likely_originals(pending.path))
+            if says_nothing(pending.path):
+                yield self._saved_for(pending)
 
     def want_bytes(self) -> bool:
         """True if the content of small files is announced right after the look, so the look should return it."""
@@ -387,8 +349,3 @@ class LookQueue:
             is_long_new = not pending.replaced and self._board.now.mono_ms - pending.first_ms >= EMPTY_MS
             return max(pending.replaced, 1) if pending.open and not is_long_new else 0
         return limits.SIZE_MAX if until > self._board.now.mono_ms else 0
-
-
-def _both(source: bytes, target: bytes) -> bytes:
-    """What stands for a rename among the echoes; no path has a NUL."""
-    return source + b"\0" + target

@@ -41,6 +41,7 @@ from dir_sync.engine.merging import Merging
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.names import Names
 from dir_sync.engine.own_changes import OwnChanges
+from dir_sync.engine.own_echoes import OwnEchoes
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.path_decisions import PathDecisions
 from dir_sync.engine.peer_losses import PeerLosses
@@ -116,7 +117,8 @@ class Machines:
         self.peer_losses = peer_losses = PeerLosses(board, mode_rules, contacts, work, sources, brakes, index)
         self.transfers = transfers = TransferTable(board, mode_rules, contacts, work, sources, brakes, peer_losses)
         self.local_renames = local_renames = LocalRenames(board, work, scope, brakes, publisher)
-        self.look_queue = look_queue = LookQueue(board, work, scope, versions, publisher, local_renames)
+        self.echoes = echoes = OwnEchoes(board)
+        self.look_queue = look_queue = LookQueue(board, work, scope, versions, publisher, local_renames, echoes)
         self.names = names = Names(board, work, look_queue)
         self.rows = rows = Rows(
             board, mode_rules, work, stamps, brakes, own_losses, peer_losses, publisher, transfers, names
@@ -127,7 +129,8 @@ class Machines:
             board, contacts, work, sources, brakes, publisher, local_renames, look_queue, deltas_out, vain
         )
         self.applier = applier = Applier(
-            board, mode_rules, work, scope, sources, versions, signatures, folder_times, transfers, look_queue, rows
+            *(board, mode_rules, work, scope, sources, versions, signatures, folder_times, transfers, echoes),
+            *(look_queue, rows),
         )
         self.hard_links = hard_links = HardLinks(board, mode_rules, work, sources, brakes, local_renames, applier)
         self.incoming_moves = incoming_moves = IncomingMoves(
@@ -140,7 +143,7 @@ class Machines:
             board, work, sources, brakes, transfers, applier, incoming_moves, growth_in, deltas_in, excerpts
         )
         self.bulk_install = bulk_install = BulkInstall(
-            board, work, scope, versions, signatures, publisher, look_queue, applier
+            board, work, scope, versions, signatures, publisher, echoes, applier
         )
         self.acquire = acquire = Acquire(
             board,
@@ -227,6 +230,7 @@ class Machines:
             transfers,
             publisher,
             local_renames,
+            echoes,
             look_queue,
             rows,
             applier,
@@ -244,7 +248,7 @@ class Machines:
         self.decisions = decisions = Decisions(
             board, mode_rules, brakes, own_losses, peer_losses, rows, intake, path_decisions
         )
-        self.idle = IdleTasks(board, work, signatures, folder_times, transfers, look_queue)
+        self.idle = IdleTasks(board, work, signatures, folder_times, transfers, echoes)
         self.rereads = rereads = Rereads(board, work)
         self.healing = healing = Healing(board, work, sources, transfers, applier, rereads)
         self.apart = apart = Aparts(board, scope, mode_rules, work)

@@ -126,11 +126,15 @@ class Planner:
     def _plan_some(self, paths: list[bytes]) -> None:
         arrivals, rooms = self._work.arrivals, self._work.rooms
         offered = []
+        others = []
         for path in paths:
             if offers := self._board.index.offers.of(path):
                 offered.append((path, offers))
-                continue
+            else:
+                others.append(path)
+        for path in others if self._board.taking is not None else ():
             self._needs_no_room(path)
+        for path in self._with_traces(others):
             if not self._work.jobs.is_at(path):
                 self._transfers.drop_wanted(path)
                 self._transfers.forget_attempts(path)
@@ -149,6 +153,12 @@ class Planner:
             self._plan(path, offers)
         for path, offers in sorted(dead, key=_path_of, reverse=True):  # children before their folders
             self._plan(path, offers)
+
+    def _with_traces(self, paths: list[bytes]) -> list[bytes]:
+        """Those of `paths` at which something may have been wanted. Where nothing is announced, mostly nothing was."""
+        if self._brakes.peers.is_on:
+            return paths
+        return self._work.with_traces(paths, self._sources.origins, self._sources.bases)
 
     def _is_new_file(self, path: bytes, offers: list[Offer]) -> bool:
         return (

@@ -87,7 +87,11 @@ class ListQueue:
         self.out = 0  # jobs that have not come back
         self.put_in: set[bytes] = set()  # folders being listed while a job puts something into them
         self.when_calm: set[bytes] = set()  # folders in which events were treated as echoes
+        self.latest: dict[
+            bytes, int
+        ] = {}  # ... and when (ms) some of them are listed at the latest; the first ones first
         self.failed: dict[bytes, tuple[int, int]] = {}  # folders that could not be listed: due time, last wait (ms)
+        self._held_ms: int | None = None  # since when others go first
 
     @property
     def waiting(self) -> int:
@@ -105,18 +109,27 @@ class ListQueue:
     def add_all(self, folders: Iterable[bytes]) -> None:
         self.folders += folders
 
-    def add_when_calm(self, folder: bytes) -> None:
+    def add_when_calm(self, folder: bytes, latest_ms: int | None = None) -> None:
+        """`latest_ms`: list it then, even if all is not calm. It is never less than that of an earlier call."""
         self.when_calm.add(folder)
+        if latest_ms is not None:
+            self.latest.setdefault(folder, latest_ms)
 
     def add_calm(self) -> bool:
         """All is calm: list the folders that waited for that. True if there were any."""
         were = sorted(self.when_calm)
         self.folders += were
         self.when_calm.clear()
+        self.latest.clear()
         return bool(were)
 
     def add_due(self, now_ms: int) -> None:
-        """Add folders that could not be listed and whose timer is due."""
+        """Add folders whose timer is due."""
+        while self.latest and next(iter(self.latest.values())) <= now_ms:
+            folder = next(iter(self.latest))
+            del self.latest[folder]
+            self.when_calm.discard(folder)
+            self.folders.append(folder)
         for folder, (due, wait) in list(self.failed.items()):
             if due <= now_ms:
                 self.failed[folder] = (now_ms + wait, wait)
@@ -127,8 +140,15 @@ class ListQueue:
         some = self.folders[-most:]
         del self.folders[-most:]
         self.out += 1
+        self._held_ms = None
         self.put_in = busy.intersection(some)
         return some
+
+    def give_way(self, now_ms: int, most_ms: int) -> bool:
+        """True if others may go first: they have done so for less than `most_ms`."""
+        if self._held_ms is None:
+            self._held_ms = now_ms
+        return now_ms - self._held_ms < most_ms
 
     def came_back(self, left: Iterable[bytes]) -> None:
         """A job has returned. `left`: folders for which it had no time."""
@@ -156,7 +176,9 @@ class ListQueue:
                 self.failed[each] = (now_ms, wait_ms)
 
     def next_due_ms(self) -> int | None:
-        return min((when for when, _ in self.failed.values()), default=None)
+        due = [when for when, _ in self.failed.values()]
+        due += list(self.latest.values())[:1]
+        return min(due, default=None)
 
 
 class Announcements:

@@ -26,6 +26,7 @@ from dir_sync.engine.local_changes import LocalChanges
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.mode_rules import ModeRules
+from dir_sync.engine.own_echoes import OwnEchoes
 from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.planner import Planner
 from dir_sync.engine.publisher import Publisher
@@ -37,6 +38,7 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["Scan"]
 
+_LOOKS_FIRST_MS = 300  # looks at renamed files come before the listings of their folders for so long
 _FOLDERS_MAX = 32  # in one list job
 
 
@@ -57,6 +59,7 @@ class Scan:
         transfers: TransferTable,
         publisher: Publisher,
         local_renames: LocalRenames,
+        echoes: OwnEchoes,
         look_queue: LookQueue,
         rows: Rows,
         applier: Applier,
@@ -76,6 +79,7 @@ class Scan:
         self._transfers = transfers
         self._publisher = publisher
         self._local_renames = local_renames
+        self._echoes = echoes
         self._look_queue = look_queue
         self._rows = rows
         self._applier = applier
@@ -95,6 +99,7 @@ class Scan:
             and not self._board.listings.out
             and len(self._board.pending_looks) < limits.DIRTY_BACKLOG_MAX
             and not (self._board.scan.is_on and (self._board.scan.waits or self._publisher.seeding_lags()))
+            and not self._looks_come_first()
         ):
             some = self._board.listings.take(_FOLDERS_MAX, self._work.jobs.folders_being_filled())
             folders = tuple([self.folder(path) for path in dict.fromkeys(some)])
@@ -131,6 +136,13 @@ class Scan:
                 self._intake.ask_state(self._board.peers[replica])
             self._board.run_once_more()
 
+    def _looks_come_first(self) -> bool:
+        """True for a moment while the looks at what was renamed are under way. A folder is listed after them: else each
+        file in it is unknown to the listing, and is looked at twice."""
+        if self._board.scan.is_on or not self._look_queue.looks_out or not self._local_renames.renames.targets:
+            return False
+        return self._board.listings.give_way(self._board.now.mono_ms, _LOOKS_FIRST_MS)
+
     def on_listed(self, listing: Listing) -> None:
         """Compare a folder's entries with the index: differences are looked at. A listing alone decides nothing."""
         folder = listing.path
@@ -157,7 +169,7 @@ class Scan:
             # A file that was created and deleted before the folder was watched caused no event.
             self._board.listings.add_when_calm(folder)
         prefix = folder + b"/" if folder else b""
-        self._board.listings.add_all([prefix + name for name in listing.folders])
+        self._list([prefix + name for name in listing.folders])
         if listing.seen:
             self._found_new(folder, listing.seen, listing.mtime)
         self._scope.mounts_found(folder, listing.mounts)
@@ -214,7 +226,7 @@ class Scan:
             row = self._board.index.rows.get(path)
             if row is not None and row.fp == fingerprint(stat):
                 if stat.kind == Kind.DIRECTORY:
-                    self._board.listings.add(path)
+                    self._list([path])
                 continue
             if stat.kind == Kind.OTHER and (row is None or row.record.kind == Kind.ABSENT):
                 self._scope.skip(path, "not a file, a folder or a link")
@@ -241,6 +253,12 @@ class Scan:
                 self._local_renames.renames.appeared(path, stat.inode)
         if new_folders:
             self._found_new(folder, new_folders, folder_mtime)
+
+    def _list(self, folders: list[bytes]) -> None:
+        """List folders that were found in another one."""
+        if not self._board.scan.is_on:
+            folders = [path for path in folders if not self._echoes.is_folder(path)]
+        self._board.listings.add_all(folders)
 
     def _found_new(self, folder: bytes, found: Sequence[Seen], folder_mtime: int | None) -> None:
         """Handle files and folders that were unknown when the listing was ordered."""

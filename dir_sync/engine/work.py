@@ -144,6 +144,13 @@ class WorkTable:
         if entry.folder_for is not None:
             self.folders.end_wait(path)
 
+    def with_traces(self, paths: list[bytes], some: Container[bytes], more: Container[bytes]) -> list[bytes]:
+        """Those of `paths` at which something is going on or waits, or that are in one of the other two."""
+        if self.rooms.queues or self.out_of_reach:
+            return paths
+        get = self._paths.get
+        return [path for path in paths if path in some or path in more or get(path) is not None]
+
     def forget_announced(self, path: bytes) -> None:
         """Nothing newer is announced for this path any more: forget its attempts, retries and waits, which belong to
         that announcement. (`attempted`, what may be on the disk, is kept until a look.)"""

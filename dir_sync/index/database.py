@@ -24,6 +24,8 @@ _RENAMED_COLUMNS = (
     ("change", "node", "maker"),
 )
 CACHE_KIB = 8000  # if no other index takes part
+_LOG_PAGES_MAX = 4_000  # 16 MiB: then a commit copies the write-ahead log into the file, which takes some 50 ms or more
+_CHECKPOINT_FROM = 2_000  # rows that were written since the last one
 _SCHEMA = os.path.join(os.path.dirname(__file__), "schema.sql")
 
 
@@ -59,6 +61,7 @@ class Database:
         self._log: str | None = None  # the write-ahead log file, if commits are made durable by an fsync of it
         self._log_handle: int | None = None
         self._changes_at_commit = 0  # value of `total_changes`
+        self._changes_at_checkpoint = 0
         self._is_synced = True  # False: the last commit is not durable yet
         with self.opening():
             if image is not None:
@@ -68,6 +71,7 @@ class Database:
             self.execute(f"PRAGMA synchronous={'FULL' if self._log is None else 'NORMAL'}")
             self.cache(CACHE_KIB)
             self.execute("PRAGMA temp_store=MEMORY")
+            self.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES_MAX}")
             self._make_tables()
             self.execute("BEGIN")
 
@@ -161,6 +165,20 @@ class Database:
         if durable and not self._is_synced:
             self._sync()
             self._is_synced = True
+
+    @property
+    def is_log_long(self) -> bool:
+        """True if `checkpoint` is worth its time."""
+        return self._changes_at_commit - self._changes_at_checkpoint >= _CHECKPOINT_FROM and self._log is not None
+
+    def checkpoint(self) -> None:
+        """Copy the write-ahead log into the file. Call it at rest: otherwise a later commit does that, while somebody waits
+        for it. Commits what was written."""
+        self.commit(durable=False)
+        self.execute("COMMIT")
+        self.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self.execute("BEGIN")
+        self._changes_at_checkpoint = self._changes_at_commit
 
     def _sync(self) -> None:
         """What SQLite itself does at each commit with synchronous=FULL."""

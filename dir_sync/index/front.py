@@ -137,6 +137,13 @@ class Index:
     def commit(self, durable: bool = True) -> None:
         self._database.commit(durable)
 
+    @property
+    def is_log_long(self) -> bool:
+        return self._database.is_log_long
+
+    def checkpoint(self) -> None:
+        self._database.checkpoint()
+
     def copy(self) -> bytes:
         """The index as bytes, as a backup of its file would have it after a commit."""
         return self._database.copy()

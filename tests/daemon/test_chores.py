@@ -27,6 +27,7 @@ class Bench:
         self.inbox = Inbox()
         self.commit_due_s: float | None = None
         self.commits = 0
+        self.rests = 0
         self.lines: list[str] = []
         self.progress: list[bytes] = []
         self.wholes: list[str] = []
@@ -38,6 +39,7 @@ class Bench:
             is_commit_due=self._is_commit_due,
             commit=self._commit,
             tell_live=self.live.append,
+            rest=self._rest,
         )
         narrator: Any = SimpleNamespace(
             whole=lambda words, progress, mono, machines: self.wholes.append(words),
@@ -69,6 +71,9 @@ class Bench:
         assert not durable
         self.commits += 1
 
+    def _rest(self) -> None:
+        self.rests += 1
+
     def _end(self) -> None:
         self.ended += 1
 
@@ -99,6 +104,16 @@ def test_folders_that_no_event_tells_of_are_scanned_often_and_told_of() -> None:
     assert line.startswith("cannot be watched: in (inotify watch limit reached)")
     assert "max_user_watches" in line
     assert bench.after(30) == []
+
+
+def test_what_would_cost_a_later_commit_its_time_is_done_at_rest_only() -> None:
+    bench = Bench()
+    bench.folder.engine.is_busy = True
+    bench.after(3)
+    assert bench.rests == 0
+    bench.folder.engine.is_busy = False
+    bench.after(6)
+    assert bench.rests == 1
 
 
 def test_a_folder_that_is_gone_ends_the_share() -> None:

@@ -122,7 +122,7 @@ def test_the_event_of_what_is_ordered_is_expected() -> None:
     kit = alone()
     order(kit, record(b"a", b"1"))
     order(kit, record(b"c", b"1"), TreeOp.MOVE, copy_path=b"old")
-    assert [(item.path, item.act) for (item,) in kit.asked("look_queue.expect_echo")] == [
+    assert [(item.path, item.act) for (item,) in kit.asked("echoes.expect_change")] == [
         (b"a", TreeOp.INSTALL),
         (b"c", TreeOp.MOVE),
     ]
@@ -136,7 +136,7 @@ def test_the_end_of_a_rename_is_told_with_its_result(result: Result) -> None:
     kit = alone()
     kit.has(record(b"old", b"new"))
     apply(kit, record(b"a", b"new"), result, TreeOp.MOVE, copy_path=b"old", copy_fp=b"fp")
-    assert [(item.path, done) for item, done in kit.asked("look_queue.move_ended")] == [(b"a", result is Result.DONE)]
+    assert [(item.path, done) for item, done in kit.asked("echoes.change_ended")] == [(b"a", result is Result.DONE)]
 
 
 def test_what_is_installed_is_noted_and_told() -> None:

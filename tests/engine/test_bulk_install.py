@@ -13,7 +13,7 @@ from dir_sync.core.messages import Change
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.bulk_install import BulkInstall
-from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.own_echoes import OwnEchoes
 from dir_sync.engine.publisher import Publisher
 from tests.engine.kit import PEER, Alone, folder, later, record
 
@@ -21,7 +21,7 @@ FP = b"f" * FINGERPRINT_BYTES
 
 
 def alone() -> Alone[BulkInstall]:
-    kit = Alone(BulkInstall)
+    kit = Alone(BulkInstall, OwnEchoes)
     kit.real(Publisher).peer_came(kit.connects())
     return kit
 
@@ -47,7 +47,7 @@ def test_new_files_are_installed_at_once_as_one_intent() -> None:
         (b"b", TreeOp.INSTALL, b"2", b""),
     ]
     assert len(kit.asked("applier.intend")) == 1
-    assert all(kit.real(LookQueue).echoes.take(path, kit.board.now.mono_ms) for path in (b"a", b"b"))
+    assert all(kit.real(OwnEchoes).take(path, kit.board.now.mono_ms) for path in (b"a", b"b"))
     assert kit.work.jobs.is_at(b"a")
 
 

@@ -107,7 +107,7 @@ def test_a_peer_without_this_folder_is_no_peer() -> None:
 def test_the_events_of_a_bulk_of_ours_cost_no_turn() -> None:
     bench = Bench()
     made = [b"%03d" % number for number in range(40)]
-    bench.engine.look_queue.echoes.expect(made)
+    bench.engine.echoes.expect(made)
     other = Touched(b"other", Urgency.ARRIVED)
     events = [*(Touched(path, Urgency.ARRIVED) for path in made), other]
     assert bench.engine.without_echoes(events, bench.now) == [other]

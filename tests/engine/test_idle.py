@@ -11,7 +11,7 @@ from dir_sync.core.names import part_name
 from dir_sync.engine.acquire import _LINGER_MS
 from dir_sync.engine.constants import CALM_MS
 from dir_sync.engine.idle import IdleTasks
-from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.own_echoes import OwnEchoes
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.values import Ready
 from tests.engine.kit import Alone, record
@@ -20,7 +20,7 @@ from tests.engine.kit import Alone, record
 def calm(**answers: Any) -> Alone[IdleTasks]:
     """Nothing has happened for a while, and nothing is left to do."""
     answers = {"signatures.sign_after": None} | {name.replace("__", "."): it for name, it in answers.items()}
-    kit = Alone(IdleTasks, answers=answers)
+    kit = Alone(IdleTasks, OwnEchoes, answers=answers)
     kit.real(TransferTable).parts.swept(are_kept=False)
     kit.board.something_happened()
     kit.wait(CALM_MS)
@@ -56,11 +56,11 @@ def test_nothing_to_do_is_no_reason_to_wake() -> None:
 def test_folders_in_which_events_were_believed_to_be_ours_are_listed_first() -> None:
     kit = calm(folder_times__mtimes_to_set={b"d": 1})
     kit.board.listings.add_when_calm(b"d")
-    kit.real(LookQueue).echoes.expect((b"d/a",))
+    kit.real(OwnEchoes).expect((b"d/a",))
     kit.it.when_calm()
     assert kit.listed() == [b"d"]
     assert kit.asked("folder_times.set_mtimes") == []
-    assert len(kit.real(LookQueue).echoes) == 0
+    assert len(kit.real(OwnEchoes)) == 0
 
 
 def test_the_times_of_folders_are_looked_at_before_times_are_set() -> None:

@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 
 from dir_sync.core import limits, notes
-from dir_sync.core.events import Moved, Touched, Urgency
+from dir_sync.core.events import Moved, Urgency
 from dir_sync.core.jobs import ApplyItem, Cause, LookJob, TreeOp, Version
 from dir_sync.core.looks import LookItem
 from dir_sync.core.model import Kind, fingerprint, inode_of
-from dir_sync.engine.constants import ECHO_LOOK_MS, ECHO_MS, EMPTY_MS, REOPENED_MS
+from dir_sync.engine.constants import EMPTY_MS, REOPENED_MS
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.look_queue import LookQueue
+from dir_sync.engine.own_echoes import OwnEchoes
 from tests.engine.kit import WALL_NS, Alone, folder, later, record, stat, tombstone
 
 
 def alone(**answers: Any) -> Alone[LookQueue]:
     answers = {"scope.is_ours": True} | {name.replace("__", "."): it for name, it in answers.items()}
-    return Alone(LookQueue, LocalRenames, answers=answers)
+    return Alone(LookQueue, LocalRenames, OwnEchoes, answers=answers)
 
 
 def looks(kit: Alone[LookQueue], wait_ms: int = 0) -> list[list[LookItem]]:
@@ -198,128 +199,6 @@ def test_a_new_file_does_not_wait_for_its_close_for_ever() -> None:
     assert kit.it.open_below(pending) == 1
     kit.wait(EMPTY_MS)
     assert kit.it.open_below(pending) == 0
-
-
-# --- echoes ---------------------------------------------------------------------------------------------------------
-
-
-def echo(kit: Alone[LookQueue], count: int) -> list[bytes]:
-    """So many new names are made by us."""
-    made = [b"d/%03d" % number for number in range(count)]
-    kit.it.echoes.expect(made)
-    kit.it.echoes.made(made, kit.board.now.mono_ms)
-    return made
-
-
-def test_the_events_of_a_bulk_are_ours_and_its_folder_is_listed_when_all_is_calm() -> None:
-    kit = alone()
-    for path in echo(kit, 40):
-        kit.it.on_touched(path, Urgency.ARRIVED)
-    assert looks(kit) == []
-    assert kit.board.listings.when_calm == {b"d"}
-
-
-def test_single_names_that_we_made_are_looked_at_together_a_moment_later() -> None:
-    kit = alone()
-    made = echo(kit, 3)
-    for path in made:
-        kit.it.on_touched(path, Urgency.ARRIVED)
-    assert looks(kit) == []
-    kit.wait(ECHO_LOOK_MS)
-    assert paths(looks(kit)) == [made]
-
-
-def test_what_happens_at_such_a_name_is_looked_at_at_once() -> None:
-    kit = alone()
-    (path,) = echo(kit, 1)
-    kit.it.on_touched(path, Urgency.ARRIVED)
-    kit.it.on_touched(path, Urgency.ARRIVED)
-    assert paths(looks(kit)) == [[path]]
-
-
-@pytest.mark.parametrize("why", ["late", "twice", "another event", "it failed", "not ours"])
-def test_nothing_else_is_taken_for_ours(why: str) -> None:
-    kit = alone()
-    path = echo(kit, 40)[0]
-    if why == "late":
-        kit.wait(ECHO_MS)
-    if why == "twice":
-        kit.it.on_touched(path, Urgency.ARRIVED)
-    if why == "it failed":
-        kit.it.echoes.ended(path, False, kit.board.now.mono_ms)
-    if why == "not ours":
-        path = b"d/other"
-    kit.it.on_touched(path, Urgency.NOW if why == "another event" else Urgency.ARRIVED)
-    assert paths(looks(kit)) == [[path]]
-
-
-@pytest.mark.parametrize("expect", [b"", b"fp"], ids=["new", "replaced"])
-def test_of_installed_files_only_new_names_have_an_event_that_is_ours(expect: bytes) -> None:
-    kit = alone()
-    kit.it.expect_echo(ApplyItem(b"a", TreeOp.INSTALL, record(b"a", b"1"), expect, Cause.REPLACED))
-    assert kit.it.is_echo(Touched(b"a", Urgency.ARRIVED)) is (expect == b"")
-
-
-def test_what_comes_out_of_the_history_is_no_rename_of_ours() -> None:
-    kit = alone()
-    kept = b".dir_sync/versions/1"
-    kit.it.expect_echo(ApplyItem(b"a", TreeOp.MOVE, record(b"a", b"1"), b"", Cause.REPLACED, copy_path=kept))
-    assert len(kit.it.echoes) == 0
-
-
-def moving(kit: Alone[LookQueue], old: bytes, new: bytes) -> None:
-    """We are about to rename."""
-    item = ApplyItem(new, TreeOp.MOVE, record(new, b"1"), b"", Cause.REPLACED, copy_path=old, copy_fp=b"fp")
-    kit.it.expect_echo(item)
-    kit.it.move_ended(item, True)
-
-
-def test_both_names_of_a_rename_of_ours_are_looked_at_a_moment_later() -> None:
-    kit = alone()
-    moving(kit, b"old", b"new")
-    assert kit.it.is_echo(Moved(b"old", b"new", False))
-    assert looks(kit) == []
-    kit.wait(ECHO_LOOK_MS)
-    assert [sorted(each) for each in paths(looks(kit))] == [[b"new", b"old"]]
-
-
-def test_of_many_renames_of_ours_both_folders_are_listed_when_all_is_calm() -> None:
-    kit = alone()
-    names = [b"%03d" % number for number in range(40)]
-    for name in names:
-        moving(kit, b"a/" + name, b"b/" + name)
-    for name in names:
-        kit.it.on_moved(Moved(b"a/" + name, b"b/" + name, False))
-    assert looks(kit) == []
-    assert kit.board.listings.when_calm == {b"a", b"b"}
-
-
-@pytest.mark.parametrize(("old", "new"), [(b"other", b"new"), (b"old", b"other"), (b"new", b"old"), (b"new", b"other")])
-def test_a_rename_by_a_user_is_none_of_ours(old: bytes, new: bytes) -> None:
-    """A user may rename at once what came by a rename of ours, or rename something else to its name."""
-    kit = alone()
-    kit.it.echoes.expect((b"new", b"other"))
-    moving(kit, b"old", b"new")
-    event = Moved(old, new, False)
-    assert not kit.it.is_echo(event)
-    kit.it.on_moved(event)
-    assert [sorted(each) for each in paths(looks(kit))] == [sorted((old, new))]
-
-
-def test_a_rename_of_ours_that_failed_is_one_of_a_user() -> None:
-    kit = alone()
-    item = ApplyItem(b"new", TreeOp.MOVE, record(b"new", b"1"), b"", Cause.REPLACED, copy_path=b"old", copy_fp=b"fp")
-    kit.it.expect_echo(item)
-    kit.it.move_ended(item, False)
-    assert not kit.it.is_echo(Moved(b"old", b"new", False))
-
-
-def test_an_event_before_the_job_is_back_is_ours_as_well() -> None:
-    kit = alone()
-    made = [b"%03d" % number for number in range(40)]
-    kit.it.echoes.expect(made)
-    kit.it.on_touched(made[0], Urgency.ARRIVED)
-    assert looks(kit) == []
 
 
 # --- renames --------------------------------------------------------------------------------------------------------

@@ -79,8 +79,26 @@ def test_a_path_that_nobody_announces_any_more_is_forgotten_unless_a_job_is_out_
     kit = alone()
     busy = record(b"busy", b"1")
     kit.work.jobs.begin_apply(ApplyItem(b"busy", TreeOp.INSTALL, busy, b"", Cause.REPLACED), Take(busy, False))
+    kit.work.retries.note_trouble(b"free", "the disk is full", Reason.BLOCKED)
     plan(kit, b"free", b"busy")
     assert kit.asked("transfers.drop_wanted") == [(b"free",)]
+
+
+@pytest.mark.parametrize("why", ["came from", "base", "out of reach"])
+def test_what_is_remembered_of_such_a_path_is_forgotten_wherever_it_is(why: str) -> None:
+    kit = alone()
+    if why == "out of reach":
+        kit.work.out_of_reach.enter(b"a", b"content")
+    kit.answers["sources.origins"] = {b"a": b"old"} if why == "came from" else {}
+    kit.answers["sources.bases"] = {b"a": b"content"} if why == "base" else {}
+    plan(kit, b"a")
+    assert kit.asked("transfers.forget_attempts") == [(b"a",)]
+
+
+def test_where_nothing_is_remembered_nothing_is_forgotten() -> None:
+    kit = alone(sources__origins={b"b": b"old"}, sources__bases={})
+    plan(kit, b"a")
+    assert kit.asked("transfers.forget_attempts") == []
 
 
 def test_an_edit_here_survives_a_deletion_that_did_not_know_it() -> None:

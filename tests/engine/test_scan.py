@@ -14,6 +14,8 @@ from dir_sync.core.model import Kind, Stat, fingerprint
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.constants import BLIND, TROUBLE_RETRY_MS
+from dir_sync.engine.local_renames import LocalRenames
+from dir_sync.engine.own_echoes import OwnEchoes
 from dir_sync.engine.scan import Scan
 from tests.engine.kit import Alone, folder, later, record, seen, stat
 
@@ -273,6 +275,37 @@ def test_a_folder_that_holds_something_of_ours_does_not_go() -> None:
     kit.work.attempts.await_listing(b"d")
     listing(kit, b"d", (b"a", there(b"new")))
     assert kit.asked("rows.accept") == []
+
+
+def test_the_looks_at_renamed_files_come_before_the_listings_of_their_folder_for_a_moment() -> None:
+    kit = alone(look_queue__looks_out=1)
+    kit.real(LocalRenames).renames.open(b"old", b"d/new", kit.board.now.mono_ms)
+    kit.board.listings.add(b"d")
+    assert sent(kit) == []
+    kit.wait(299)
+    assert sent(kit) == []
+    kit.wait(1)
+    assert sent(kit) == [[b"d"]]
+
+
+@pytest.mark.parametrize("why", ["no look is out", "nothing was renamed", "scan"])
+def test_otherwise_a_folder_is_listed_at_once(why: str) -> None:
+    kit = alone(look_queue__looks_out=int(why != "no look is out"))
+    if why != "nothing was renamed":
+        kit.real(LocalRenames).renames.open(b"old", b"d/new", kit.board.now.mono_ms)
+    if why == "scan":
+        kit.board.scan.begin()
+    kit.board.listings.add(b"d")
+    assert sent(kit) == [[b"d"]]
+
+
+def test_folders_in_a_folder_that_we_made_a_moment_ago_are_listed_later() -> None:
+    kit = Alone(Scan, OwnEchoes, answers={"scope.is_ours": True})
+    echoes = kit.real(OwnEchoes)
+    echoes.expect([b"d/%d" % number for number in range(20)])
+    kit.has(folder(b"d"))
+    listing(kit, b"d", folders=(b"3", b"other"))
+    assert (kit.board.listings.folders, kit.board.listings.when_calm) == ([b"d/other"], {b"d/3"})
 
 
 # --- the end --------------------------------------------------------------------------------------------------------

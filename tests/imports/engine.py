@@ -22,6 +22,7 @@ MACHINES = [
     "peer_losses",
     "transfers",
     "local_renames",
+    "own_echoes",
     "look_queue",
     "names",
     "rows",
@@ -141,8 +142,9 @@ ENGINE: dict[str, set[str]] = {
             "engine.versions",
             "engine.publisher",
         ),
-        *("engine.local_renames",),
+        *("engine.local_renames", "engine.own_echoes"),
     },
+    "engine.own_echoes": {"engine.constants", "engine.board"},
     "engine.names": {"engine.constants", "engine.board", "engine.work", "engine.look_queue"},
     "engine.rows": {
         *(
@@ -196,7 +198,14 @@ ENGINE: dict[str, set[str]] = {
             "engine.scope",
             "engine.sources",
         ),
-        *("engine.versions", "engine.signatures", "engine.folder_times", "engine.transfers", "engine.look_queue"),
+        *(
+            "engine.versions",
+            "engine.signatures",
+            "engine.folder_times",
+            "engine.transfers",
+            "engine.own_echoes",
+            "engine.look_queue",
+        ),
         *("engine.rows",),
     },
     "engine.incoming_moves": {
@@ -251,7 +260,7 @@ ENGINE: dict[str, set[str]] = {
             "engine.versions",
             "engine.signatures",
         ),
-        *("engine.look_queue", "engine.applier"),
+        *("engine.own_echoes", "engine.applier"),
         *("engine.scope",),
     },
     "engine.hard_links": {
@@ -364,7 +373,14 @@ ENGINE: dict[str, set[str]] = {
             "engine.brakes",
             "engine.own_losses",
         ),
-        *("engine.transfers", "engine.publisher", "engine.local_renames", "engine.look_queue", "engine.rows"),
+        *(
+            "engine.transfers",
+            "engine.publisher",
+            "engine.local_renames",
+            "engine.own_echoes",
+            "engine.look_queue",
+            "engine.rows",
+        ),
         *("engine.applier", "engine.planner", "engine.intake", "engine.recorder", "engine.local_changes"),
         *("engine.ignoring", "engine.hard_links"),
     },
@@ -390,7 +406,7 @@ ENGINE: dict[str, set[str]] = {
             "engine.folder_times",
             "engine.transfers",
         ),
-        *("engine.look_queue",),
+        *("engine.own_echoes",),
     },
     "engine.router": {
         *(

@@ -77,3 +77,31 @@ def test_many_indexes_keep_little_of_what_is_written() -> None:
     row = index.rows.get(b"d/3 33")
     assert row is not None
     assert row.record.size == 33
+
+
+def test_the_log_of_what_was_written_is_copied_into_the_file_at_rest(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    index = closed_at_end(Index(str(path), Random(1)))
+    index.commit()
+    assert not index.is_log_long
+    for number in range(3_000):
+        index.rows.put(record(b"%d" % number, Kind.FILE, number), b"fp")
+    index.commit()
+    before = path.stat().st_size
+    assert index.is_log_long
+    index.rows.put(record(b"one more", Kind.FILE, 1), b"fp")
+    index.checkpoint()
+    assert not index.is_log_long
+    assert path.stat().st_size > before
+    assert index.rows.count_live()[0] == 3_001
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(path.read_bytes())  # the file without its log
+    assert closed_at_end(Index(str(copy), Random(2))).rows.count_live()[0] == 3_001
+
+
+def test_an_index_in_memory_has_no_log() -> None:
+    index = closed_at_end(Index(":memory:", Random(1)))
+    for number in range(3_000):
+        index.rows.put(record(b"%d" % number, Kind.FILE, number), b"fp")
+    index.commit()
+    assert not index.is_log_long

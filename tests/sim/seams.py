@@ -2,7 +2,7 @@
 
 In:   the machines of `dir_sync.engine`.
 Out:  `SimEngine`, an engine that tells what it records as made here; `patched`, for names that several machines import.
-Rule: nothing here changes what the engine does, except `echoes_min`: a bulk is rare in small worlds.
+Rule: nothing here changes what the engine does, except `bulk_min`: a bulk is rare in small worlds.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class SimEngine(Engine):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.look_queue.echoes_min = 1
+        self.echoes.bulk_min = 1
         self._watch(self.recorder, "record_change", self._recorded)
         self._watch(self.recorder, "new", self._new)
         self._watch(self.recorder, "new_files", self._new_files)
