@@ -95,6 +95,9 @@ class Fetcher:
             self._work.rooms.enter(choice, path, length)
             self._transfers.note_limit(choice)
             return
+        if small and self._work.jobs.are_full:
+            self._work.rooms.enter(choice, path, length)
+            return
         if (
             not small
             and sum(fetch.peer == choice for fetch in self._transfers.parts.large.values()) >= _LARGE_FETCHES_MAX
@@ -250,6 +253,8 @@ class Fetcher:
         for _, fetch in self._work.arrivals.fetches():
             if fetch.is_small and fetch.asked < fetch.size:
                 self._transfers.pull(fetch)
+        if self._work.jobs.are_full:
+            return  # the end of a job wakes them
         for holder in self._work.rooms.peers():
             giver = self._transfers.holders.get(holder)
             self._board.plan_queue.for_one(holder)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import parent_of
 from dir_sync.core.reconcile import Take
@@ -55,12 +56,15 @@ class PathJobs:
         self._attempts = attempts
         self._busy: set[bytes] = set()  # paths with a job
         self.changes = 0  # how many of these jobs change the tree
+        self.bytes = 0  # of contents in memory that they install, without the pushed ones
         self.pushed_counts = PushedCounts()
 
     def begin_apply(self, item: ApplyItem, take: Take | None) -> None:
         self._paths.set_job(item.path, Applying(item, take))
         self._busy.add(item.path)
         self.changes += 1
+        if item.data:
+            self.bytes += len(item.data)
 
     def end_apply(self, path: bytes) -> tuple[ApplyItem, Take | None]:
         """End the job at a path. Returns what was ordered there."""
@@ -71,6 +75,8 @@ class PathJobs:
         self.changes -= 1
         if job.peer:
             self.pushed_counts.add(job.peer, -1, -job.item.target.size)
+        elif job.item.data:
+            self.bytes -= len(job.item.data)
         return job.item, job.take
 
     def begin_pushed(self, intent: int, replica: str, items: list[ApplyItem]) -> None:
@@ -103,6 +109,11 @@ class PathJobs:
     @property
     def is_applying(self) -> bool:
         return self.changes > 0
+
+    @property
+    def are_full(self) -> bool:
+        """True if so many bytes wait for the disk that nothing more is asked for. The end of a job changes that."""
+        return self.bytes >= limits.INSTALLING_BYTES_MAX
 
     def folders_being_filled(self) -> set[bytes]:
         return {parent_of(path) for path, _ in self._all_applying()}
@@ -180,7 +191,7 @@ class PathJobs:
 
     def check(self) -> Iterator[str]:
         """Yield each invariant that is violated between two turns."""
-        changes = 0
+        changes = data = 0
         pushed: dict[str, tuple[int, int]] = {}
         for path, entry in self._paths.items():
             job = entry.job
@@ -191,9 +202,13 @@ class PathJobs:
                 if job.peer:
                     files, size = pushed.get(job.peer, (0, 0))
                     pushed[job.peer] = files + 1, size + job.item.target.size
+                elif job.item.data:
+                    data += len(job.item.data)
                 if job.item.path != path:
                     yield f"the job at {path!r} is for {job.item.path!r}"
             elif isinstance(job, MovingAway) and ((mover := self.applying(job.to)) is None or mover.copy_path != path):
                 yield f"{path!r} is moved away to {job.to!r}, and no job does that"
+        if data != self.bytes:
+            yield f"{data} bytes are being installed, and are counted as {self.bytes}"
         if (changes, pushed) != (self.changes, self.pushed_counts.all()):
             yield f"{changes} changes, {pushed} of them pushed, are counted as {self.changes} and {self.pushed_counts.all()}"

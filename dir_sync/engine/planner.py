@@ -118,7 +118,7 @@ class Planner:
             self._plan_some(paths)
         self._board.plan_queue.for_all()
         # Paths that were given room may not have used it. Then no arriving content would wake the next ones.
-        is_room_left = bool(self._work.rooms) and not self._work.arrivals.is_fetching
+        is_room_left = bool(self._work.rooms) and not (self._work.arrivals.is_fetching or self._work.jobs.are_full)
         is_more = self._board.plan_queue.waits_beside(self._board.resting)
         if is_more or self._board.plan_queue.cursor is not None or is_room_left:
             self._board.run_once_more()
@@ -147,7 +147,7 @@ class Planner:
             is_coming = arrivals.is_ready(path) or arrivals.fetch(path) is not None
             if not is_coming and self._is_new_file(path, offers):
                 holder = holder_of(offers[0].peer)
-                if self._transfers.holders[holder].window.room() < limits.CHUNK_BYTES:
+                if self._work.jobs.are_full or self._transfers.holders[holder].window.room() < limits.CHUNK_BYTES:
                     rooms.enter(holder, path, min(offers[0].record.size, limits.CHUNK_BYTES))
                     continue
             self._plan(path, offers)

@@ -81,9 +81,11 @@ class WorkTable:
 
     def end_apply(self, path: bytes) -> tuple[ApplyItem, Take | None]:
         """End the job at a path. Returns what was ordered; paths that wait for its content are planned."""
-        job = self.jobs.end_apply(path)
+        item, take = self.jobs.end_apply(path)
         self.copies.wake(path)
-        return job
+        if item.data and self.rooms.queues:
+            self._board.plan_queue.room_came()
+        return item, take
 
     def may_be_pushed(self, paths: set[bytes]) -> set[bytes]:
         """Those of `paths` at which nothing is active and no obstacle exists."""
@@ -206,6 +208,7 @@ class WorkTable:
             self.arrivals.is_fetching
             or board.run_again
             or board.plan_queue.has_room_come
+            or self.jobs.are_full
             or board.scan.is_on
             or is_limited
         ):

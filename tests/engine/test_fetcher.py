@@ -85,6 +85,27 @@ def test_without_room_in_the_window_it_waits_its_turn() -> None:
     assert kit.work.rooms.paths() == {b"a"}
 
 
+def disk_lags(kit: Alone[Fetcher]) -> None:
+    """So much has come that the disk has not written yet."""
+    data = bytes(limits.INSTALLING_BYTES_MAX)
+    item = ApplyItem(b"slow", TreeOp.INSTALL, record(b"slow", b"1"), b"", Cause.REPLACED, data)
+    kit.work.jobs.begin_apply(item, None)
+
+
+def test_while_the_disk_lags_no_small_content_is_asked_for() -> None:
+    """A large one is written while it comes, and bounded by that."""
+    kit = alone()
+    disk_lags(kit)
+    assert fetch(kit, record(b"a", b"content")) is None
+    assert kit.work.rooms.paths() == {b"a"}
+    assert fetch(kit, large(b"large")) is not None
+    kit.it.wake_waiting()
+    assert kit.planned() == []
+    kit.work.end_apply(b"slow")
+    kit.it.wake_waiting()
+    assert kit.planned() == [b"a"]
+
+
 def test_of_large_contents_one_peer_sends_a_few_at_a_time() -> None:
     kit = alone()
     paths = [b"%d" % number for number in range(6)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dir_sync.core import notes
+from dir_sync.core import limits, notes
 from dir_sync.core.declined import Reason
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.mode import THEIRS, Mode, own_change
@@ -157,6 +157,17 @@ def test_children_go_before_their_folders_and_folders_come_before_their_children
         kit.announces(record(path, b"") if path.endswith(b"a") else folder(path))
     paths = [b"old/in", b"new/in/a", b"old/in/a", b"new", b"new/in", b"old"]
     assert plan(kit, *paths) == [b"new", b"new/in", b"new/in/a", b"old/in/a", b"old/in", b"old"]
+
+
+def test_new_files_wait_while_the_disk_lags_and_no_turn_is_taken_for_them() -> None:
+    kit = alone()
+    data = bytes(limits.INSTALLING_BYTES_MAX)
+    item = ApplyItem(b"slow", TreeOp.INSTALL, record(b"slow", b"1"), b"", Cause.REPLACED, data)
+    kit.work.jobs.begin_apply(item, None)
+    kit.announces(record(b"a", b"content"))
+    assert plan(kit, b"a") == []
+    assert kit.work.rooms.paths() == {b"a"}
+    assert not kit.board.run_again
 
 
 def test_a_new_file_waits_for_room_in_the_window_of_its_peer() -> None:

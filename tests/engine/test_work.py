@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from dir_sync.core import limits
 from dir_sync.core.declined import Reason
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.core.messages import DeltaOffer
@@ -227,6 +228,24 @@ def test_queues_for_room_are_first_come_first_served(work: WorkTable) -> None:
     work.rooms.leave(A)
     assert list(work.rooms.close(PEER)) == [C]
     assert not work.rooms
+
+
+def test_contents_that_wait_for_the_disk_are_counted_and_their_end_makes_room(board: Board, work: WorkTable) -> None:
+    data = bytes(limits.INSTALLING_BYTES_MAX // 2)
+    for path in (A, B):
+        assert not work.jobs.are_full
+        work.jobs.begin_apply(item(path)._replace(data=data), None)
+    work.jobs.begin_apply(item(C), None)  # a copy: nothing in memory
+    assert work.jobs.are_full
+    work.rooms.enter(PEER, b"d", 5)
+    assert list(work.jobs.check()) == []
+    work.end_apply(C)
+    assert not board.plan_queue.has_room_come
+    work.end_apply(A)
+    assert board.plan_queue.has_room_come
+    assert not work.jobs.are_full
+    work.end_apply(B)
+    assert work.jobs.bytes == 0
 
 
 # --- the end of all of it -----------------------------------------------------------------------------------------
