@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
     from dir_sync.core.link_handshake import Member
 
 __all__ = [
+    "MUTE",
     "NO_ANSWER",
     "BytesSent",
     "Dialled",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 NO_ANSWER = "no answer in time"  # of a machine that was dialled; also if its name could not be looked up yet
+MUTE = "closed the connection without a word: it may belong to a closed mesh, or have another key"  # of one without a HELLO
 _DIAL_S = 5.0
 _BACKLOG = 128
 _VAIN_S = 0.000_1  # extra time charged for an announcement that changes nothing ...

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dir_sync import config
+from dir_sync.cli.asked import typed_alone
 from dir_sync.cli.dialogue import answer_or_none
 from dir_sync.cli.overruled import say_overruled, settings_of_node
 from dir_sync.cli.parser import Parser
@@ -61,16 +62,18 @@ def rehearse(
 
     from dir_sync.daemon.dry_run import run  # imported late: it loads everything else
 
+    named = settings.peers
     while True:
         try:
             here = _node_of(settings.folder, is_over)
             if here is not None:
                 has = settings_of_node(settings.folder)
                 say_overruled(parser, argv, settings, has, here.status.process, _COUNTING)
+                named = settings.peers if "peers" in typed_alone(parser, list(argv)) else ()  # not those of a file
                 settings = _as_by(here, has, settings)
             if not (settings.discovers or settings.peers):
                 raise ConfigError(_NOBODY if here is None else _NOBODY_BY_NODE, config.USAGE)
-            found = run(settings, wait_for, is_over, here)
+            found = run(settings, named, wait_for, is_over, here)
             break
         except Locked as error:
             if is_over():
@@ -138,6 +141,7 @@ def _as_by(here: Here, has: Answer, settings: Config) -> Config:
         peers=tuple(dict.fromkeys((*settings.peers, *named))),
         discovers=settings.discovers and bool(has.get("discovers", True)),
         interface=settings.interface or has.get("interface"),
+        listen_port=int(has.get("listen_port", settings.listen_port)),
     )
 
 

@@ -1,6 +1,6 @@
 """The process of `once --dry-run`: finds out what a run would do, and changes nothing, here or elsewhere.
 
-In:   a Config, how many peers are wanted, and until when. Out: a Rehearsed: the plan, with whom, and what would be left.
+In:   a Config, which peers are wanted and how many, and until when. Out: a Rehearsed: the plan, with whom, what would be left.
 Raises ConfigError; Locked, if another program has the folder.
 Rule: what is here comes from a copy of the index and a look at the folder, or from the node that runs here; what others
 have and would do, they say themselves.
@@ -10,13 +10,14 @@ Used by: rehearsing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.forecast import Action, Plan, plan
 from dir_sync.core.model import Kind, show
 from dir_sync.core.named import NamedTuple
+from dir_sync.core.peers.sought import Place
 from dir_sync.core.status import Status
 from dir_sync.daemon.meeting import Gone, Meeting
 from dir_sync.daemon.process import tune
@@ -41,16 +42,19 @@ class Here(NamedTuple):
 
 
 class Rehearsed(NamedTuple):
-    """`plan` None: it is not known, because nobody was there in time, or a signal came."""
+    """`plan` None: it is not known, because not all that are wanted were there in time, or a signal came."""
 
     plan: Plan | None
     peers: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()  # what is never shared: path, escaped, and why
-    turned_away: tuple[str, ...] = ()  # who was there and could not be asked, and why
+    turned_away: tuple[str, ...] = ()  # who could not be asked, and why
 
 
-def run(config: Config, wait_for: int, is_over: Callable[[], bool], here: Here | None) -> Rehearsed:
-    """`is_over`: the time is over, or a signal has come. `here`: None if no node runs for the folder."""
+def run(
+    config: Config, named: Sequence[Place], wait_for: int, is_over: Callable[[], bool], here: Here | None
+) -> Rehearsed:
+    """`named`: those of the peers in `config` that have to be asked. `is_over`: the time is over, or a signal has come.
+    `here`: None if no node runs for the folder."""
     tune()
     if here is None and (
         reason := root.reason_to_wait(config.folder, None, config.fresh) or root.reason_against(config.folder)
@@ -61,7 +65,7 @@ def run(config: Config, wait_for: int, is_over: Callable[[], bool], here: Here |
         sealing = _sealing(config)
         if sealing is not None and sealing.status.role == "ro" and isinstance(side, Rehearsal):
             side.reads_only()
-        meeting = Meeting(config, sealing, is_over, "" if here is None else here.status.node)
+        meeting = Meeting(config, named, sealing, is_over, "" if here is None else here.status.node)
         try:
             return _rehearsed(side, meeting, wait_for, is_over)
         finally:
@@ -85,7 +89,7 @@ def _rehearsed(side: Rehearsal | Asked, meeting: Meeting, wait_for: int, is_over
     while True:
         peers = meeting.collect(wait_for)
         away = meeting.away
-        if len(peers) < wait_for:
+        if len(peers) < wait_for or meeting.lacks_named:
             return Rehearsed(None, tuple(peer.name for peer in peers), (), away)
         try:
             made = plan(side, peers)

@@ -40,13 +40,12 @@ from dir_sync.engine import Now
 from dir_sync.network.node_id import NodeId
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
-from dir_sync.node_manager import Dialled, HelloReceived
+from dir_sync.node_manager import MUTE, Dialled, HelloReceived
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import Once, listed, logger
 
 __all__ = ["Neighbours"]
 
-_MUTE = "closed the connection without a word: it may belong to a closed mesh, or have another key"
 _WHY_LOST = {
     "duplicate": "it connected again",
     "new-key": "it goes over to a new key",
@@ -205,11 +204,11 @@ class Neighbours:
         self._roster.closed(node.link, now.mono_ms, NEW_FOLDERS if has_changed else reason)
         if not self.is_link(node):
             is_mute = reason == "lost" and node.dialled and node.is_mute and self.sought.is_named(node.address)
-            self.sought.refused(node.link, f"it {_MUTE}" if is_mute else text or reason)
+            self.sought.refused(node.link, f"it {MUTE}" if is_mute else text or reason)
             if node.state.flood or reason == "protocol-error":
                 self._breaches.add(node, text)
             elif is_mute and self._once.first(("mute", node.address)):
-                logger.warning("%s %s", node.address, _MUTE)
+                logger.warning("%s %s", node.address, MUTE)
             elif reason == "protocol-version" and self._once.first((node.address, reason, text)):
                 logger.warning("closed the connection with %s: %s", node.address, text)
             return

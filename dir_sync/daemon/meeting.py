@@ -2,7 +2,7 @@
 
 In:   a Config; beacons and links, by a queue. Out: Peers: what each has, and what it would do.
 Rule: whoever is asked hears that this node only looks (docs/protocol.md, 2.9), and notes nothing. Nobody is told of a
-change.
+change. A machine that the user named has to be asked, whichever side has dialled, and under whichever of its names it came.
 Used by: dry_run.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import queue
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,23 @@ from dir_sync.core.model import Record, show_text
 from dir_sync.core.peers.announce import pages
 from dir_sync.core.peers.beacon import Beacon, OpenPresence, folder_tags
 from dir_sync.core.peers.roster import NOTHING_IN_COMMON
+from dir_sync.core.peers.sought import Place, Sought
 from dir_sync.daemon.opening import NodeError, bind_address, port_trouble
+from dir_sync.network import tcp
 from dir_sync.network.discovery import Discovery, Presence
 from dir_sync.network.networks import Networks
 from dir_sync.network.outbox import Outbound
 from dir_sync.node import Node
-from dir_sync.node_manager import NO_ANSWER, Dialled, HelloReceived, Link, LinkClosed, MessageReceived, NodeManager
+from dir_sync.node_manager import (
+    MUTE,
+    NO_ANSWER,
+    Dialled,
+    HelloReceived,
+    Link,
+    LinkClosed,
+    MessageReceived,
+    NodeManager,
+)
 from dir_sync.reporting.log import Once, logger
 
 if TYPE_CHECKING:  # it imports cryptography, and open nodes do without
@@ -100,9 +111,17 @@ class Meeting:
 
     It has more fields than a class should have: who is there, who is wanted, and the sockets by which they are met."""
 
-    def __init__(self, config: Config, sealing: MeshSealing | None, is_over: Callable[[], bool], own: str = "") -> None:
-        """`is_over`: nobody waits for the others any more. `own`: the id of the node that runs here for the folder, which is
-        none of the others. Raises ConfigError if a port cannot be had."""
+    def __init__(
+        self,
+        config: Config,
+        named: Sequence[Place],
+        sealing: MeshSealing | None,
+        is_over: Callable[[], bool],
+        own: str = "",
+    ) -> None:
+        """`named`: those of the peers in `config` that have to be asked. `is_over`: nobody waits for the others any more. `own`:
+        the id of the node that runs here for the folder, which is none of the others. Raises ConfigError if a port cannot be
+        had."""
         self._config = config
         self._own = own
         self._is_over = is_over
@@ -112,8 +131,9 @@ class Meeting:
         self._once = Once()
         self._opened = ExitStack()
         self._peers: dict[int, Peer] = {}  # by link
-        self._dials: dict[tuple[str, int], int] = {}  # when (ms) each place may be dialled again
-        self._wanted: dict[tuple[str, int], None] = dict.fromkeys(config.peers)
+        self._sought = Sought(named)
+        self._dials: dict[Place, int] = {}  # when (ms) each place may be dialled again
+        self._wanted: dict[Place, None] = dict.fromkeys(config.peers)
         self.turned_away: dict[str, str] = {}  # address -> why there is no answer
         self._begun_ms = _now_ms()
         try:
@@ -127,10 +147,18 @@ class Meeting:
 
     @property
     def away(self) -> tuple[str, ...]:
-        """Who is not asked, and why: whoever was turned away, and those that the user named and that have not answered."""
+        """A line for each machine that is not asked, with the reason: those that the user named, then whoever was turned away,
+        and other peers of `config` that have not answered."""
+        lines = [f"cannot ask {place[0]}:{place[1]} ({self._why_not(place)})" for place in self._missing()]
         asked = {peer.node.address for peer in self._peers.values()}
         silent = {address: NO_ANSWER for address, _ in self._config.peers if address not in asked}
-        return tuple(f"{address}: {why}" for address, why in sorted((silent | self.turned_away).items()))
+        away = sorted((silent | self.turned_away).items())
+        return (*lines, *(f"{address}: {why}" for address, why in away if not self._sought.is_named(address)))
+
+    @property
+    def lacks_named(self) -> bool:
+        """True if a machine that the user named has not said yet what it has."""
+        return bool(self._missing())
 
     def stop(self) -> None:
         self._opened.close()
@@ -176,11 +204,13 @@ class Meeting:
     # --- until all have said what they have ---------------------------------------------------------------------------
 
     def collect(self, wait_for: int) -> list[Peer]:
-        """Those that have said all that they have, by name: at least `wait_for`, unless it is over first."""
+        """Those that have said all that they have, by name: at least `wait_for`, and all that the user named, unless it is over
+        first."""
         while not self._is_over():
             found = list(self._peers.values())
             is_early = self._config.discovers and _now_ms() - self._begun_ms < _FOUND_MS
-            if not is_early and len(found) >= wait_for and all(peer.is_complete for peer in found):
+            is_enough = len(found) >= wait_for and all(peer.is_complete for peer in found)
+            if is_enough and not is_early and not self.lacks_named:
                 break
             self._dial()
             for peer in found:
@@ -199,7 +229,9 @@ class Meeting:
         now = _now_ms()
         known = {peer.node.address for peer in self._peers.values()}
         for place in self._wanted:
-            if self._dials.get(place, 0) <= now and place[0] not in known:
+            is_named = place in self._sought.places
+            is_known = self._is_settled(place, self._peers.values()) if is_named else place[0] in known
+            if self._dials.get(place, 0) <= now and not is_known:
                 self._dials[place] = now + _DIAL_AGAIN_MS
                 self._manager.dial(*place)
 
@@ -219,8 +251,10 @@ class Meeting:
                 return self._said(node, message)
             case LinkClosed(node, reason, text):
                 self._closed(node, reason, text)
-            case Dialled(address, _, None, text):
-                self.turned_away[address] = text
+            case Dialled(address, port, link, text, _, tried):
+                self._sought.dialled((address, port), link, text, tried)
+                if link is None:
+                    self.turned_away[address] = text
             case _:
                 pass
         return None
@@ -234,22 +268,32 @@ class Meeting:
 
     def _greeted(self, node: Node, hello: Hello) -> None:
         name = self._config.folder_name
+        indexes = [folder for folder in hello.folders if folder.name == name]
         if hello.observes:
             self._manager.drop(node.link, NOTHING_IN_COMMON, "it is a dry run as well")
         elif self._own and hello.node == self._own:
+            self._sought.met_ourselves(node.link)
             self._manager.drop(node.link, "bye")
-        elif all(folder.name != name for folder in hello.folders):
-            self.turned_away[node.address] = f"{show_text(hello.name)} shares no folder named {show_text(name)}"
-            self._manager.drop(node.link, NOTHING_IN_COMMON)
-        elif any(folder.name == name and folder.paused for folder in hello.folders):
-            self.turned_away[node.address] = f"{show_text(hello.name)} has paused {show_text(name)}"
-            self._manager.drop(node.link, "bye")
-        elif any(peer.node.id == hello.node for peer in self._peers.values()):
-            self._manager.drop(node.link, "duplicate")
+        elif not indexes:
+            self._turn_away(
+                node, NOTHING_IN_COMMON, f"{show_text(hello.name)} shares no folder named {show_text(name)}"
+            )
+        elif indexes[0].paused:
+            self._turn_away(node, "bye", f"{show_text(hello.name)} has paused {show_text(name)}")
         else:
+            self._sought.met(node.link, node.address, hello.port, hello.name, [one.replica for one in indexes])
+            if any(peer.node.id == hello.node for peer in self._peers.values()):
+                self._manager.drop(node.link, "duplicate")
+                return
             node.id = hello.node
-            self._peers[node.link] = Peer(node, hello, self._forecast)
+            peer = self._peers[node.link] = Peer(node, hello, self._forecast)
+            peer.replica = indexes[0].replica
             self._ask_rows(node, 0)
+
+    def _turn_away(self, node: Node, reason: str, text: str) -> None:
+        self.turned_away[node.address] = text
+        self._sought.refused(node.link, text)
+        self._manager.drop(node.link, reason)
 
     def _said(self, node: Node, message: Message) -> tuple[Node, Forecast] | None:
         peer = self._peers.get(node.link)
@@ -263,15 +307,40 @@ class Meeting:
 
     def _closed(self, node: Node, reason: str, text: str) -> None:
         peer = self._peers.pop(node.link, None)
+        if reason == "lost" and node.dialled and node.is_mute:
+            text = f"it {MUTE}"
         if peer is not None and reason == NOTHING_IN_COMMON:
             self.turned_away[node.address] = (
                 f"{peer.name} shares that folder no longer, or cannot be asked: it runs an older version"
             )
         elif reason not in ("duplicate", "bye") and node.address not in self.turned_away:
             self.turned_away[node.address] = text or reason
+        self._sought.refused(node.link, text or reason)
 
     def _ask_rows(self, node: Node, after: int) -> None:
         node.send(Outbound(RowsRequest(self._config.folder_name, after), 0))
+
+    # --- whom the user named -------------------------------------------------------------------------------------------
+
+    def _missing(self) -> list[Place]:
+        """Those that have not said yet what they have."""
+        complete = [peer for peer in self._peers.values() if peer.is_complete]
+        return [place for place in self._sought.places if not self._is_settled(place, complete)]
+
+    def _is_settled(self, place: Place, peers: Collection[Peer]) -> bool:
+        """True if one of these is that machine, or if it is this one: all machines may have the same list of names."""
+        found = self._sought.replicas_at(place) or frozenset()
+        if self._sought.is_ourselves(place) or any(peer.replica in found for peer in peers):
+            return True
+        return place[1] == self._config.listen_port and any(map(tcp.is_own, self._sought.addresses(place)))
+
+    def _why_not(self, place: Place) -> str:
+        if self._sought.replicas_at(place) is None:
+            return self._sought.why_not(place) or NO_ANSWER
+        if self._is_settled(place, self._peers.values()):
+            return "it has not said all that it has in time"
+        addresses = (place[0], *self._sought.addresses(place))
+        return next((self.turned_away[one] for one in addresses if one in self.turned_away), "it has left")
 
     # --- then ---------------------------------------------------------------------------------------------------------
 

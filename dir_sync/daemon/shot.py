@@ -175,9 +175,4 @@ class _Run:
         sought = self._daemon.sought
         if sought.is_ourselves(place) or not self._witness.names.keys().isdisjoint(sought.replicas_at(place) or ()):
             return True
-        return place[1] == self._own_port and any(map(_is_own, sought.addresses(place)))
-
-
-def _is_own(address: str) -> bool:
-    """True for an address of this machine on a network. A loopback address may lead elsewhere, through a tunnel."""
-    return not (":" in address or address.startswith("127.")) and tcp.has_address(address)
+        return place[1] == self._own_port and any(map(tcp.is_own, sought.addresses(place)))

@@ -13,7 +13,7 @@ from typing import Any
 from dir_sync.core import limits
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["Traffic", "has_address", "is_silent", "set_patience", "traffic", "try_option", "tune"]
+__all__ = ["Traffic", "has_address", "is_own", "is_silent", "set_patience", "traffic", "try_option", "tune"]
 
 _NOT_SENT_BYTES = 256 * limits.KIB  # in the kernel; a small update waits behind it
 # a sender that waits for room checks at this interval whether the peer is silent
@@ -104,6 +104,11 @@ def has_address(address: str) -> bool:
         except OSError as error:
             return error.errno != errno.EADDRNOTAVAIL
     return True
+
+
+def is_own(address: str) -> bool:
+    """True for an address of this machine on a network. A loopback address may lead elsewhere, through a tunnel."""
+    return not (":" in address or address.startswith("127.")) and has_address(address)
 
 
 def _timeval(ms: int) -> bytes:

@@ -91,15 +91,15 @@ def test_what_would_be_left_is_code_4(
 def test_not_enough_others_is_code_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str, peers: tuple[str, ...]
 ) -> None:
-    ends(monkeypatch, Rehearsed(None, peers, (), ("10.0.0.2: Connection refused",)))
+    ends(monkeypatch, Rehearsed(None, peers, (), ("cannot ask 10.0.0.2:6000 (Connection refused)",)))
     assert cli.main(["once", folder, "--dry-run"]) == 3
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("not known: " + ("only bea" if peers else "no other machine"))
-    assert second == "  10.0.0.2: Connection refused"
+    assert second == "  cannot ask 10.0.0.2:6000 (Connection refused)"
     assert cli.main(["once", folder, "--dry-run", "--json"]) == 3
     said = json.loads(capsys.readouterr().out)
     assert (said["result"], said["plan"]) == ("late", None)
-    assert said["left"] == [{"path": "", "problem": "10.0.0.2: Connection refused"}]
+    assert said["left"] == [{"path": "", "problem": "cannot ask 10.0.0.2:6000 (Connection refused)"}]
 
 
 def test_a_machine_that_says_nothing_is_named(capsys: pytest.CaptureFixture[str], folder: str) -> None:
@@ -110,7 +110,7 @@ def test_a_machine_that_says_nothing_is_named(capsys: pytest.CaptureFixture[str]
         assert cli.main(["once", folder, *words]) == 3
     assert capsys.readouterr().out.splitlines() == [
         "not known: no other machine was there in time",
-        "  127.0.0.1: no answer in time",
+        f"  cannot ask {peer} (no answer in time)",
     ]
 
 

@@ -10,13 +10,15 @@ import pytest
 from dir_sync.core import limits
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.forecast import Fate
-from dir_sync.core.messages import Forecast, ForecastRequest, Rows
+from dir_sync.core.messages import FolderIndex, Forecast, ForecastRequest, Rows
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp, show
+from dir_sync.core.peers.sought import Place
 from dir_sync.daemon import meeting
 from dir_sync.daemon.meeting import Gone, Meeting, Peer
+from dir_sync.network import tcp
 from dir_sync.node import Node
-from dir_sync.node_manager import HelloReceived, LinkClosed, MessageReceived
+from dir_sync.node_manager import Dialled, HelloReceived, LinkClosed, MessageReceived
 from tests.daemon.standins import FOLDER, Link, Manager, config, hello
 
 RECORD = Record(b"a", Kind.FILE, 1, bytes(32), 0, 0o644, Stamp(1, "ab"), (("ab", 1),))
@@ -25,7 +27,7 @@ TOLD = [(b"a", (("ab", RECORD),))]
 
 
 class Bench:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, named: tuple[Place, ...] = ()) -> None:
         self.manager = Manager()
         self.now_ms = 0
         self.step_ms = 0  # by which the clock goes on at each look
@@ -34,15 +36,26 @@ class Bench:
         monkeypatch.setattr(Meeting, "_open_manager", lambda *args: self.manager)
         monkeypatch.setattr(meeting, "_now_ms", self.look_at_clock)
         monkeypatch.setattr(meeting, "_TICK_S", 0.001)
-        self.it = Meeting(config(interface=None, discovers=False), None, lambda: self.is_over(), f"{OWN:016x}")
+        settings = config(interface=None, discovers=False, peers=named, listen_port=6000)
+        self.it = Meeting(settings, named, None, lambda: self.is_over(), f"{OWN:016x}")
 
     def comes(self, number: int, name: str) -> tuple[Link, Peer]:
         """A peer that has said what it has: nothing."""
-        link = Link(number, f"10.0.0.{number}")
-        self.it._news.put(HelloReceived(link.node, hello(f"{number:016x}", name)))
-        self.says(link, Rows(FOLDER, f"{number:016x}", Mode.TWO_WAY, True, 1, True, ()))
+        link = self.speaks(number, name)
         (peer,) = [one for one in self.it.collect(number) if one.node is link.node]
         return link, peer
+
+    def speaks(self, number: int, name: str, address: str = "") -> Link:
+        link = Link(number, address or f"10.0.0.{number}")
+        self.it._news.put(HelloReceived(link.node, hello(f"{number:016x}", name, replica=f"{number:016x}")))
+        self.says(link, Rows(FOLDER, f"{number:016x}", Mode.TWO_WAY, True, 1, True, ()))
+        return link
+
+    def looks(self, times: int, wait_for: int = 1) -> list[str]:
+        """The names of those that have answered after so many looks at the news."""
+        left = iter(range(times))
+        self.is_over = lambda: next(left, None) is None
+        return [peer.name for peer in self.it.collect(wait_for)]
 
     def says(self, link: Link, message: Any) -> None:
         self.it._news.put(MessageReceived(link.node, message, 0))
@@ -125,4 +138,86 @@ def test_the_node_that_runs_here_is_no_other(bench: Bench) -> None:
     _, peer = bench.comes(1, "bob")
     assert bench.it.collect(1) == [peer]
     assert ("drop", 3, "bye") in bench.manager.orders
+    assert bench.it.away == ()
+
+
+KITCHEN, HALL, HERE = ("kitchen", 6000), ("10.0.0.2", 6000), ("10.0.0.5", 6000)
+
+
+def test_a_machine_that_was_named_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one has answered. Then it comes by itself, from an address to which its name leads."""
+    bench = Bench(monkeypatch, (KITCHEN, HALL))
+    bench.it._news.put(Dialled(*HALL, None, "Connection refused", None, ("10.0.0.2",)))
+    bench.it._news.put(Dialled(*KITCHEN, None, "Connection refused", None, ("10.0.0.7",)))
+    bench.speaks(1, "bob")
+    assert bench.looks(20) == ["bob"]
+    assert bench.it.lacks_named
+    assert bench.it.away == (
+        "cannot ask kitchen:6000 (Connection refused)",
+        "cannot ask 10.0.0.2:6000 (Connection refused)",
+    )
+    bench.speaks(3, "k", "10.0.0.7")
+    bench.it._news.put(LinkClosed(Link(4, "10.0.0.2", True).node, "lost", "the connection broke"))
+    assert bench.looks(20) == ["bob", "k"]
+    assert bench.it.away == ("cannot ask 10.0.0.2:6000 (Connection refused)",)
+    bench.speaks(2, "hall")
+    assert bench.looks(20) == ["bob", "hall", "k"]
+    assert not bench.it.lacks_named
+    assert bench.it.away == ()
+
+
+def test_two_names_of_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is dialled by both, and asked once. Whoever was met is not dialled again, as long as it is there."""
+    bench = Bench(monkeypatch, (KITCHEN, HALL))
+    bench.it._news.put(Dialled(*KITCHEN, 2, "", None, ("10.0.0.8",)))
+    link = bench.speaks(2, "k", "10.0.0.8")
+    bench.it._news.put(Dialled(*HALL, 7, "", None, ("10.0.0.2",)))
+    bench.it._news.put(HelloReceived(Link(7, "10.0.0.2", True).node, hello(f"{2:016x}", "k", replica=f"{2:016x}")))
+    assert bench.looks(20) == ["k"]
+    assert bench.it.away == ()
+    assert ("drop", 7, "duplicate") in bench.manager.orders
+    bench.now_ms += 2 * meeting._DIAL_AGAIN_MS
+    bench.manager.orders.clear()
+    bench.looks(2, wait_for=2)
+    assert bench.manager.orders == []
+    bench.it._news.put(LinkClosed(link.node, "bye", "it stopped"))
+    assert bench.looks(2, wait_for=2) == []
+    assert bench.manager.orders == [("dial", *KITCHEN), ("dial", *HALL)]
+    assert bench.it.away == ("cannot ask kitchen:6000 (it has left)", "cannot ask 10.0.0.2:6000 (it has left)")
+
+
+def test_why_a_machine_that_was_named_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = tuple((f"10.0.0.{number}", 6000) for number in range(1, 6))
+    bench = Bench(monkeypatch, places)
+    for number, place in enumerate(places[:4], 1):
+        bench.it._news.put(Dialled(*place, number, "", None, (place[0],)))
+    strange, paused = (Link(number, f"10.0.0.{number}", True).node for number in (1, 2))
+    bench.it._news.put(HelloReceived(strange, hello("ab", "bob").with_folders(())))
+    bench.it._news.put(HelloReceived(paused, hello("ac", "eve").with_folders((FolderIndex(FOLDER, "ab", 1, True),))))
+    mute = Link(3, "10.0.0.3", True).node
+    mute.is_mute = True
+    bench.it._news.put(LinkClosed(mute, "lost", "the connection broke"))
+    bench.it._news.put(HelloReceived(Link(4, "10.0.0.4", True).node, hello(f"{4:016x}", "slow")))
+    assert bench.looks(20) == []
+    assert bench.it.away == (
+        f"cannot ask 10.0.0.1:6000 (bob shares no folder named {FOLDER})",
+        f"cannot ask 10.0.0.2:6000 (eve has paused {FOLDER})",
+        "cannot ask 10.0.0.3:6000 (it closed the connection without a word: it may belong to a closed mesh, or have another"
+        " key)",
+        "cannot ask 10.0.0.4:6000 (it has not said all that it has in time)",
+        "cannot ask 10.0.0.5:6000 (no answer in time)",
+    )
+
+
+@pytest.mark.parametrize("is_dialled", [True, False])
+def test_this_machine_in_the_list_is_no_other(monkeypatch: pytest.MonkeyPatch, is_dialled: bool) -> None:
+    """A node that runs here has answered, or nobody listens at the port, and the address is one of this machine's."""
+    bench = Bench(monkeypatch, (HERE,))
+    monkeypatch.setattr(tcp, "has_address", lambda address: address == HERE[0] and not is_dialled)
+    bench.it._news.put(Dialled(*HERE, 5 if is_dialled else None, "", None, (HERE[0],)))
+    if is_dialled:
+        bench.it._news.put(HelloReceived(Link(5, HERE[0], True).node, hello(f"{OWN:016x}", "me")))
+    bench.speaks(1, "bob")
+    assert bench.looks(20) == ["bob"]
+    assert not bench.it.lacks_named
     assert bench.it.away == ()

@@ -145,7 +145,7 @@ CLI: dict[str, set[str]] = {
         *("cli.asked", "cli.dialogue", "cli.parser", "config", "folder.settings", "network.control", "reporting.log"),
     },
     "cli.rehearsing": {
-        *("cli.overruled", "cli.parser"),
+        *("cli.asked", "cli.overruled", "cli.parser"),
         *("cli.dialogue", "cli.plan_words", "cli.status_words", "config", "daemon.dry_run", "daemon.signals"),
         *("folder.pauses", "folder.state", "network.control", "reporting.log", "reporting.output"),
     },

@@ -35,7 +35,7 @@ DAEMON: dict[str, set[str]] = {
     },
     "daemon.meeting": {
         *("config", "daemon.opening", "network.discovery", "network.networks", "network.outbox", "network.sealing"),
-        *("node", "node_manager", "reporting.log"),
+        *("network.tcp", "node", "node_manager", "reporting.log"),
     },
     "daemon.dry_run": {
         *("config", "daemon.meeting", "daemon.process", "daemon.rehearsal", "folder.root", "network.control"),

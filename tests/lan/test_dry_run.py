@@ -16,7 +16,7 @@ import pytest
 from .changes import write
 from .checker import wait_equal, wait_for
 from .lan import Lan, Node
-from .test_once import ORDINARY, once, said
+from .test_once import ORDINARY, as_name, once, said
 
 pytestmark = pytest.mark.lan
 
@@ -179,6 +179,31 @@ def test_the_table(new_lan: Callable[..., Lan]) -> None:
     assert once(other, "--no-discovery", "--peer", node.address).code == 0
     again = once(other, "--dry-run", "--no-discovery", "--peer", node.address)
     assert again.out == "in sync with node: nothing would be done\n"
+
+
+def test_a_machine_that_was_named_is_not_there(new_lan: Callable[..., Lan]) -> None:
+    """Another one is: that is not what was asked for. This machine itself is in the list as well, which all have."""
+    lan = new_lan(3)
+    node, asking, off = lan
+    write(asking.dir / "new", b"new")
+    node.start("--name", "node")
+    wait_for(lambda: status_is_calm(node), LIMIT_S, "the node knows what is there")
+    there = ("--peer", node.address, "--peer", as_name(node), "--peer", asking.address)
+    plan = planned(asking, "--timeout", "3s", *there, "--peer", off.address, code=3)
+    assert (plan["result"], plan["peers"], plan["plan"]) == ("late", ["node"], None)
+    problem = f"cannot ask {off.address}:6000 (Connection refused)"
+    assert plan["left"] == [{"path": "", "problem": problem}]
+    in_words = once(asking, "--dry-run", "--timeout", "3s", "--no-discovery", *there, "--peer", off.address)
+    assert in_words.code == 3, in_words
+    assert in_words.out.splitlines() == ["not known: only node was there in time", f"  {problem}"]
+    assert steps_with_peers(planned(asking, "--timeout", "20s", *there)) == {("send", "new", "node")}
+    # beside a node, the same holds for what is typed, and not for what the node has in its list
+    asking.start("--no-discovery", "--peer", node.address, "--peer", off.address, "--name", "asking")
+    wait_equal([node.dir, asking.dir], LIMIT_S)
+    assert planned(asking, "--timeout", "20s", "--peer", node.address)["peers"] == ["node"]
+    beside = planned(asking, "--timeout", "3s", "--peer", off.address, code=3)
+    assert (beside["node_runs"], beside["peers"]) == (True, ["node"])
+    assert [one["problem"] for one in beside["left"]] == [problem]
 
 
 def test_a_node_that_runs_here_is_asked(new_lan: Callable[..., Lan]) -> None:

@@ -3,7 +3,7 @@
 In:   ends of dials, HELLOs and refusals, from the links. Out: the replicas at each named place, or why it was not met.
 Rule: a machine is met whichever side has dialled, and under whichever of its names and addresses it came. Of two nodes at one
 address the port tells them apart. One thread writes; another one may read: each value is replaced as a whole.
-Used by: daemon.daemon, daemon.links, daemon.shot.
+Used by: daemon.daemon, daemon.dry_run, daemon.links, daemon.meeting, daemon.shot.
 """
 
 from __future__ import annotations
