@@ -20,9 +20,9 @@ GENERAL = {
     USAGE: "The command line is wrong: an unknown option, a folder that does not exist, a time in the future.",
     TIMEOUT: "Under way, but not finished in time. A running node goes on with it.",
     UNFINISHED: "Done, and the answer is that something is not as it should be.",
-    129: "SIGHUP ended a command, or ended a node at once.",
-    INTERRUPTED: "SIGINT (Ctrl-C) did.",
-    143: "SIGTERM did.",
+    129: "SIGHUP ended a command.",
+    INTERRUPTED: "SIGINT (Ctrl-C) ended a command, or, as a later signal, a node at once.",
+    143: "SIGTERM did the same.",
 }
 """What each code means for every command."""
 
@@ -47,7 +47,7 @@ EXITS: dict[str, dict[int, str]] = {
         UNFINISHED: "status: it does not run",
     },
     "once": {
-        OK: "the same on both sides",
+        OK: "the same on both sides; with --dry-run: it would be",
         TIMEOUT: "not in time, or nobody was there, or not all that --peer names",
         UNFINISHED: "something cannot be the same, and is listed",
     },

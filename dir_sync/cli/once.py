@@ -78,7 +78,11 @@ def once(argv: list[str]) -> int:
     try:
         shot = _run(settings, takes_any_port, judge, ending)
     except Locked as error:
-        log.complain(f"{error}, and has not ended in time")
+        why = f"{error}, and has not ended in time"
+        log.complain(why)
+        if given.json:
+            shot = Shot(Verdict.LATE, tally=Tally())
+            say(json.dumps(_object(shot, Verdict.LATE, config.TIMEOUT, [Left("", why)], _mono_ms() - begun_ms)))
         return config.TIMEOUT
     verdict, status, tally = shot.verdict, shot.status, shot.tally
     if verdict is None:

@@ -60,7 +60,7 @@ def rehearse(
     def is_over() -> bool:
         return ending.asked or time.monotonic() - begun >= within_s
 
-    from dir_sync.daemon.dry_run import run  # imported late: it loads everything else
+    from dir_sync.daemon.dry_run import Rehearsed, run  # imported late: it loads everything else
 
     named = settings.peers
     while True:
@@ -77,8 +77,12 @@ def rehearse(
             break
         except Locked as error:
             if is_over():
-                log.complain(f"{error}, and has not ended in time")
-                return config.TIMEOUT
+                why = f"{error}, and has not ended in time"
+                log.complain(why)
+                if not as_json:
+                    return config.TIMEOUT
+                found = Rehearsed(None, turned_away=(why,))
+                break
             time.sleep(_AGAIN_S)
     if ending.asked:
         return 128 + ending.number

@@ -16,6 +16,8 @@ from dir_sync.core.declined import Declined, Reason
 from dir_sync.core.peers.standing import Lack
 from dir_sync.core.shot import Left, Shot, Verdict
 from dir_sync.core.tally import Tally
+from dir_sync.daemon import dry_run
+from dir_sync.folder.state import Locked
 from tests.core.test_shot import ALONE, TROUBLE, peer, with_peers
 
 
@@ -117,6 +119,28 @@ def test_a_file_that_does_not_say_which_folder(
     out, err = capsys.readouterr()
     assert said in err
     assert (out, len(err.splitlines())) == ("", 1)
+
+
+@pytest.mark.parametrize("is_dry", [False, True])
+def test_another_program_has_the_folder_all_the_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str, is_dry: bool
+) -> None:
+    """One line, and with --json the usual object as well."""
+
+    def locked(*args: object) -> None:
+        raise Locked("another process has the folder")
+
+    monkeypatch.setattr(*((dry_run, "run") if is_dry else (once, "_run")), locked)
+    words = ["once", folder, "--timeout", "1s", *(["--dry-run"] if is_dry else [])]
+    line = "another process has the folder, and has not ended in time"
+    assert cli.main(words) == 3
+    assert capsys.readouterr() == ("", f"dir_sync: {line}\n")
+    assert cli.main([*words, "--json"]) == 3
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert (said["result"], said["node_runs"], said["peers"]) == ("late", False, [])
+    assert said["left"] == [{"path": "", "problem": line}]
+    assert err == f"dir_sync: {line}\n"
 
 
 def test_a_dry_run_makes_no_folder_of_a_file(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
