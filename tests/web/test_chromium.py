@@ -415,6 +415,8 @@ def test_conflicts_are_settled(view: View, lab: Lab, choice: str) -> None:
     page = view.page
     card = page.locator("[id^=conflict-]").first
     card.get_by_text("In the folder now").wait_for()
+    for side in card.locator(".side").all():
+        side.get_by_text("By", exact=True).wait_for()
     card.locator("[id^=compare-]").click()
     assert f"-{now.strip()}" in card.locator(".diff").inner_text()
     view.open("overview")

@@ -42,6 +42,7 @@ class Shared:
         (self.path / ".dir_sync/staging").mkdir()
         self.versions: list[Version] = []
         self.elsewhere: list[Version] = []
+        self.makers: dict[str, str] = {}  # by the id of the version that lost
         self.api = f"/api/folders/{page.id_of(self.path)}"
         node.answers["versions"] = self._listed
         node.answers["keep"] = {}
@@ -57,6 +58,7 @@ class Shared:
             "node": "a" * 32,
             "peers": peers,
             "known": False,
+            "makers": self.makers,
         }
 
     def keep(self, path: bytes, data: bytes, until_s: int = 100, why: Cause = Cause.REPLACED) -> str:
@@ -217,8 +219,12 @@ def test_conflicts_have_both_sides(shared: Shared) -> None:
     (shared.path / "a").write_bytes(b"winner")
     lost, other = shared.keep(b"a", b"loser", 70, Cause.CONFLICT), shared.keep(b"b", b"gone", 80, Cause.CONFLICT)
     shared.keep(b"c", b"no conflict")
+    shared.makers[lost] = "c" * 32
     found = shared.page.get(f"{shared.api}/conflicts")
     assert [(one["id"], one["now"] and one["now"]["size"]) for one in found["rows"]] == [(other, None), (lost, 6)]
+    assert [(one["by"], one["made_by"]) for one in found["rows"]] == [("bob", ""), ("bob", "carol\\u202e")]
+    shared.makers[lost] = "a" * 32
+    assert shared.page.get(f"{shared.api}/conflicts")["rows"][1]["made_by"] == "this node"
     assert shared.page.post(f"{shared.api}/conflicts", {"ids": [lost], "choice": "restore"}) == {"settled": 1}
     assert (shared.path / "a").read_bytes() == b"loser"
     assert shared.page.post(f"{shared.api}/conflicts", {"ids": [other], "choice": "keep"}) == {"settled": 1}

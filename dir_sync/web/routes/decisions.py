@@ -6,6 +6,7 @@ In:   choices. Out: what there is to be decided, and what came of a decision.
 from __future__ import annotations
 
 from dir_sync.config import USAGE, ConfigError
+from dir_sync.core.model import show_text
 from dir_sync.history.choice import by_id
 from dir_sync.history.client import open_history
 from dir_sync.network.control import Answer
@@ -18,7 +19,7 @@ _SHOWN_MAX = 2_000
 
 
 def _conflicts(asked: Asked) -> Answer:
-    """Each with the version that lost, and what is there now."""
+    """Each with the version that lost, who made that ("": not known), and what is there now."""
     with open_history(asked.shared.path) as client:
         found = by_id(client.entries(conflicts=True))
         rows = []
@@ -26,7 +27,7 @@ def _conflicts(asked: Asked) -> Answer:
             first = entries[0]
             now = client.stat(first.version.path)
             there = None if now is None else {"size": now.size, "mtime_ms": now.mtime // 10**6}
-            rows.append({**version_row(first), "now": there})
+            rows.append({**version_row(first), "made_by": show_text(first.made_by), "now": there})
     return {"count": len(found), "rows": rows}
 
 

@@ -41,7 +41,8 @@ export function conflicts({ place, folder }) {
       h("div", { class: "sides" },
         side(t("conflicts.winner"), one.now ? [["size", bytes(one.now.size)], ["changed", moment(one.now.mtime_ms)], ["by", who(one.by)]]
           : [["size", t("conflicts.gone")]], button(t("conflicts.keep"), settle(one, "keep"), { id: `keep-${one.id}` })),
-        side(t("conflicts.loser"), [["size", bytes(one.size)], ["changed", moment(one.mtime_ms)], ["kept", who(one.on)]],
+        side(t("conflicts.loser"), [["size", bytes(one.size)], ["changed", moment(one.mtime_ms)],
+          one.made_by ? ["by", who(one.made_by)] : null, ["kept", who(one.on)]],
           button(t("conflicts.restore"), settle(one, "restore"), { id: `take-${one.id}` }))),
       !difference ? button(t("file.diff"), compare(one), { id: `compare-${one.id}` }) : null,
       difference ? lines(difference.lines) : null);
