@@ -160,14 +160,16 @@ class Neighbours:
         self.sought.met(node.link, node.address, hello.port, hello.name, replicas)
 
     def _accept(self, node: Node, hello: Hello, common: list[tuple[Folder, str]], verdict: Accept, now: Now) -> None:
+        is_found = False  # already: both have dialled at once
         if verdict.closing is not None:
             self._manager.drop(verdict.closing, verdict.reason)
             old = self._links.pop(verdict.closing, None)
             if old is not None:
+                is_found = old.node.id == hello.node
                 self._left(old.node, verdict.reason, now)
         node.id = hello.node
         linked = self._links[node.link] = Linked(node, hello, self._rates.of_link(now.mono_ms))
-        is_news = not self._breaches.is_recent(node.address)
+        is_news = not (is_found or self._breaches.is_recent(node.address))
         level = logging.INFO if is_news else logging.DEBUG
         which = ""
         if len(self._folders) > 1:

@@ -174,7 +174,7 @@ def test_who_shares_no_folder_is_left_alone(caplog: pytest.LogCaptureFixture) ->
     assert caplog.messages == ["bob at 10.0.0.2 shares no folder with this node: left alone"]
 
 
-def test_of_two_links_of_the_same_time_the_one_of_the_smaller_id_stays() -> None:
+def test_of_two_links_of_the_same_time_the_one_of_the_smaller_id_stays(caplog: pytest.LogCaptureFixture) -> None:
     bench = Bench()
     assert ME < BOB
     old = bench.connect(1, dialled=False)
@@ -185,6 +185,7 @@ def test_of_two_links_of_the_same_time_the_one_of_the_smaller_id_stays() -> None
     bench.links.on_end(old.node, "duplicate", "", NOW)
     assert bench.peers.links == {BOBS: new}, "the end of the old link is not the end of the peer"
     assert len(bench.events) == 3
+    assert [line.partition(" (")[0] for line in caplog.messages] == ["found bob"]
 
 
 def test_a_peer_that_comes_again_waits_until_its_old_link_is_proved_dead() -> None:
