@@ -101,7 +101,7 @@ def test_what_is_wrong_is_refused(kind: Any) -> None:
     for words, named in WRONG:
         with pytest.raises(TypeError):
             kind(*words, **named)
-    with pytest.raises(ValueError, match="unexpected field names"):
+    with pytest.raises((ValueError, TypeError), match="unexpected field names"):  # Python 3.13: a TypeError
         kind(1)._replace(z=1)
     with pytest.raises(TypeError, match="Expected 2 arguments, got 1"):
         kind._make([1])

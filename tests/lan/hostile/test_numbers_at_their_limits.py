@@ -137,6 +137,6 @@ def test_sequences_at_their_limit(new_lan: Callable[..., Lan]) -> None:
             write(victims.a.dir / "meanwhile", os.urandom(100))
             attacker.gone.wait(1.0)
         victims.work()
-    taken = victims.a.log().count("new id") + victims.a.log().count("new identity")
+    taken = victims.a.log().count("this node takes a new identity")
     assert taken <= 2, f"it took new ids {taken} times"
     rests(victims)
