@@ -153,10 +153,9 @@ def leq(mine: Vector, theirs: Vector) -> bool:
     """True if `theirs` includes every change that `mine` includes. A full vector takes no more makers."""
     if mine == theirs:
         return True
-    seen = dict(theirs)
-    if len(theirs) >= limits.VECTOR_ENTRIES_MAX:
-        return all(seen.get(node, counter) >= counter for node, counter in mine)
-    return all(seen.get(node, 0) >= counter for node, counter in mine)
+    seen, is_full = dict(theirs), len(theirs) >= limits.VECTOR_ENTRIES_MAX
+    # asked for each offer: a generator costs twice as much
+    return not [node for node, counter in mine if seen.get(node, counter if is_full else 0) < counter]
 
 
 def join(mine: Vector, theirs: Vector) -> Vector:
@@ -165,10 +164,11 @@ def join(mine: Vector, theirs: Vector) -> Vector:
     if mine == theirs:
         return mine
     seen = dict(mine)
-    for node, counter in theirs:
-        if seen.get(node, 0) < counter and (node in seen or len(seen) < limits.VECTOR_ENTRIES_MAX):
+    more = [entry for entry in theirs if seen.get(entry[0], 0) < entry[1]]
+    for node, counter in more:
+        if node in seen or len(seen) < limits.VECTOR_ENTRIES_MAX:
             seen[node] = counter
-    return tuple(sorted(seen.items()))
+    return tuple(sorted(seen.items())) if more else mine
 
 
 def with_change(vector: Vector, node: str, counter: int, *makers: str) -> Vector:
