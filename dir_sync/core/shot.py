@@ -120,9 +120,10 @@ class Judge:
                 return Verdict.EQUAL
         calm_ms = now_ms - self._calm_since_ms
         is_stuck = bool(own_left(status) or sight.unreadable)
-        if is_stuck and calm_ms >= (CALM_MS if status.peers else ALONE_MS):
+        may_give_up = not sight.is_missing  # a machine that the user named may still come
+        if may_give_up and is_stuck and calm_ms >= (CALM_MS if status.peers else ALONE_MS):
             return Verdict.STUCK
-        if _at_peers(status) and calm_ms >= LACK_MS:
+        if may_give_up and _at_peers(status) and calm_ms >= LACK_MS:
             return Verdict.STUCK
         if self.is_late(now_ms):
             return Verdict.STUCK if is_stuck else Verdict.LATE

@@ -128,6 +128,20 @@ def test_not_equal_while_it_scans_or_holds(more: dict[str, object]) -> None:
 TROUBLE = (Trouble("p", "no space", True, False),)
 
 
+@pytest.mark.parametrize("status", [
+    changed(ALONE, troubled=TROUBLE, wanted=1),
+    with_peers(peer("a", NOTHING, Lack(1, 5, 0)), troubled=TROUBLE, wanted=1),
+    with_peers(peer("a", Lack(1, 5, 0))),
+], ids=["alone", "here", "there"])  # fmt: skip
+def test_what_cannot_be_the_same_ends_it_early_only_if_nobody_is_waited_for(status: Status) -> None:
+    judge = Judge(1, 0, WITHIN_MS)
+    verdicts = [judge.judge(Sight(status, seen(), is_missing=True), now_ms) for now_ms in range(0, WITHIN_MS, 500)]
+    assert set(verdicts) == {None}
+    assert judge.judge(Sight(status, seen(), is_missing=True), WITHIN_MS) in (Verdict.STUCK, Verdict.LATE)
+    judge = Judge(1, 0, WITHIN_MS)
+    assert Verdict.STUCK in [judge.judge(Sight(status, seen()), now_ms) for now_ms in range(0, WITHIN_MS, 500)]
+
+
 def test_what_cannot_be_here_ends_it_after_a_while_without_progress() -> None:
     story, lack = Story(), Lack(1, 5, 0)
     stuck = with_peers(peer("a", NOTHING, lack), troubled=TROUBLE, wanted=1)
