@@ -52,7 +52,9 @@ class Names:
         if seen.look is LookOutcome.ABSENT and self._board.index.offers.of(path):
             self._work.disk.name_is_free(path)
         row = self._board.index.rows.get(path)
-        if pending.watched and (row is None or not row.fp):
+        # A look may be faster than the watcher: what it finds new may have replaced another name just now.
+        is_new = seen.look is LookOutcome.FOUND and not self._board.scan.is_on
+        if (pending.watched or is_new) and (row is None or not row.fp):
             self._board.listings.add_when_calm(parent_of(path))
 
     def look_behind(self, path: bytes) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from dir_sync.core.events import Urgency
 from dir_sync.core.looks import LookOutcome, Seen
+from dir_sync.core.model import Kind
 from dir_sync.engine.constants import BLIND
 from dir_sync.engine.names import Names
-from tests.engine.kit import Alone, record
+from tests.engine.kit import Alone, folder, record
 
 
 def test_a_name_that_is_taken_for_another_is_held_back_until_it_is_not() -> None:
@@ -65,6 +66,19 @@ def test_a_name_that_is_free_on_a_blind_disk_may_be_fetched_for() -> None:
     kit.announces(record(b"d/A", b"1"))
     kit.it.found_on_blind_disk(Seen(b"d/A", LookOutcome.ABSENT), pending)
     assert kit.work.disk.has_free_name(b"d/A")
+
+
+@pytest.mark.parametrize("why", ["", "a scan", "known", "absent"])
+def test_what_a_look_finds_before_the_watcher_tells_of_it_may_have_replaced_another_name(why: str) -> None:
+    """A program removes `B` by the name `b` and makes a folder `b`. The look came first; the events find the folder known."""
+    kit = Alone(Names)
+    kit.board.scan.is_on = why == "a scan"
+    if why == "known":
+        kit.has(folder(b"d/b"))
+    pending = kit.look_comes_back(b"d/b", watched=False)
+    look = LookOutcome.ABSENT if why == "absent" else LookOutcome.FOUND
+    kit.it.found_on_blind_disk(Seen(b"d/b", look, Kind.DIRECTORY), pending)
+    assert kit.board.listings.when_calm == (set() if why else {b"d"})
 
 
 @pytest.mark.parametrize("why", ["", "not blind", "no scan", "a new index", "known"])
