@@ -164,6 +164,7 @@ class Board:
         self.looking[pending.path] = pending
 
     def look_ends(self, path: bytes) -> PendingLook:
+        self.listings.look_ended(path)
         return self.looking.pop(path)
 
     def removal_begins(self) -> None:

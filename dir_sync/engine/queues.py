@@ -86,6 +86,7 @@ class ListQueue:
         self.folders: list[bytes] = []  # a stack: depth-first order keeps it short
         self.out = 0  # jobs that have not come back
         self.put_in: set[bytes] = set()  # folders being listed while a job puts something into them
+        self.looked: set[bytes] = set()  # paths at which a look ended since the last job began: it may be the newer one
         self.when_calm: set[bytes] = set()  # folders in which events were treated as echoes
         self.latest: dict[
             bytes, int
@@ -142,6 +143,7 @@ class ListQueue:
         self.out += 1
         self._held_ms = None
         self.put_in = busy.intersection(some)
+        self.looked.clear()
         return some
 
     def give_way(self, now_ms: int, most_ms: int) -> bool:
@@ -159,6 +161,11 @@ class ListQueue:
         """A job puts something into that folder."""
         if self.out:
             self.put_in.add(folder)
+
+    def look_ended(self, path: bytes) -> None:
+        """A look at that path has come back. What a job that is out has seen there may be older."""
+        if self.out:
+            self.looked.add(path)
 
     def list_later(self, folder: bytes, now_ms: int, first_ms: int, most_ms: int) -> None:
         """A folder could not be listed: try again after `first_ms`, then after twice the last wait, up to `most_ms`."""

@@ -267,19 +267,17 @@ class Scan:
         is_deep = len(folder) + 1 + limits.PART_BYTES_MAX > limits.PATH_BYTES_MAX or (
             folder.count(b"/") + 2 > limits.PATH_DEPTH_MAX
         )
-        looking, pending_looks, index, jobs = (
-            self._board.looking,
-            self._board.pending_looks,
-            self._board.index,
-            self._work.jobs,
-        )
+        looking, pending_looks = self._board.looking, self._board.pending_looks
+        looked = self._board.listings.looked  # looks that came back first: what they did not find may be gone by now
+        index, jobs = self._board.index, self._work.jobs
         told = any(peer.has_asked for peer in self._board.peers.values())
         pending = PendingLook(b"", 0, 0)
         is_simple = self._board.scan.is_first and not (
             self._brakes.own.held or self._brakes.peers.is_on or self._work.obstacles
         )
         is_simple = is_simple and is_here and not is_deep
-        new = self._work.not_at_work(index.unknown([seen.path for seen in found])) if is_simple else set[bytes]()
+        unknown = index.unknown([seen.path for seen in found]) if is_simple else set[bytes]()
+        new = self._work.not_at_work(unknown - looked)
         at_once: list[Seen] = []
         for seen in (*found[:-1], found[-1]._replace(folder_mtime=folder_mtime)):
             path = seen.path
@@ -295,6 +293,7 @@ class Scan:
             elif (
                 not is_here
                 or path in pending_looks
+                or path in looked
                 or jobs.is_at(path)
                 or self._work.obstacles.is_at(path)
                 or index.rows.get(path) is not None

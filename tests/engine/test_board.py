@@ -71,6 +71,19 @@ def test_folders_that_come_back_unlisted_are_listed_next() -> None:
     assert queue.take(9, set()) == [b"a", b"c"]
 
 
+def test_looks_that_end_while_a_job_is_out_may_be_newer_than_what_it_saw() -> None:
+    queue = ListQueue()
+    queue.look_ended(b"before")
+    queue.add(b"d")
+    queue.take(9, set())
+    queue.look_ended(b"d/a")
+    queue.came_back([b"d"])
+    assert queue.looked == {b"d/a"}, "what came back is not read yet"
+    queue.look_ended(b"after")
+    queue.take(9, set())
+    assert queue.looked == set()
+
+
 def test_what_a_node_is_called() -> None:
     kit = Alone(Scope)
     kit.connects()

@@ -154,7 +154,7 @@ def test_files_whose_content_came_with_the_listing_are_recorded_at_once() -> Non
     assert not told
 
 
-@pytest.mark.parametrize("why", ["its folder", "a job", "an obstacle", "a row", "an offer"])
+@pytest.mark.parametrize("why", ["its folder", "a job", "an obstacle", "a row", "an offer", "a look came first"])
 def test_where_anything_is_known_it_is_not(why: str) -> None:
     kit = alone()
     path = b"d/a" if why == "its folder" else b"a"
@@ -169,6 +169,11 @@ def test_where_anything_is_known_it_is_not(why: str) -> None:
             kit.has(record(b"a", b"0"))
         case "an offer":
             kit.announces(record(b"a", b"0"))
+        case "a look came first":
+            kit.board.listings.add(b"")
+            sent(kit)
+            kit.look_comes_back(b"a")
+            kit.board.look_ends(b"a")
     kit.board.scan.is_first = True
     listing(kit, path.rpartition(b"/")[0], seen=(seen(path, b"1"),))
     assert kit.asked("recorder.new_files") == []

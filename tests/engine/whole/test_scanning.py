@@ -78,6 +78,24 @@ def test_the_scan_ends_though_a_path_was_found_twice() -> None:
     assert not bench.engine.board.scan.is_on
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.DIRECTORY])
+def test_what_vanished_after_the_listing_saw_it_is_not_recorded(is_first: bool, kind: Kind) -> None:
+    """The look, which began later, came back before the listing."""
+    bench = Bench(scanned=not is_first)
+    if not is_first:
+        bench.engine.board.listings.add(b"")
+        bench.feed(Ticked())
+    bench.feed(Touched(b"a", Urgency.VANISHED))
+    bench.wait(1_000)
+    bench.feed(Looked((Seen(b"a", LookOutcome.ABSENT),)))
+    bench.feed(Listed((Listing(b"", [], seen=(seen(b"a", b"1", kind),)),)))
+    assert bench.engine.board.index.rows.get(b"a") is None
+    bench.feed(Looked((Seen(b"a", LookOutcome.ABSENT),)))
+    assert bench.engine.board.index.rows.get(b"a") is None
+    assert not bench.engine.board.scan.is_on
+
+
 def test_what_became_a_file_is_no_folder_for_its_children() -> None:
     bench = Bench()
     bench.found(b"d", kind=Kind.DIRECTORY)
