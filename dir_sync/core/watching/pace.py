@@ -7,8 +7,8 @@ the gap after a look grows with the cost of the look, with the file's size, and 
 
 Three cases:
 1. A file changes now and then: nothing here delays it.
-2. A file is saved (or appended to and closed) again and again: the gap between two looks is REST times their cost. The
-first close after a look at the open file does not wait.
+2. A file is saved (or appended to and closed) again and again: the gap between two looks is twice their cost, then more, up to
+REST times. The first close after a look at the open file does not wait.
    With `interval_ms`, a file of which a change was announced is not looked at for so long, however it is changed.
 3. A file stays open and is written to: it is looked at when nobody has written for a moment (`settle`), at the latest
 after `patience`, which grows with its size. If the file changed while a look read it, the look failed: the longest wait
@@ -22,7 +22,8 @@ from dir_sync.core.frozen import frozen, mutable
 
 __all__ = ["Pace", "Span"]
 
-REST = 20  # the gap between two looks is this many times the cost of a look: at most 5 % of one core
+REST = 20  # in the end, the gap between two looks is so many times the cost of a look: 5 % of one core
+_RESTS = (2, 6, REST)  # ... and after the first looks in a row: somebody who saves twice need not wait for long
 PATIENCE_BYTES_PER_MS = 10_000  # an open file of 100 MB is looked at every 10 s, if it never rests
 PATIENCE_MS_MAX = 60_000
 VAIN_MS_MAX = 300_000  # a file that never rests is tried at least this often
@@ -112,7 +113,7 @@ class Pace:
             hot.vain_since_ms = now_ms
         hot.vain = 0 if rests else hot.vain + 1
         cost = min(took_ms, size // _SLOW_READ_BYTES_PER_MS)
-        gap = REST * cost if cost >= _CHEAP_MS else 0
+        gap = _RESTS[min(hot.streak, len(_RESTS)) - 1] * cost if cost >= _CHEAP_MS else 0
         hot.gap_ms = max(gap, min(10 * max(0, hot.streak - _STREAK_FREE), _STREAK_MS_MAX))
         if hot.vain:
             hot.gap_ms = max(hot.gap_ms, limits.DEBOUNCE_MS * min(hot.vain, 10))

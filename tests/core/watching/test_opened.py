@@ -83,6 +83,6 @@ def test_all_states_of_a_recording_together_cost_little_more_than_the_last() -> 
 def test_the_first_close_does_not_wait_and_the_next_does(was_open: bool) -> None:
     pace = Pace()
     pace.looked(FILE, 500 * MB, 1_000, 10_000, True, was_open)
-    assert pace.earliest(FILE, 10_100) > 15_000
+    assert pace.earliest(FILE, 10_100) > 11_000
     assert pace.earliest(FILE, 10_100, is_close=True) == (10_100 if was_open else pace.earliest(FILE, 10_100))
     assert pace.span(FILE, 10_100, 0, 10_100, is_close=True).earliest_ms == pace.earliest(FILE, 10_100, is_close=True)

@@ -71,6 +71,17 @@ def test_a_file_that_never_rests_does_not_cost_a_core_and_is_seen_soon_after_it_
 
 
 @pytest.mark.parametrize("size", [100_000_000, 1_000_000_000])
+def test_a_file_that_is_written_in_two_strokes_is_seen_soon(size: int) -> None:
+    desk, cost = Desk(size), size // READ_BYTES_PER_MS
+    desk.write(Urgency.NOW)
+    desk.run(cost + 200)
+    desk.write(Urgency.NOW, 1)
+    written = desk.now
+    desk.run(30 * cost)
+    assert desk.looks[-1][0] - written <= 4 * cost
+
+
+@pytest.mark.parametrize("size", [100_000_000, 1_000_000_000])
 def test_a_log_that_is_opened_and_closed_for_each_line_costs_a_small_share(size: int) -> None:
     desk = Desk(size)
     for _ in range(1_200):
