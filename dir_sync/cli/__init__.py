@@ -37,6 +37,7 @@
     completing    completion
     background    start, stop, restart
     service       service
+    crontab       the crontab of this user, byte for byte
     boot_files    what systemd, OpenRC and cron read
     absolute      the words of a node, so written that they mean the same in any folder
     launch        a node as a process of its own, until it is ready or has ended

@@ -150,7 +150,7 @@ def openrc_script(service: Service) -> str:
 def cron_line(service: Service) -> str:
     """A line of a user's crontab."""
     folders = ", ".join([*service.folders, *([service.file] if service.file else [])])
-    command = shlex.join([*service.program, "start", *service.words.line])
+    command = shlex.join(map(_checked, [*service.program, "start", *service.words.line]))
     return f"@reboot {command} # {service.name}: {_checked(folders)}".replace("%", "\\%")
 
 

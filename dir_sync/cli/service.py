@@ -12,20 +12,19 @@ import os
 import pwd
 import re
 import shlex
-import subprocess
-from collections.abc import Sequence
 
 from blake3 import blake3
 
 from dir_sync import config
+from dir_sync.cli import crontab
 from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, here, of_typed
 from dir_sync.cli.asked import Asked, read_asked
-from dir_sync.cli.background import Done, ends, started
+from dir_sync.cli.background import Done, ends, owner_against, started
 from dir_sync.cli.boot_files import Service, cron_line, openrc_script, unit
 from dir_sync.cli.options import KEY_FILE
 from dir_sync.cli.parser import Parser, examples_of
 from dir_sync.cli.results import tell
-from dir_sync.cli.running_nodes import node_of, output_of, systemctl
+from dir_sync.cli.running_nodes import node_of, node_of_file, output_of, systemctl
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.named import NamedTuple
@@ -82,10 +81,16 @@ def service(argv: list[str]) -> int:
         parser.error("the following arguments are required: DIR")
     if not action:
         raise ConfigError(f"service takes {', '.join(_ACTIONS[:-1])} or {_ACTIONS[-1]} as its first word", config.USAGE)
+    init = _init(bool(given.system or given.user) or os.geteuid() == 0)
+    if init.kind == "cron" and (given.system or given.user):
+        raise ConfigError(
+            "there is neither systemd nor OpenRC here, and cron starts a node only for the user whose crontab it is: run this as"
+            f" {given.user or 'that user'}, without --system and --user",
+            config.USAGE,
+        )
     if (given.system or given.user) and os.geteuid() != 0 and not given.print:
         raise ConfigError("a service of the machine needs root: run this with sudo")
     words = of_typed(parser, argv, here(), _OWN)
-    init = _init(given.system or os.geteuid() == 0)
     code = config.OK
     if action == "install":
         done = _install(init, words, given.user or "", given.print)
@@ -112,10 +117,14 @@ def _user_units() -> str:
 
 def _name(words: Words) -> str:
     """The name of the service: it follows from the first folder, or the configuration file, alone."""
-    path = words.options["config"][0].partition("=")[2] if "config" in words.options else words.paths[0]
-    path = os.path.realpath(path)
+    path = os.path.realpath(_file(words) or words.paths[0])
     slug = re.sub(r"[^A-Za-z0-9_]+", "-", os.path.splitext(os.path.basename(path))[0]).strip("-")[:40]
     return f"dir-sync-{slug or 'node'}-{blake3(os.fsencode(path)).hexdigest(length=3)}"
+
+
+def _file(words: Words) -> str:
+    """The configuration file; "": the folders were named."""
+    return words.options.get("config", [""])[0].partition("=")[2]
 
 
 # --- install ----------------------------------------------------------------------------------------------------------
@@ -126,7 +135,9 @@ def _install(init: _Init, words: Words, user: str, only_print: bool) -> Done:
         raise ConfigError("--join and --new are for one start: join first, then install the service", config.USAGE)
     if KEY_FILE in os.environ and os.environ[KEY_FILE] and "config" not in words.options:
         words.options.setdefault("key_file", [f"--key-file={os.path.abspath(os.environ[KEY_FILE])}"])
-    made = _service(init, words, read_asked(words.line), user)
+    made = _service(init, words, asked := read_asked(words.line), user)
+    if init.kind == "cron":
+        _check_cron(made, asked)
     text = {"openrc": openrc_script, "cron": cron_line}.get(init.kind, unit)(made)
     if only_print:
         return Done({"file": None, "text": text}, (text.rstrip("\n"),))
@@ -212,21 +223,27 @@ def _linger() -> str:
     return ""
 
 
-def _install_cron(made: Service, line: str) -> Done:
-    try:
-        others = [one for one in _crontab() if f"# {made.name}:" not in one]
-        _set_crontab([*others, line])
-    except ConfigError as error:
+def _check_cron(made: Service, asked: Asked) -> None:
+    """ConfigError if there is no cron, or the line could never start a node."""
+    if not crontab.has_cron():
         raise ConfigError(
-            f"there is neither systemd nor OpenRC nor cron here ({error}): let your system run this at each boot:"
+            "there is neither systemd nor OpenRC nor cron here: let your system run this at each boot:"
             f" {shlex.join([*made.program, 'start', *made.words.line])}"
-        ) from None
+        )
+    for one in asked.configs:
+        if against := owner_against(one):
+            raise ConfigError(against)
+
+
+def _install_cron(made: Service, line: str) -> Done:
+    crontab.add(made.name, line)
     told = "installed as a line of your crontab, for each boot"
     try:
+        stopped = _end_others(made)
         done = started(made.words)
     except ConfigError as error:
         raise ConfigError(f"{told}; but now: {error}", error.exit_code) from None
-    return Done({"file": None, "left_to_do": None}, (told, *done.lines))
+    return Done({"file": None, "left_to_do": None}, (told, *stopped, *done.lines))
 
 
 # --- remove, status ---------------------------------------------------------------------------------------------------
@@ -234,11 +251,13 @@ def _install_cron(made: Service, line: str) -> Done:
 
 def _remove(init: _Init, name: str, words: Words) -> Done:
     if init.kind == "cron":
-        lines = _crontab_or_none(words)
-        if not any(f"# {name}:" in one for one in lines):
-            raise ConfigError(_none(words))
-        _set_crontab([one for one in lines if f"# {name}:" not in one])
-        return Done({"file": None}, ("removed from your crontab; a node that runs goes on until 'stop'",))
+        if not crontab.has_cron() or not crontab.remove(name):
+            raise ConfigError(_none_of_cron(words))
+        told = "removed from your crontab"
+        try:
+            return Done({"file": None}, (told, *_end_own(words)))
+        except ConfigError as error:
+            raise ConfigError(f"{told}; but now: {error}", error.exit_code) from None
     path = init.path(name)
     if not os.path.exists(path):
         raise ConfigError(_none(words))
@@ -257,9 +276,10 @@ def _remove(init: _Init, name: str, words: Words) -> Done:
 
 def _status(init: _Init, name: str, words: Words) -> tuple[Done, int]:
     path = init.path(name) if init.kind != "cron" else ""
-    if not (
-        any(f"# {name}:" in one for one in _crontab_or_none(words)) if init.kind == "cron" else os.path.exists(path)
-    ):
+    if init.kind == "cron":
+        if not crontab.has_cron() or not crontab.has_line(name):
+            raise ConfigError(_none_of_cron(words))
+    elif not os.path.exists(path):
         raise ConfigError(_none(words))
     shown = show(os.fsencode(path)) if path else None
     lines = [f"installed: {shown or 'a line of your crontab'}"]
@@ -286,24 +306,24 @@ def _none(words: Words) -> str:
     return f"no service is installed for {named}; to install one: {shell.command('service', 'install', *words.line)}"
 
 
-def _crontab_or_none(words: Words) -> list[str]:
-    """The lines of the crontab. ConfigError: without cron, nothing can be installed in it."""
-    try:
-        return _crontab()
-    except ConfigError:
-        raise ConfigError(f"{_none(words)}; but there is neither systemd nor OpenRC nor cron here") from None
+def _none_of_cron(words: Words) -> str:
+    """Without cron, nothing can be installed in it."""
+    without = "" if crontab.has_cron() else "; but there is neither systemd nor OpenRC nor cron here"
+    return _none(words) + without
 
 
-def _crontab() -> list[str]:
-    try:
-        done = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    except OSError as error:
-        raise ConfigError(f"crontab cannot be run: {error.strerror}") from None
-    return done.stdout.splitlines() if done.returncode == 0 else []
-
-
-def _set_crontab(lines: Sequence[str]) -> None:
-    output_of("crontab", "-", given="".join(f"{line}\n" for line in lines))
+def _end_own(words: Words) -> list[str]:
+    """End the node that the line of cron, or its installation, started; one in a terminal is its user's. For people."""
+    file = _file(words)
+    nodes = [node_of_file(file)] if file else [node_of(os.path.realpath(one)) for one in words.paths]
+    lines = []
+    for node in {one.number: one for one in nodes if one is not None}.values():
+        if node.process.ends_with_terminal:
+            lines.append(f"process {node.number} runs in a terminal, and goes on until that is closed")
+        else:
+            ends(node)
+            lines.append(f"stopped: process {node.number}")
+    return lines
 
 
 def _write(path: str, text: str, mode: int) -> None:

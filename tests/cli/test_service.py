@@ -9,7 +9,8 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -23,7 +24,11 @@ FAKE = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$CALLS"
 case "$*" in
 *show*) printf 'ActiveState=active\\nUnitFileState=enabled\\nStatusText=1 folder shared\\n' ;;
--l) cat "$TAB" 2>/dev/null ;;
+-l)
+    [ -e "$TAB.fails" ] && { cat "$TAB.fails" >&2; exit 1; }
+    [ -e "$TAB" ] && exec cat "$TAB"
+    if [ "$LC_ALL" = C ]; then echo "no crontab for me" >&2; else echo "kein Crontab von me" >&2; fi
+    exit 1 ;;
 -) cat >"$TAB" ;;
 *enable-linger*) exit 1 ;;
 esac
@@ -245,14 +250,122 @@ def test_without_systemd_cron_does_it(host: Host, capsys: pytest.CaptureFixture[
     assert cli.main(["service", "remove", str(host.folder)]) == 1
 
 
+OTHERS = b"# m\xfcll\n\n5 4 * * * a\x0cb \xe2\x80\xa8 c\rd\r\n@daily last"
+
+
+def test_the_lines_of_others_stay_byte_for_byte(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.tab.write_bytes(OTHERS)
+    for _ in range(2):
+        assert cli.main(["service", "install", str(host.folder)]) == 0, capsys.readouterr().err
+    kept, _, line = host.tab.read_bytes().rpartition(b"\n@reboot ")
+    assert kept == OTHERS
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert cli.main(["service", "status", str(host.folder)]) == 4
+    assert cli.main(["service", "remove", str(host.folder)]) == 0
+    assert host.tab.read_bytes() == OTHERS + b"\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["cannot open the spool", "crontab: can't change directory to '/var/spool/cron': No such file or directory", ""],
+)
+def test_a_crontab_that_cannot_be_read_is_not_an_empty_one(
+    host: Host, capsys: pytest.CaptureFixture[str], said: str
+) -> None:
+    assert cli.main(["service", "install", str(host.folder)]) == 0
+    before = host.tab.read_bytes()
+    Path(f"{host.tab}.fails").write_text(said)
+    host.calls()
+    for action in ("install", "remove", "status"):
+        assert cli.main(["service", action, str(host.folder), *(["--name=y"] if action == "install" else [])]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"your crontab cannot be read, so nothing is changed: crontab -l: {said or 'exit code 1'}" in line
+        assert host.calls() == ["crontab -l"]
+    assert host.tab.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "said", ["no crontab for me\n", "crontab: can't open 'me': No such file or directory\n"], ids=["cron", "busybox"]
+)
+def test_who_has_no_crontab_gets_one(host: Host, said: str) -> None:
+    Path(f"{host.tab}.fails").write_text(said)
+    assert cli.main(["service", "install", str(host.folder)]) == 0
+    assert host.tab.read_text().startswith("@reboot ")
+
+
+class Running(NamedTuple):
+    """A stand-in for a node, as service sees it."""
+
+    number: int
+    in_terminal: bool = False
+    unit: str = ""
+
+    @property
+    def process(self) -> SimpleNamespace:
+        return SimpleNamespace(ends_with_terminal=self.in_terminal)
+
+
+def test_again_with_other_options_and_removed_the_node_is_ended(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node: list[Running] = []
+
+    def ends(one: Running) -> None:
+        node.remove(one)
+        with host.calls_file.open("a") as file:
+            file.write(f"end {one.number}\n")
+
+    monkeypatch.setattr(service, "node_of", lambda folder: node[0] if node else None)
+    monkeypatch.setattr(service, "node_of_file", lambda file: node[0] if node else None)
+    monkeypatch.setattr(service, "ends", ends)
+    assert cli.main(["service", "install", str(host.folder)]) == 0
+    host.calls()
+    node.append(Running(70))
+    assert cli.main(["service", "install", str(host.folder), "-l", "6101"]) == 0
+    assert host.calls()[-2:] == ["end 70", f"start '{host.folder}' --listen-port=6101"]
+    assert "stopped: process 70" in capsys.readouterr().out
+    node.append(Running(71, in_terminal=True))
+    assert cli.main(["service", "remove", str(host.folder)]) == 0
+    assert "process 71 runs in a terminal, and goes on" in capsys.readouterr().out
+    assert node.pop().number == 71
+    file = host.place / "config.toml"
+    file.write_text('[folders.one]\ndir = "my shared 50% $x"\n')
+    for words in ([str(host.folder)], ["--config", str(file)]):
+        assert cli.main(["service", "install", *words]) == 0
+        node.append(Running(72))
+        assert cli.main(["service", "remove", *words]) == 0, capsys.readouterr().err
+        assert host.calls()[-1] == "end 72"
+        assert capsys.readouterr().out.endswith("removed from your crontab\nstopped: process 72\n")
+    assert host.tab.read_text() == ""
+
+
+@pytest.mark.parametrize("option", [["--user", "nobody"], ["--system"], ["--system", "--print"]])
+def test_cron_is_that_of_the_user_alone(host: Host, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
+    assert cli.main(["service", "install", str(host.folder), *option]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cron starts a node only for the user whose crontab it is" in line
+    assert not host.tab.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_no_line_is_written_that_can_never_start(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    os.chown(host.folder, 65534, 65534)
+    assert cli.main(["service", "install", str(host.folder)]) == 1
+    assert "belongs to nobody, and you are root" in capsys.readouterr().err
+    assert not host.tab.exists()
+    assert cli.main(["service", "install", str(host.folder), "--preserve", "owner"]) == 0
+
+
 def test_without_anything_the_line_for_the_boot_is_said(
     host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(host.place))
-    assert cli.main(["service", "install", str(host.folder)]) == 1
-    said = capsys.readouterr().err
-    assert "let your system run this at each boot" in said
-    assert f"start '{host.folder}'" in said
+    for only_print in ([], ["--print"]):
+        assert cli.main(["service", "install", str(host.folder), *only_print]) == 1
+        said = capsys.readouterr().err
+        assert "neither systemd nor OpenRC nor cron here: let your system run this at each boot" in said
+        assert f"start '{host.folder}'" in said
     for action in ("status", "remove"):
         assert cli.main(["service", action, str(host.folder)]) == 1
         said = capsys.readouterr().err

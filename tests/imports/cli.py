@@ -104,8 +104,9 @@ CLI: dict[str, set[str]] = {
         *("reporting.output", "reporting.shell"),
     },
     "cli.boot_files": {"cli.absolute", "config"},
+    "cli.crontab": {"config"},
     "cli.service": {
-        *("cli.absolute", "cli.asked", "cli.background", "cli.boot_files", "cli.options", "cli.parser"),
+        *("cli.absolute", "cli.asked", "cli.background", "cli.boot_files", "cli.crontab", "cli.options", "cli.parser"),
         *("cli.results", "cli.running_nodes", "config", "folder.user_state", "network.control", "reporting.shell"),
     },
     "cli.log_options": {"cli.parser", "config"},
