@@ -162,13 +162,12 @@ def _restarted(parser: Parser, given: argparse.Namespace, argv: list[str]) -> Do
     _check_all_named(node, [one.folder for one in asked.configs])
     ends(node)
     try:
-        done = _start(words, asked, seconds, key_file)
+        return _start(words, asked, seconds, key_file, "restarted")
     except ConfigError as error:
         raise ConfigError(f"the node is stopped, and did not start again: {error}", error.exit_code) from None
-    return Done(done.answer | {"result": "restarted"}, done.lines)
 
 
-def _start(words: Words, asked: Asked, seconds: int, key_file: str = "") -> Done:
+def _start(words: Words, asked: Asked, seconds: int, key_file: str = "", result: str = "started") -> Done:
     configs = asked.configs
     folders = [one.folder for one in configs]
     if running := _running_already(folders):
@@ -189,8 +188,8 @@ def _start(words: Words, asked: Asked, seconds: int, key_file: str = "") -> Done
     log = show(os.fsencode(log_file))
     if found.is_ready:
         paused = [reason for folder in folders if (reason := root.paused(folder))]
-        answer = _answer("started", folders, found.process, log=log, paused=paused)
-        lines = [f"started: {listed(_shown(folders))} (process {found.process}); log: {log}"]
+        answer = _answer(result, folders, found.process, log=log, paused=paused)
+        lines = [f"{result}: {listed(_shown(folders))} (process {found.process}); log: {log}"]
         return Done(answer, (*lines, *(f"paused: {reason}; it will resume by itself" for reason in paused)))
     if found.exit_code is None:
         raise ConfigError(f"not ready after {seconds} s: process {found.process} goes on; log: {log}", config.TIMEOUT)

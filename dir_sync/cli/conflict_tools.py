@@ -55,7 +55,7 @@ def difference(client: HistoryClient, entry: Entry) -> list[str]:
 
 def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:
     """What is there now, and what lost."""
-    from dir_sync.history.words import full, local, maker, size_words
+    from dir_sync.history.words import full, local, maker, older_won, size_words
 
     version = entry.version
     path, there = full(version.path), client.now(version.path)
@@ -64,11 +64,10 @@ def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:
     else:
         stat, data = there
         size = size_words(stat.kind, len(data))
-        won = (
-            "newer when the folders first met"
-            if entry.by == FIRST_CONTACT
-            else f"won by the change of {maker(entry.by)}"
-        )
+        won = f"won by the change of {maker(entry.by)}"
+        if entry.by == FIRST_CONTACT:
+            how = "older, and won because of the mode of a machine," if older_won(version, stat) else "newer"
+            won = f"{how} when the folders first met"
         now = _Side(f"{path}\tnow, {local(stat.mtime)}, {size}, {won}", data)
     data = client.content(entry)
     size = size_words(version.kind, len(data))

@@ -49,7 +49,7 @@ def conflicts(argv: list[str]) -> int:
             listing = shell.command("conflicts", given.folder)
             raise ConfigError(f"there is no conflict {show(os.fsencode(unknown[0]))} (to list all: {listing})")
         if given.what is None:
-            lines = _table(client, entries) + _what_to_do(given.folder, entries)
+            lines = _table(client, entries) + _what_to_do(client, given.folder, entries)
             tell(given.json, {"conflicts": [lost_json(client, entry) for entry in entries]}, lines)
             return config.UNFINISHED if entries and given.check else config.OK
         if not ids:
@@ -143,7 +143,7 @@ def _write(client: HistoryClient, entry: Entry, to: str, as_json: bool) -> int:
     return config.OK
 
 
-def _what_to_do(folder: str, entries: list[Entry]) -> list[str]:
+def _what_to_do(client: HistoryClient, folder: str, entries: list[Entry]) -> list[str]:
     """The commands for the first one, under an empty line that ends the table."""
     if not entries:
         return []
@@ -154,8 +154,15 @@ def _what_to_do(folder: str, entries: list[Entry]) -> list[str]:
         f"to bring back the version that lost: {shell.command('conflicts', folder, 'restore', first)}",
         f"to leave what is there now: {shell.command('conflicts', folder, 'keep', first)}",
     ]
-    if any(entry.by == FIRST_CONTACT for entry in entries):
-        lines.append("first sync: both machines had the file before they met for the first time, and the newer one won")
+    from dir_sync.history.words import older_won
+
+    first_syncs = [entry.version for entry in entries if entry.by == FIRST_CONTACT]
+    if first_syncs:
+        by_mode = sum(older_won(lost, client.stat(lost.path)) for lost in first_syncs)
+        newer = "" if by_mode == len(first_syncs) else "the newer one won"
+        older = "the older one won because of the mode of a machine" if by_mode else ""
+        won = "; or ".join(filter(None, (newer, older)))
+        lines.append(f"first sync: both machines had the file before they met for the first time, and {won}")
     return lines
 
 

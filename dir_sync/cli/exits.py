@@ -26,7 +26,7 @@ GENERAL = {
 }
 """What each code means for every command."""
 
-_NO_NODE = "no node is running for DIR, or it is paused"
+_NO_NODE = "no node is running for DIR, or it waits for a DIR that is gone"
 
 EXITS: dict[str, dict[int, str]] = {
     "run": {OK: "ended cleanly by a signal", ENVIRONMENT: "trouble, such as a port in use"},
@@ -70,7 +70,7 @@ EXITS: dict[str, dict[int, str]] = {
     },
     "verify": {
         OK: "everything is as recorded, and the same everywhere; with --repair: by now",
-        ENVIRONMENT: "DIR was never shared, it is paused, or with --repair: no node is running for it",
+        ENVIRONMENT: "DIR was never shared or is gone, or with --repair: no node is running for it",
         UNFINISHED: "something was found that is not repaired, or a connected machine did not take part to the end",
         INTERRUPTED: "Ctrl-C ended it, and everything is as it was",
     },

@@ -13,7 +13,7 @@ from dir_sync.cli.results import columns
 from dir_sync.core.pausing import NO_END
 from dir_sync.core.peer_status import PeerStatus
 from dir_sync.core.peers.standing import NOTHING, lack_of, without
-from dir_sync.core.status import Headline, PauseStatus, Safety, Status
+from dir_sync.core.status import Headline, Safety, Status
 from dir_sync.core.waiting import LACK_MS
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, moment, who_have
 from dir_sync.reporting.progress_words import amount, going_out_to, not_taken_words, progress_words, time_left, why_not
@@ -28,7 +28,6 @@ __all__ = [
     "not_taken_by",
     "not_taken_there",
     "own_mode",
-    "pause_words",
     "peer_rows",
     "peer_table",
     "rate",
@@ -72,13 +71,11 @@ def headline(status: Status, now_s: float) -> str:
 
 def _up_to_date(status: Status) -> str:
     names = listed([peer.name for peer in status.peers])
-    but = (
-        f", but for {how_many(len(status.not_taken), 'file')} that this machine does not take"
-        if status.not_taken
-        else ""
-    )
-    there = "".join(f", but {one}" for one in not_taken_there(status))
-    return f" with {names}: {how_many(status.files, 'file')} ({human_bytes(status.bytes)}){but}{there}"
+    buts = not_taken_there(status)
+    if status.not_taken:
+        buts.insert(0, f"for {how_many(len(status.not_taken), 'file')} that this machine does not take")
+    but = f", but {'; '.join(buts)}" if buts else ""
+    return f" with {names}: {how_many(status.files, 'file')} ({human_bytes(status.bytes)}){but}"
 
 
 def _syncing(status: Status) -> str:
@@ -142,7 +139,9 @@ def _held(status: Status) -> str:
 def _paused(status: Status) -> str:
     if status.pause is None:
         return f" by {listed(status.paused_elsewhere)}: nothing is exchanged"
-    return f"{pause_words(status.pause).removeprefix('PAUSED')}: nothing is sent or taken"
+    by = " by the schedule" if status.pause.scheduled else ""
+    until = "" if status.pause.until_s == NO_END else f" until {moment(status.pause.until_s)}"
+    return f"{by}{until}: nothing is sent or taken"
 
 
 def _trouble(status: Status) -> str:
@@ -156,11 +155,6 @@ def _trouble(status: Status) -> str:
 def _alone(status: Status, now_s: float) -> str:
     seen = [f"{peer.name} {ago(peer.last_seen_s, now_s)}" for peer in status.away[:_NAMED_MAX] if peer.last_seen_s]
     return f": no other machine is connected{f' (last seen: {listed(seen)})' if seen else ''}"
-
-
-def pause_words(pause: PauseStatus) -> str:
-    by = " by the schedule" if pause.scheduled else ""
-    return f"PAUSED{by}" if pause.until_s == NO_END else f"PAUSED{by} until {moment(pause.until_s)}"
 
 
 def safe_line(status: Status) -> str:

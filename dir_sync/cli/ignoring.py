@@ -16,7 +16,7 @@ from dir_sync.cli.parser import add_json, command_parser
 from dir_sync.cli.results import tell
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
-from dir_sync.core.ignore import NAME, Rule, Rules
+from dir_sync.core.ignore import DEFAULTS_ORIGIN, NAME, Rule, Rules
 from dir_sync.core.model import parent_of, show, show_text
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.names import LOCAL_RULES
@@ -158,12 +158,18 @@ def count_shared(folder: bytes) -> tuple[int, int]:
 
 def _explain(folder: bytes, rules: Rules, paths: list[bytes], as_json: bool) -> int:
     code = config.OK
-    lines, answers = [], []
+    lines: list[str] = []
+    answers: list[Answer] = []
     for path in paths:
         below = path if not os.path.isabs(path) else os.path.relpath(path, folder)
         below = os.path.normpath(below).rstrip(b"/")
         if below in (b"", b".") or below.startswith(b".."):
             raise ConfigError(f"{show(path)} is not in DIR", config.USAGE)
+        if limits.RESERVED_NAME in below.split(b"/"):
+            lines.append(f"{show(below)}: never shared: it is dir_sync's own")
+            own = {"file": DEFAULTS_ORIGIN, "line": 0, "rule": os.fsdecode(limits.RESERVED_NAME)}
+            answers.append({"path": show(below), "ignored_by": own})
+            continue
         full = folder + b"/" + below
         rule = rules.rule_for(below, os.path.isdir(full) and not os.path.islink(full))
         if rule is None:

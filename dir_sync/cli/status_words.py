@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from dir_sync.cli.headlines import COLOURS, headline, not_taken_there, own_mode, pause_words, peer_table, safe_line
+from dir_sync.cli.headlines import COLOURS, headline, not_taken_there, own_mode, peer_table, safe_line
 from dir_sync.config import ConfigError
 from dir_sync.core.mode import Mode
 from dir_sync.core.status import HeldChange, LimitStatus, MeshStatus, ScheduleStatus, ScrubStatus, Status
@@ -47,7 +47,7 @@ def render(status: Status, folder: str, colour: bool = False, elsewhere: Sequenc
         word = own_mode(status)
         lines.append(f"{word if word != status.mode else f'mode {word}'}: {_diverged(status, folder)}")
     if status.pause is not None:
-        lines.append(f"{pause_words(status.pause)}: nothing is sent or taken; to go on: {command('resume', folder)}")
+        lines.append(f"to go on: {command('resume', folder)}")
     if status.schedule is not None:
         lines.append(_schedule(status.schedule))
     if status.limits is not None:

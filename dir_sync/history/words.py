@@ -11,8 +11,9 @@ import time
 
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core import limits
+from dir_sync.core.jobs import Version
 from dir_sync.core.kind_words import KIND_WORDS
-from dir_sync.core.model import FIRST_CONTACT, Kind, show
+from dir_sync.core.model import FIRST_CONTACT, Kind, Stat, show
 from dir_sync.core.names import is_version
 from dir_sync.history.choice import Entry
 from dir_sync.history.codec import bytes_of
@@ -27,6 +28,7 @@ __all__ = [
     "local",
     "maker",
     "moment",
+    "older_won",
     "size_words",
     "summary",
     "table",
@@ -69,6 +71,12 @@ def local(time_ns: int) -> str:
 def maker(by: str) -> str:
     """Who made a change, for a table. Of what two machines had before they met for the first time, nobody knows."""
     return FIRST_SYNC if by == FIRST_CONTACT else show(bytes_of(by))
+
+
+def older_won(lost: Version, won: Stat | None) -> bool:
+    """True if the loser of a conflict is newer than what is there now: the mode of a machine decided. Some file systems keep
+    times of two seconds."""
+    return won is not None and Kind.FILE is lost.kind is won.kind and lost.mtime - won.mtime > 2 * 10**9
 
 
 def full(path: bytes) -> str:

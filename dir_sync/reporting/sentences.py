@@ -352,7 +352,8 @@ def _in_words(peer: str, size: int) -> dict[str, str]:
 def _part(note: notes.Fetched | notes.SentLarge) -> str:
     """The size of a transferred file, and how much of it was transferred."""
     whole = f"{show(note.path)} ({human_bytes(note.size)})"
-    return whole if note.travelled == note.size else f"the last {human_bytes(note.travelled)} of {whole}"
+    came = human_bytes(note.travelled)
+    return whole if came == human_bytes(note.size) else f"the last {came} of {whole}"  # all but some bytes is all of it
 
 
 def _rate(note: notes.Fetched | notes.SentLarge) -> str:

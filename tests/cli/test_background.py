@@ -198,6 +198,7 @@ def test_restart_has_the_same_options_until_others_are_given(machine: Machine) -
     machine.ok("start", "shared", *options, "--name", "anna", "--limit-up=2M", "--log-file", "log")
     first = machine.node()
     said = machine.ok("restart", machine.shared, "--timeout", "50s")
+    assert said.startswith(f"restarted: {machine.shared} (process ")
     second = machine.node()
     assert second not in (0, first)
     assert machine.log(said) == machine.place / "log"

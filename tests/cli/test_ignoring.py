@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -64,6 +65,14 @@ def test_a_path_is_explained(folder: Path, capsys: pytest.CaptureFixture[str]) -
         "d/c: ignored by .dir_sync/ignore, line 1: /d/c",
         "x.part: ignored by built in, line 11: *.part",
     ]
+    assert cli.main(["ignore", str(folder), ".dir_sync", "d/.dir_sync/x"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        ".dir_sync: never shared: it is dir_sync's own",
+        "d/.dir_sync/x: never shared: it is dir_sync's own",
+    ]
+    assert cli.main(["ignore", str(folder), ".dir_sync", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["paths"]
+    assert one["ignored_by"] == {"file": "built in", "line": 0, "rule": ".dir_sync"}
     assert cli.main(["ignore", str(folder), "d/b.log", "not/there"]) == 4
     assert capsys.readouterr().out == "d/b.log: shared\nnot/there: shared\n"
     assert cli.main(["ignore", str(folder), "../outside"]) == 2

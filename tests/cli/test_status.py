@@ -216,10 +216,12 @@ def test_a_mode_says_what_differs_for_it() -> None:
 
 def test_a_pause_is_said_first_and_last() -> None:
     told = lines(pause={"until_s": 0, "scheduled": False}, in_sync=False)
-    assert any(line.startswith("PAUSED: nothing is sent or taken; to go on: ") for line in told)
+    assert told[0] == "PAUSED: nothing is sent or taken"
+    assert "to go on: python main.py resume 'my docs'" in told
+    assert sum("nothing is sent or taken" in line for line in told) == 1
     assert told[-1] == "not in sync: it is paused here"
     told = lines(pause={"until_s": 1_700_000_000, "scheduled": True})
-    assert any(line.startswith("PAUSED by the schedule until 2023-11-") for line in told)
+    assert told[0].startswith("PAUSED by the schedule until 2023-11-")
     assert not Status.from_json({**ANSWER, "in_sync": True, "pause": {"until_s": 0, "scheduled": False}}).is_all_in_sync
 
 
@@ -423,6 +425,16 @@ def test_what_this_machine_does_not_take_is_no_trouble() -> None:
 
 
 WHY = {"reason": "too-large", "files": 2, "bytes": 10_000, "others": 0, "limit": 1_000_000}
+
+
+def test_one_but_is_enough() -> None:
+    kept = {"reason": "diverged", "files": 1, "bytes": 9, "others": 0, "limit": 0}
+    peer = LAGS | {"lacks": {"files": 3, "bytes": 10_009, "others": 0}, "declined": [WHY, kept], "not_taken": 1}
+    (said, *_) = lines(peers=[peer | {"lacking_here": {"files": 1, "bytes": 9, "others": 0}}], not_taken=["iso"])
+    assert said == (
+        "UP TO DATE with bob: 3 files (2.00 kB), but for 1 file that this machine does not take;"
+        " bob takes no files above 1.00 MB: 2 files (10.0 kB); bob keeps what was changed or deleted there: 1 file (9 B)"
+    )
 
 
 def test_why_a_peer_does_not_take_something_is_said_at_once() -> None:

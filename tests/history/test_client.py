@@ -462,8 +462,31 @@ def test_conflicts_come_with_the_commands_that_settle_them(node: Node, capsys: p
     assert cli.main(["conflicts", str(node.folder)]) == 0
     out = capsys.readouterr().out
     assert out.count("first sync") == 2
-    assert "first sync: both machines had the file before they met" in out
+    assert out.endswith(
+        "first sync: both machines had the file before they met for the first time, and the newer one won\n"
+    )
     assert "first contact" not in out
+
+
+def test_an_older_file_that_won_a_first_sync_won_because_of_a_mode(
+    node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (node.folder / "file").write_bytes(b"winner")
+    os.utime(node.folder / "file", ns=(NOON_NS, NOON_NS))
+    by_first_sync = version(b"loser", 1, why=Cause.CONFLICT, mtime_s=60)._replace(maker="=5f20229")
+    node.has(by_first_sync, b"loser")
+    assert cli.main(["conflicts", str(node.folder)]) == 0
+    both = "first sync: both machines had the file before they met for the first time, and"
+    assert capsys.readouterr().out.endswith(f"{both} the older one won because of the mode of a machine\n")
+    assert cli.main(["conflicts", str(node.folder), "show", "all"]) == 0
+    out = capsys.readouterr().out
+    assert "older, and won because of the mode of a machine, when the folders first met" in out
+    (node.folder / "other").write_bytes(b"winner")
+    node.has(by_first_sync._replace(path=b"other", mtime=NOON_NS), b"loser")
+    assert cli.main(["conflicts", str(node.folder)]) == 0
+    assert capsys.readouterr().out.endswith(
+        f"{both} the newer one won; or the older one won because of the mode of a machine\n"
+    )
 
 
 @pytest.mark.parametrize("name", [b"back\\slash", b"new\nline", b"caf\xe9", "\u202e".encode(), b"x" * 240 + b"\\"])

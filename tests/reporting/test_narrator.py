@@ -120,6 +120,7 @@ def told(caplog: pytest.LogCaptureFixture, *happened: notes.Note, verbose: bool 
             notes.SentLarge(b"f", "anna", 60_000_000, 6_000_000, 2_000),
             "sent the last 6.00 MB of f (60.0 MB) to anna at 3.00 MB/s",
         ),
+        (notes.SentLarge(b"f", "anna", 15_728_640, 15_724_544, 2_000), "sent f (15.7 MB) to anna at 7.86 MB/s"),
         (notes.SentLarge(b"f", "anna", 60_000_000, 7_700, 3), "sent the last 7.70 kB of f (60.0 MB) to anna"),
         (notes.PeerAhead("anna", 1, 5), "anna has 1 change (5 B) that is not here yet"),
         (notes.PeerAhead("anna", 2, 9), "anna has 2 changes (9 B) that are not here yet"),
