@@ -151,10 +151,14 @@ class Pair:
         return Hello(PROTOCOL, f"node {node.name}".encode().hex(), node.name, f"{node.starts}", 6000, (folder,))
 
     def link(self) -> None:
+        self.link_only()
+        self.run()
+
+    def link_only(self) -> None:
+        """The same, and nothing happens yet."""
         self.linked = True
         for here, there in ((self.one, self.two), (self.two, self.one)):
             here.inbox.append(PeerUp(there.index.identity.replica, self.hello(there)))
-        self.run()
 
     def cut(self) -> None:
         self.linked = False

@@ -31,6 +31,7 @@ class Reason(Enum):
     )
     IGNORED = "ignored"  # its rules say that this is not shared
     FAILED = "failed"  # it cannot be written, and is tried again: no permission, an input/output error
+    BAD_CONTENT = "bad-content"  # what was sent for it is not what was announced: the sender may have a bad copy
 
 
 REASONS = {reason.value: reason for reason in Reason}
@@ -62,6 +63,7 @@ WORDS = {
     Reason.DIVERGED: "keeps what was changed or deleted there",
     Reason.IGNORED: "leaves out what its rules ignore",
     Reason.FAILED: "cannot write, and tries again",
+    Reason.BAD_CONTENT: "was sent something else than was announced ('verify' says whether it is bad here)",
 }
 """What follows the name of the node."""
 

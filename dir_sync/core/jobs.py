@@ -116,6 +116,7 @@ class ApplyItem(NamedTuple):
     mode: int | None = None
     known: bytes = b""  # the digest of the file that is there now; b"": it is no file, or not compared
     naming: Naming | None = None
+    giver: str = ""  # the peer from which `data` came; "": none
 
 
 class ApplyJob(NamedTuple):

@@ -221,7 +221,7 @@ class Acquire:
         if ready is not None and ready.digest == target.content:
             self._work.arrivals.unready(path, keep_file=True)
             self._transfers.cancel(path)
-            self._applier.order_change(item._replace(data=ready.data, staged=ready.staged), take)
+            self._applier.order_change(item._replace(data=ready.data, staged=ready.staged, giver=ready.giver), take)
             return
         self._work.arrivals.unready(path)
         if target.size == 0:

@@ -188,6 +188,8 @@ class Applier:
                 self._ready_again(item)
             case Result.MISSING:
                 self._work.attempts.forget_attempt(path)
+                if item.giver:
+                    self._sources.was_bad(item.target, item.giver)
                 if item.copy_path is not None:
                     if item.copy_fp and not _is_kept(item.copy_path):
                         self._board.pending_looks.add(item.copy_path, self._board.now.mono_ms, self._board.now.mono_ms)
@@ -255,7 +257,7 @@ class Applier:
         if item.staged is not None:
             self._work.arrivals.make_ready(item.path, Ready(item.target.content, None, item.staged))
         elif item.data and not self._work.arrivals.is_half_full(len(item.data)):
-            self._work.arrivals.make_ready(item.path, Ready(item.target.content, item.data, None))
+            self._work.arrivals.make_ready(item.path, Ready(item.target.content, item.data, None, item.giver))
 
     def installed(self, item: ApplyItem, take: Take, row: Row | None, result: ApplyResult) -> None:
         path, target = item.path, take.record
@@ -294,9 +296,7 @@ class Applier:
         if target.kind == Kind.DIRECTORY:
             self._folder_times.set_later(path, target.mtime)
         if item.act is TreeOp.META and row is not None and row.record.kind is not Kind.DIRECTORY:
-            self._look_queue.look_at_links(
-                row.fp, row.record
-            )  # the mode and the time of a file are those of all its names
+            self._look_queue.look_at_links(row.fp, row.record)  # all names of a file have its mode and its time
         if self._board.links.is_on:
             self._names_changed(item, row, result.fp)
         self._signatures.sign_later(target, None if row is None else row.record)

@@ -86,7 +86,10 @@ class BulkInstall:
             given[digest] = None
             item = _new(
                 ApplyItem,
-                (path, TreeOp.INSTALL, record, b"", Cause.REPLACED, content, None, b"", None, None, None, b"", None),
+                (
+                    *(path, TreeOp.INSTALL, record, b"", Cause.REPLACED, content, None, b""),
+                    *(None, None, None, b"", None, peer.replica),
+                ),
             )
             items.append(item)
         if gifts:

@@ -171,9 +171,10 @@ class Fetcher:
                 and self._board.index.offers.of(path) == offers
                 and self._work.is_unblocked(path)
             ):
-                self._applier.order_change(item._replace(data=data), take)  # nothing has changed since it was planned
+                # nothing has changed since it was planned
+                self._applier.order_change(item._replace(data=data, giver=fetch.peer), take)
                 return
-        self._work.arrivals.make_ready(path, Ready(fetch.target.content, data, None))
+        self._work.arrivals.make_ready(path, Ready(fetch.target.content, data, None, fetch.peer))
         self._board.plan_queue.add(path)
 
     def on_staged(self, event: Staged) -> None:

@@ -36,7 +36,7 @@ class Retries:
         first, most = TROUBLE_RETRY_MS
         retry = self._entries.at(path)
         before, told = (first // 2, CHANGING) if retry.problem is None else (retry.wait_ms, retry.problem)
-        if told == CHANGING:
+        if told == CHANGING or retry.reason is Reason.BAD_CONTENT:
             self._board.tell(notes.CannotWrite(path, problem))
         retry.wait_ms = max(first, longer(before, most))
         self._note(path, retry, problem, Reason.FAILED if retry.short is None else Reason.DISK_FULL)
@@ -50,6 +50,14 @@ class Retries:
         self._note(path, retry, problem, retry.reason)
         retry.not_before_ms = self._board.now.mono_ms + wait
         return wait
+
+    def note_bad(self, path: bytes, peer: str) -> None:
+        """What this peer (its display name) sent is not what was announced. Reported once."""
+        retry = self._entries.at(path)
+        problem = f"what {peer} sent is not what was announced; {peer} may have a bad copy: run 'verify' there"
+        if retry.problem != problem:
+            self._board.tell(notes.BadContent(path, peer, problem))
+        self._note(path, retry, problem, Reason.BAD_CONTENT)
 
     def refuse(self, path: bytes, problem: str) -> int:
         """The disk rejects the version. Returns the long time (ms) until the next try."""

@@ -164,7 +164,8 @@ class MessageRouter:
                 if change.source is not None:
                     self._incoming_moves.renamed_there(record, change.source)
                 if change.content is not None:
-                    self._work.arrivals.make_ready(record.path, Ready(record.content, bytes(change.content), None))
+                    ready = Ready(record.content, bytes(change.content), None, peer.replica)
+                    self._work.arrivals.make_ready(record.path, ready)
                 elif change.delta is not None:
                     base, content = change.delta.base, record.content
                     self._work.holders.offer_delta(record.path, peer.replica, base, content, change.delta)

@@ -86,6 +86,12 @@ class Sources:
         """The peer announced the content and could not give it. It is not asked again until it announces it anew."""
         self._missing_there[replica].add(content)
 
+    def was_bad(self, target: Record, replica: str) -> None:
+        """All of a content came from this peer, and is not what was announced: the file may have gone bad on its disk.
+        Another holder is asked, or the same one later."""
+        self._work.holders.holder_failed(target.path, replica)
+        self._work.retries.note_bad(target.path, self._board.name_of(replica))
+
     def no_longer_missing(self, replica: str, content: bytes) -> bool:
         """The peer announced the content. True if it had been missing there."""
         missing = self._missing_there[replica]

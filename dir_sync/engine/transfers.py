@@ -10,7 +10,7 @@ ignoring, scan, idle, healing.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.frozen import mutable
+from dir_sync.core.frozen import field, mutable
 from dir_sync.core.jobs import Staged, StageJob
 from dir_sync.core.messages import PullItem
 from dir_sync.core.model import Kind, Record
@@ -30,7 +30,7 @@ from dir_sync.engine.work import WorkTable
 
 __all__ = ["Holder", "TransferTable"]
 
-_STRIKES_MAX = 3  # contents with a wrong hash before the peer is disconnected
+_BAD_MAX = 10  # contents with a wrong hash before the peer is disconnected: some files of it may have gone bad
 
 
 @mutable
@@ -39,7 +39,7 @@ class Holder:
 
     window: Window
     freed: int = 0  # how often the window has got more room, as far as this folder has seen
-    strikes: int = 0  # contents with a wrong hash
+    bad: set[bytes] = field(default_factory=set)  # large contents of which it sent something else
     is_limited: bool = False  # something waits for a limit of bytes per second
 
 
@@ -291,13 +291,15 @@ class TransferTable:
             self._work.holders.forgive_holders(path)
             self._board.plan_queue.add(path)
             return
-        self._board.tell(notes.BadContent(path, self._board.name_of(fetch.peer), event.problem))
-        # otherwise an older part of the file may be wrong
-        if fetch.base is None and peer is not None and not fetch.began_at:
-            holder = self.holders[peer.replica]
-            holder.strikes += 1
-            if holder.strikes >= _STRIKES_MAX:
-                self._contacts.drop(peer, "protocol-error", "it sent contents that were not what it announced")
+        if fetch.base is not None or fetch.began_at:  # an older part of the file may be wrong
+            self._board.tell(notes.BadContent(path, self._board.name_of(fetch.peer), event.problem))
+        else:
+            self._sources.was_bad(fetch.target, fetch.peer)
+            if peer is not None:
+                bad = self.holders[peer.replica].bad
+                bad.add(fetch.target.content)
+                if len(bad) >= _BAD_MAX:
+                    self._contacts.drop(peer, "protocol-error", "it sent contents that were not what it announced")
         self._board.plan_later(path, RETRY_MS // 4)
 
     def undo_growths(self) -> None:

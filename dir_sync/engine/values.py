@@ -24,6 +24,7 @@ class Ready(NamedTuple):
     digest: bytes
     data: bytes | None
     staged: bytes | None
+    giver: str = ""  # the peer from which `data` came; "": none
 
 
 class Displaced(NamedTuple):

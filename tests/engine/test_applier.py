@@ -276,6 +276,15 @@ def test_a_source_that_is_not_as_known_is_looked_at_and_avoided() -> None:
     assert kit.work.attempts.attempted(b"a") is None
 
 
+@pytest.mark.parametrize("giver", [PEER, ""])
+def test_what_a_peer_sent_and_is_not_what_was_announced_is_asked_of_another(giver: str) -> None:
+    kit = alone()
+    target = record(b"a", b"new")
+    apply(kit, target, Result.MISSING, data=b"bad", giver=giver)
+    assert kit.asked("sources.was_bad") == ([(target, giver)] if giver else [])
+    assert b"a" in kit.planned()
+
+
 def test_a_version_that_is_not_as_listed_is_doubted() -> None:
     kit = alone()
     name = b".dir_sync/versions/v"

@@ -233,7 +233,7 @@ def test_if_nothing_has_changed_since_it_was_planned_it_is_put_in_its_place_at_o
     item, take = ApplyItem(b"a", TreeOp.INSTALL, target, b"", Cause.REPLACED), Take(target, False)
     under_way.plan = (None, kit.index.offers.of(b"a"), item, take)
     comes(kit, target, b"content")
-    assert kit.changes() == [(item._replace(data=b"content"), take)]
+    assert kit.changes() == [(item._replace(data=b"content", giver=PEER), take)]
     assert not kit.work.arrivals.is_ready(b"a")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dir_sync.core import notes
+from dir_sync.core.declined import Reason
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp, Version
 from dir_sync.core.model import Kind, Record
 from dir_sync.core.reconcile import Offer
@@ -30,6 +32,18 @@ def test_who_is_here_and_has_it_may_be_asked() -> None:
     assert kit.it.has(Offer(OURS + PEER, wanted, False), wanted)
     assert not kit.it.has(Offer("cc", wanted, False), wanted), "it is not connected"
     assert not kit.it.has(Offer(PEER, record(b"a", b"another"), False), wanted)
+
+
+def test_who_sent_something_else_than_was_announced_has_failed_and_that_is_said_once() -> None:
+    kit = alone()
+    for _ in range(3):
+        kit.it.was_bad(record(b"a", b"content"), PEER)
+    assert kit.work.holders.failed_holders(b"a") == {PEER}
+    (note,) = kit.told()
+    ((path, problem, reason),) = kit.work.retries.troubles()
+    assert (path, reason) == (b"a", Reason.BAD_CONTENT)
+    assert isinstance(note, notes.BadContent)
+    assert (note.path, note.problem) == (b"a", problem)
 
 
 def test_who_announces_what_it_has_lost_is_not_asked_until_it_says_so_anew() -> None:

@@ -185,14 +185,27 @@ def fails(kit: Alone[TransferTable], path: bytes = b"a", **how: Any) -> Fetch:
     return fetch
 
 
-def test_a_content_that_was_not_what_was_announced_is_the_fault_of_its_peer() -> None:
+def fails_with(kit: Alone[TransferTable], content: bytes) -> None:
+    fetch = begin(kit, large(content, content))
+    kit.it.failed_fetch(fetch, Staged(fetch.token, 0, False, "problem"))
+
+
+def test_many_contents_that_were_not_what_was_announced_cost_a_peer_the_connection() -> None:
     kit = alone()
-    for number in range(3):
+    for number in range(10):
         assert not kit.out(Drop)
-        fails(kit, b"%d" % number)
+        fails_with(kit, b"%d" % number)
     assert [drop.peer for drop in kit.out(Drop)] == [PEER]
-    assert [type(note) for note in kit.told()] == [notes.BadContent] * 3
-    assert kit.work.holders.failed_holders(b"0") == {PEER}
+    assert [peer for _, peer in kit.asked("sources.was_bad")] == [PEER] * 10
+
+
+def test_one_content_that_is_not_what_was_announced_costs_nobody_the_connection() -> None:
+    """A file has gone bad on the disk of an honest peer."""
+    kit = alone()
+    for _ in range(30):
+        fails(kit)
+    assert not kit.out(Drop)
+    assert kit.asked("sources.was_bad") == [(large(b"a"), PEER)] * 30
 
 
 def test_trouble_with_our_own_disk_is_nobodys_fault() -> None:

@@ -132,6 +132,42 @@ def test_an_edit_whose_time_was_put_back_is_never_undone(pair: Lan) -> None:
     assert "ROTTEN" not in first.log()
 
 
+def test_what_went_bad_before_the_other_has_it_is_asked_for_ever_more_seldom(pair: Lan) -> None:
+    first, second = pair[0], pair[1]
+    second.stop()
+    files = {"new small": b"only fifteen by", "new large": os.urandom(3_000_000)}
+    for name, data in files.items():
+        write(first.dir / name, data)
+    wait_for(lambda: _knows(first, *files), 60, "it knows them")
+    first.stop()
+    for name in files:
+        rot(first, name)
+    first.start()
+    second.start()
+    wait_for(lambda: set(files) <= _troubled(second).keys(), 60, "it says so")
+    assert all("may have a bad copy: run 'verify' there" in problem for problem in _troubled(second).values())
+    pair.meet("after that")
+    assert "were not what it announced" not in first.log() + second.log()
+    assert first.log(this_run=True).count("sent new small") < 30
+    assert second.log(this_run=True).count("refused new ") == 2, "each is said once"
+    for name, data in files.items():
+        write(first.dir / name, data + b"good again")
+    wait_equal(pair.roots, 60)
+    assert not _troubled(second)
+
+
+def _knows(node: Node, *names: str) -> bool:
+    index = sqlite3.connect(node.dir / ".dir_sync" / "index.db")
+    found = {name for (name,) in index.execute("SELECT name FROM row")}
+    index.close()
+    return {name.encode() for name in names} <= found
+
+
+def _troubled(node: Node) -> dict[str, str]:
+    ended = node.run_to_end("status", node.dir, "--json")
+    return {one["path"]: one["problem"] for one in json.loads(ended.out)["troubled"]} if ended.code == 0 else {}
+
+
 def test_a_scrub_heals_without_being_asked(pair: Lan) -> None:
     first = pair[0]
     first.stop()

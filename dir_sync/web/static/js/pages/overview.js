@@ -9,7 +9,8 @@ import { live } from "../live.js";
 import { badge, button, empty, facts, link, say, table } from "../ui.js";
 import { heldCount } from "./held.js";
 
-const REASONS = ["too-large", "min-free", "disk-full", "unfit", "blocked", "send-only", "diverged", "ignored", "failed"];
+const REASONS = ["too-large", "min-free", "disk-full", "unfit", "blocked", "send-only", "diverged", "ignored", "failed",
+  "bad-content"];
 const PAUSES = [["pause.hour", 3600], ["pause.day", 86400], ["pause.open", null]];
 
 export function overview({ place }) {
