@@ -196,7 +196,8 @@ class Planner:
                 # the version to be restored was in the history, and is no longer there
                 self._board.index.offers.drop(path, OURS)
                 self._board.tell(notes.CannotRestore(path))
-                offers = self._board.index.offers.of(path)
+                self._board.plan_queue.add(path)
+                return
             self._work.out_of_reach.enter(path, decision.record.content)
         if isinstance(decision, Take) and (is_far or self._is_homeless(decision.record, offers)):
             near = [

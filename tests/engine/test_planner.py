@@ -223,6 +223,7 @@ def test_what_should_come_back_and_is_nowhere_is_said_and_given_up() -> None:
     plan(kit, b"a")
     assert kit.told() == [notes.CannotRestore(b"a")]
     assert not kit.index.offers.of(b"a")
+    assert kit.asked("acquire.step_towards") == [], "nothing is announced there any more"
 
 
 def test_what_is_in_the_way_is_said_once() -> None:
