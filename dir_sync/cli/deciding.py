@@ -139,6 +139,12 @@ def _rejected(answer: Answer) -> list[str]:
     files = answer["files"]
     if not files:
         return [_NOTHING_HELD]
+    if files > answer["missing"] and not answer.get("may_decide", True):
+        return [
+            f"rejected: {how_many(files, 'file')} will stay or come back on this machine alone, which only reads;",
+            "to restore them on all machines, run 'reject' on one that may write",
+            *_rest(answer),
+        ]
     return [
         f"rejected: {how_many(files, 'file')} will be restored on all machines, and what was changed in the minute before",
         "the hold; the log names files of which no old version is available",

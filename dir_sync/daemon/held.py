@@ -78,6 +78,7 @@ def decided(share: Share, peers: ConnectedPeers, approve: bool) -> Answer:
         "missing_here": brakes.own.held_files,
         "elsewhere": not_here,
         "others": [show(peers.name_of(node)) for node in others],
+        "may_decide": share.engine.mode_rules.may_decide,
     }
 
 
@@ -91,6 +92,7 @@ def decided_below(share: Share, peers: ConnectedPeers, paths: Collection[bytes])
         "elsewhere": 0,
         "others": [show(peers.name_of(node)) for node in sorted(peers.links)],
         "paths": [show(path) for path in paths],
+        "may_decide": share.engine.mode_rules.may_decide,
     }
 
 

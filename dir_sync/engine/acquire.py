@@ -172,11 +172,12 @@ class Acquire:
                 continue
             # The child is alive in our index. Its tombstone may still arrive after that of the folder.
             may_announce = self._mode_rules.mode.announces
-            wait_ms = _LINGER_MS if may_announce or is_own(child.record) else _MAKERS_MS
+            is_decided = not may_announce and self._is_decided_here(child.record)
+            wait_ms = _LINGER_MS if may_announce or is_decided or is_own(child.record) else _MAKERS_MS
             if self._work.grace_ms(path, target) < wait_ms or self._board.is_being_told(path):
                 pending = True
                 continue
-            if not may_announce and not is_own(child.record):
+            if not may_announce and not is_decided and not is_own(child.record):
                 # Nobody brings it back: its maker is away, or has lost its index. So it is here only.
                 self._rows.keep_own(child, nothing(child.record))
                 pending = True
@@ -184,6 +185,8 @@ class Acquire:
             self._work.end_grace(path)
             if may_announce:
                 self._rows.reassert(row, target)
+            elif is_decided:
+                self._rows.reassert(row, target, is_meant=True)
             else:
                 self._rows.keep_own(row, target, is_own_first(child.record))
             self._board.tell(notes.Kept(path))
@@ -193,6 +196,11 @@ class Acquire:
         else:
             self._work.end_grace(path)
         return not pending
+
+    def _is_decided_here(self, record: Record) -> bool:
+        """True for a version of a node that keeps its changes to itself, which it has made for all machines: a person
+        decided so."""
+        return self._mode_rules.may_decide and record.stamp.maker == self._board.index.identity.replica
 
     def give_grace(self, path: bytes, mine: Record, target: Record) -> bool:
         """True while the file may still be wanted here: a new name for this content is about to be made, so it is moved

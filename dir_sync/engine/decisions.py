@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from dir_sync.core import notes
 from dir_sync.core.messages import Decision
+from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
+from dir_sync.core.safeguard.peer_brake import BRAKE_WINDOW_MS
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.intake import Intake, ask_all_again
@@ -90,6 +92,8 @@ class Decisions:
             self._peer_losses.approvals.expect_reverts(
                 said_by, {one.path: one.content for one in wanted if one.kind == Kind.FILE}
             )
+        if counts and not approve and maker == self._board.index.identity.replica:
+            self._want_back(said_by)
         rewrites = self._brakes.peers.holds_rewrites(maker)
         links = self._brakes.peers.links_of(maker)
 
@@ -131,10 +135,32 @@ class Decisions:
                 if row is not None and row.record.kind != Kind.ABSENT and isinstance(decision, Take):
                     self._rows.reassert(row, decision.record, is_meant=True)
                     self._board.tell(notes.Spared(path))
+            if not self._mode_rules.mode.announces:
+                self._path_decisions.reassert_above(held)
         if is_news or not said_by:
             self._board.send_to_all(Decision(self._board.folder, maker, counter, approve), 100, but=said_by)
         if held:
             self._brakes.publish()
+
+    def _want_back(self, said_by: str) -> None:
+        """Our changes were rejected. Where this node only sends, it takes back what the others restore of them: what was
+        here before the changes that are held, and before those of the minute before them."""
+        index, me = self._board.index, self._board.index.identity.replica
+        if self._mode_rules.mode is not Mode.SEND_ONLY:
+            return
+        held = {
+            one.path
+            for peer, news in self._brakes.held_elsewhere.items()
+            for one in news
+            if one.maker == me and said_by in ("", peer)
+        }
+        since_ns = self._board.now.wall_ns - _REVERT_MS * 1_000_000
+        for entry in index.journal.since(0) if held else ():
+            if entry.path in held and entry.maker == me:
+                since_ns = min(since_ns, entry.time_ns - BRAKE_WINDOW_MS * 1_000_000)
+        for entry in index.journal.since(since_ns):
+            if entry.maker == me and entry.kind is not Kind.ABSENT:
+                self._mode_rules.want_back(entry.path, (entry.kind, entry.content))
 
     def decided_here(self, approve: bool) -> None:
         """Announce the losses of this node, or fetch the lost files back from the peers that have them."""
@@ -148,4 +174,5 @@ class Decisions:
         for path in paths:
             for lost in self._board.index.tree.live_paths(path):
                 self._board.index.rows.forget(lost)
+                self._mode_rules.want_back(lost)
         ask_all_again(self._board, self._intake)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dir_sync.core.mode import Mode, is_own_large
+from dir_sync.core.model import Kind, Record
 from dir_sync.core.parents import parents_of
 from dir_sync.core.reconcile import Decision, decide
 from dir_sync.engine.board import Board
@@ -28,8 +29,9 @@ _UNSEEN_MAX = 10_000
 
 class ModeRules:
     """`mode`: of the folder. `knows_mesh`: a peer's state was complete. `reverting`: paths that a person wants as the
-    mesh has them. `_unseen`: what is in these folders, or at these paths, was here before the first contact, and could not
-    be read or was being written then."""
+    mesh has them. `_wanted_back`: what a person wants back at these paths of a node that only sends: one of these kinds and
+    contents, or whatever others have. `_unseen`: what is in these folders, or at these paths, was here before the first
+    contact, and could not be read or was being written then."""
 
     def __init__(self, board: Board, mode: Mode) -> None:
         self._board = board
@@ -37,6 +39,8 @@ class ModeRules:
         self.mode = mode
         self.knows_mesh = board.index.notes.get(_MESH_KNOWN) is not None
         self.reverting: set[bytes] = set()
+        self._wanted_back: dict[bytes, set[tuple[Kind, bytes]] | None] = {}
+        self._is_reader = False
         self.unseen = {bytes.fromhex(word) for word in board.index.notes.words(_UNSEEN)}
 
     def mode_at(self, path: bytes, row: Row | None) -> Mode:
@@ -47,6 +51,8 @@ class ModeRules:
             return Mode.APART
         if self.mode is Mode.TWO_WAY:
             return self.mode
+        if self._wanted_back and self._is_wanted_back(path):
+            return Mode.TWO_WAY
         if path in self.reverting:
             return Mode.REVERT
         return self.mode if self.mode is not Mode.MIRROR or self.knows_mesh else Mode.RECEIVE_ONLY
@@ -58,6 +64,40 @@ class ModeRules:
     def reads_only(self) -> None:
         """This machine is a read-only member of its mesh. Before the engine starts."""
         self.mode = self.mode.of_reader()
+        self._is_reader = True
+
+    @property
+    def may_decide(self) -> bool:
+        """True if what a person decides at this node counts on all machines, whatever the mode says about changes."""
+        return not self._is_reader
+
+    def want_back(self, path: bytes, what: tuple[Kind, bytes] | None = None) -> None:
+        """A person wants back what was at this path, though this node only sends. `what`: a kind and content that was here;
+        None: whatever the others have. Only for as long as the program runs: it can be said again."""
+        if self.mode is not Mode.SEND_ONLY:
+            return
+        known = self._wanted_back.setdefault(path, set())
+        if what is None:
+            self._wanted_back[path] = None
+        elif known is not None:
+            known.add(what)
+        self._board.plan_queue.add(path)
+
+    def _is_wanted_back(self, path: bytes) -> bool:
+        if path not in self._wanted_back:
+            return False
+        what, offers = self._wanted_back[path], self._index.offers.of(path)
+        if what is None or not offers:
+            return True
+        newest = max((one.record for one in offers), key=lambda record: record.stamp)
+        return (newest.kind, newest.content) in what
+
+    def note_here(self, record: Record) -> None:
+        """This is at its path from now on. What a person wanted back there has come, or something else."""
+        if record.path in self._wanted_back:
+            what = self._wanted_back[record.path]
+            if what is None or (record.kind, record.content) in what:
+                del self._wanted_back[record.path]
 
     @property
     def keeps_own(self) -> bool:

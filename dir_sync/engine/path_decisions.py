@@ -134,12 +134,14 @@ class PathDecisions:
             for one in sorted(makers):
                 self.bring_back(one, link, rewrites, meant)
         self._peer_losses.decided(paths)
-        above: dict[bytes, None] = {}
         for path in paths:
             if self._reassert(path):
                 self._board.tell(notes.Spared(path))
-            above |= dict.fromkeys(parents_of(path))
-        for folder in above:  # who deleted them would have no place for the files
+        self.reassert_above(paths)
+
+    def reassert_above(self, paths: Iterable[bytes]) -> None:
+        """Who deleted these files would have no place for them."""
+        for folder in dict.fromkeys(folder for path in paths for folder in parents_of(path)):
             self._reassert(folder)
 
     def _reassert(self, path: bytes) -> bool:
@@ -168,7 +170,7 @@ class PathDecisions:
         if below:
             wanted = [before for before in wanted if covers(below, before.path)]
         if wanted:
-            self._queries.on_restore(undo_plan.with_parents(self._board.index, wanted), {})
+            self._queries.on_restore(undo_plan.with_parents(self._board.index, wanted), {}, is_decided=True)
 
     # --- what vanished here ------------------------------------------------------------------------------------------
 
@@ -188,6 +190,8 @@ class PathDecisions:
         self._own_losses.decided([*chosen, *above])
         gone = {lost for path in chosen for lost in index.tree.live_paths(path)} | above
         index.rows.forget_all(sorted(gone))
+        for path in sorted(gone):
+            self._mode_rules.want_back(path)
         ask_all_again(self._board, self._intake)
 
     def _split_above(self, path: bytes) -> None:

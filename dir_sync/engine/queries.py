@@ -44,9 +44,11 @@ class Queries:
         self.histories: deque[tuple[str, int, HistoryRequest, int, Version | None]] = deque()
         self.inquiries = Inquiries()
 
-    def on_restore(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
+    def on_restore(
+        self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]], is_decided: bool = False
+    ) -> None:
         """Each version to restore becomes a new change of ours. It is planned like an offer: its content comes from
-        wherever it is."""
+        wherever it is. `is_decided`: a person decided so for all machines."""
         for path, kind, size, content, mtime, mode, _, _, attributes in wanted:
             if self._scope.ignores(path, kind == Kind.DIRECTORY):
                 self._scope.skip(path, "it is ignored, and not restored")
@@ -59,7 +61,7 @@ class Queries:
             is_same = mine is not None and same_content(mine, now) and same_meta(mine, now)
             if mine is not None and is_same and fits(attributes, mine.attributes):
                 continue
-            record = self._stamps.changed_to(mine, now, self._board.now.wall_ns)
+            record = self._stamps.changed_to(mine, now, self._board.now.wall_ns, is_decided)
             is_here = kind != Kind.FILE or not size or self._board.index.has_content(content)
             is_shorter = mine is not None and mine.kind == Kind.FILE and size < mine.size
             is_here |= is_shorter and content not in holders  # the current file may begin with the wanted one

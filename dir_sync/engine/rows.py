@@ -75,6 +75,7 @@ class Rows:
     def put(self, record: Record, fp: bytes) -> Row:
         """Write a row. It is announced to the peers, and paths that depend on it are planned."""
         self.journal(record)
+        self._mode_rules.note_here(record)
         if self._mode_rules.keeps_own:
             self._keep_theirs(record)
         if self._mode_rules.keeps_own and record.kind == Kind.ABSENT and b"/" in record.path:
@@ -145,9 +146,12 @@ class Rows:
             index.offers.put(Offer(THEIRS, nothing(record), False))
 
     def reassert(self, row: Row, top: Record, is_meant: bool = False) -> None:
-        """Our version stays, though peers announced `top`. `is_meant`: a person knows `top` and wants ours."""
-        if not self._mode_rules.mode.announces or is_own(row.record):
-            self.keep_own(row, top)
+        """Our version stays, though peers announced `top`. `is_meant`: a person knows `top` and wants ours. That is announced
+        in every mode: otherwise nobody else would have it, and a mirror would undo it. Where it may not be announced, and
+        for what was changed here only, a mirror keeps it like what was here first."""
+        announces = self._mode_rules.mode.announces or (is_meant and self._mode_rules.may_decide)
+        if not announces or is_own(row.record):
+            self.keep_own(row, top, is_first=is_meant and self._mode_rules.mode is Mode.MIRROR)
             return
         now_ns, latest_ns = self._board.now.wall_ns, self._stamps.latest_ns()
         record = answer(row.record, top, *self._stamps.maker(row.record, top), now_ns, latest_ns, is_meant)

@@ -92,8 +92,9 @@ class Stamps:
             self._board.tell(notes.Skipped(now.path, taking.large + rest))
         return True
 
-    def changed_to(self, previous: Record | None, now: Record, stamp_ns: int) -> Record:
-        """The record of a local change that replaces `previous`."""
+    def changed_to(self, previous: Record | None, now: Record, stamp_ns: int, is_decided: bool = False) -> Record:
+        """The record of a local change that replaces `previous`. `is_decided`: a person decided for all machines, so a node
+        that keeps its changes to itself announces this one."""
         if self._mode_rules.keeps_own and self._mode_rules.mode.announces:
             if self._stays_for_its_size(previous, now):
                 least_ns = 1 if previous is None else previous.stamp.ns + 1
@@ -101,7 +102,8 @@ class Stamps:
             if previous is not None and is_own_large(previous):  # it is shared from now on, after what the mesh has
                 offer = self._board.index.offers.of_peer(now.path, THEIRS)
                 previous = None if offer is None or is_own(offer.record) else offer.record
-        if not self._mode_rules.mode.announces:
+        is_told = is_decided and self._mode_rules.may_decide and not (previous is not None and is_own(previous))
+        if not self._mode_rules.mode.announces and not is_told:
             least_ns = 1 if previous is None else previous.stamp.ns + 1
             own = own_change(now, max(stamp_ns, least_ns), self._board.index.sequences.next())
             is_ours = now.kind is not Kind.ABSENT and (previous is None or is_own(previous))

@@ -101,6 +101,17 @@ def test_without_a_terminal_or_with_yes_nobody_is_asked(
     assert asked == ["approve"]
 
 
+@pytest.mark.parametrize("may", [True, False])
+def test_a_machine_that_only_reads_does_not_promise_what_others_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, may: bool
+) -> None:
+    monkeypatch.setattr(deciding, "ask_running", lambda folder, question: DECIDED | {"may_decide": may})
+    assert cli.main(["reject", str(tmp_path), "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert ("will be restored on all machines" in said) == may
+    assert ("on this machine alone, which only reads" in said) != may
+
+
 def test_held_by_machine_kind_and_folder(asked: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["held", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()

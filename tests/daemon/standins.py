@@ -90,7 +90,7 @@ class Engine:
             run_again=False,
             jobs_out=0,
         )
-        self.mode_rules = SimpleNamespace(mode=Mode.TWO_WAY)
+        self.mode_rules = SimpleNamespace(mode=Mode.TWO_WAY, may_decide=True)
         self.differing: list[Difference] = []
         self.own_changes = SimpleNamespace(differences=lambda: iter(self.differing), too_large=lambda: [b"big"])
         self.scope = SimpleNamespace(mounted=set[bytes]())

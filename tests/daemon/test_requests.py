@@ -264,6 +264,7 @@ def test_an_approval_says_what_it_is_about(bench: Bench) -> None:
         "missing_here": 30,
         "elsewhere": 40,  # nobody approves on its own machine what its users did
         "others": ["bob"],  # carol lost files herself: she decides at once
+        "may_decide": True,
     }
     assert bench.events == [Decided(True)]
     answer = bench.answer("reject")
@@ -285,6 +286,7 @@ def test_a_decision_about_paths_is_about_what_is_held_there(bench: Bench) -> Non
         "elsewhere": 0,
         "others": ["bob", "carol"],
         "paths": ["two\\nlines", "d"],
+        "may_decide": True,
     }
     assert not bench.events
     assert bench.answer("decide", approve=False, paths=typed) == answer

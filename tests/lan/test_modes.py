@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .changes import write
-from .checker import wait_equal, wait_for
+from .checker import survey, wait_equal, wait_for
 from .lan import Lan, Node, content, has, say
 
 pytestmark = pytest.mark.lan
@@ -183,3 +183,51 @@ def test_what_ends_a_difference_waits_for_another_machine(new_lan: Callable[...,
     both.start()
     has(receives, "file", b"of both")
     differs(receives, {})
+
+
+def filled(lan: Lan, sends: str, takes: str) -> None:
+    """120 files of a node, which another one has."""
+    for number in range(120):
+        write(lan[0].dir / f"{number}", b"content %d" % number)
+    lan[0].start("--mode", sends)
+    lan[1].start("--mode", takes)
+    wait_equal(lan.roots, SOON_S)
+    for node in lan:
+        wait_for(lambda node=node: "everything is in sync" in node.log(), SOON_S, f"{node} is in sync")
+
+
+def empty(node: Node) -> None:
+    for number in range(120):
+        (node.dir / f"{number}").unlink()
+
+
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize("sends", ["two-way", "send-only"])
+def test_what_a_mirror_holds_is_back_everywhere_if_it_is_rejected(
+    new_lan: Callable[..., Lan], sends: str, here: bool
+) -> None:
+    lan = new_lan(2)
+    filled(lan, sends, "mirror")
+    before = survey(lan[1].dir)
+    empty(lan[0])
+    wait_for(lambda: "HELD: " in lan[1].log(), SOON_S, "it is held")
+    wait_for(lambda: "HELD on " in lan[0].log(), SOON_S, "and told")
+    assert "restored on all machines" in say(lan[1] if here else lan[0], "reject")
+    wait_for(lambda: survey(lan[0].dir).keys() == before.keys(), SOON_S, "all is back")
+    wait_equal(lan.roots, SOON_S)
+    assert survey(lan[1].dir).keys() == before.keys()
+    differs(lan[0], {})
+    differs(lan[1], {})
+
+
+def test_what_vanished_where_changes_are_only_sent_is_back_if_it_is_rejected(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    filled(lan, "send-only", "receive-only")
+    before = survey(lan[1].dir)
+    lan[0].stop()
+    empty(lan[0])
+    lan[0].start("--mode", "send-only")
+    wait_for(lambda: "HELD: " in lan[0].log(this_run=True), SOON_S, "it is held")
+    assert "restored on all machines" in say(lan[0], "reject")
+    wait_for(lambda: survey(lan[0].dir).keys() == before.keys(), SOON_S, "all is back")
+    wait_equal(lan.roots, SOON_S)

@@ -155,7 +155,9 @@ class SimEngine(Engine):
         if not approve and self.on_rejected is not None:
             self.on_rejected(list(self.brakes.peers.held().get(maker, ())))
 
-    def _restored(self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]]) -> None:
+    def _restored(
+        self, wanted: Sequence[Before], holders: dict[bytes, tuple[str, ...]], is_decided: bool = False
+    ) -> None:
         if self.on_rejected is not None:
             self.on_rejected([one.path for one in wanted])
 
