@@ -59,6 +59,10 @@ def render(status: Status, folder: str, colour: bool = False, elsewhere: Sequenc
         for name in machines_that_closed(status)
     ]
     lines += peer_table(status, now_s)
+    lines += [
+        f"{one.place} is named for this node, but not connected: {one.problem}; it is tried again by itself"
+        for one in status.missed
+    ]
     if status.scanning:
         lines.append("scanning the folder")
     for transfer in status.transfers:

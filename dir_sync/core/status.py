@@ -136,6 +136,14 @@ class MeshStatus:
 
 
 @frozen
+class Missed:
+    """A machine that the user named, and that was not met since the node started."""
+
+    place: str  # as it was named, with the port
+    problem: str
+
+
+@frozen
 class PauseStatus:
     """Nothing of the folder is sent or taken."""
 
@@ -220,6 +228,7 @@ class Status:
     healed: int = 0  # files that were, since the node started
     not_taken: tuple[str, ...] = ()  # files elsewhere that are larger than the limit of this node, and not taken
     limits: LimitStatus | None = None  # of speed; None: there are none now
+    missed: tuple[Missed, ...] = ()
 
     @property
     def headline(self) -> Headline:
@@ -324,6 +333,7 @@ class Status:
                 "changes": _each(Change, known["changes"]),
                 "scrub": _maybe(ScrubStatus, known["scrub"]),
                 "limits": _maybe(LimitStatus, known["limits"]),
+                "missed": _each(Missed, known["missed"]),
             }
         )
 

@@ -215,8 +215,7 @@ class Daemon:
 
     def start(self) -> dict[str, ConfigError | sqlite3.Error]:
         """Raises ConfigError if no folder can be shared. If only some cannot: they are closed again, and returned."""
-        config = self._config
-        node_id = self._parts.node_id
+        config, node_id = self._config, self._parts.node_id
         self._discovery = self._open_discovery() if config.discovers else None
         if self._discovery is not None:
             self._networks = self._discovery.networks
@@ -230,6 +229,7 @@ class Daemon:
         self._links = Neighbours(
             config, folders, node_id, self._manager, roster, self._announce, self._sealing, self._parts.timetable
         )
+        self._parts.sought = self._links.sought
         self._parts.workers.start(self._manager, self.threads)
         self.threads.start("watcher", self._parts.readable.run)
         refused: dict[str, ConfigError | sqlite3.Error] = {}

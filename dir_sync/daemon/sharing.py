@@ -22,6 +22,7 @@ from dir_sync.core.jobs import Version
 from dir_sync.core.live_notes import PauseBegan, PauseOver
 from dir_sync.core.model import show, show_text
 from dir_sync.core.names import STATE
+from dir_sync.core.peers.sought import Sought
 from dir_sync.daemon.asking import ask_engine
 from dir_sync.daemon.borrowing import Borrowing
 from dir_sync.daemon.chores import Chores
@@ -78,6 +79,7 @@ class NodeParts:
         self.inbox = Inbox(self.throttle)
         self.workers = DiskWorkers(self.throttle)
         self.readable = Readable()
+        self.sought: Sought | None = None  # the machines that the user named, once the node starts
         self.memory = Memory()  # engine thread only
         self.folders = Folders()  # engine thread only, once that runs
 
@@ -172,8 +174,9 @@ class Sharing:
             schedule = parts.timetable.status
             port = manager.port
             limits = parts.timetable.limits
+            missed = () if parts.sought is None else parts.sought.missed()
             return status_of(
-                config, parts.node_id.value, port, share, peers, gauge, mesh, pausing.pause, schedule, limits
+                config, parts.node_id.value, port, share, peers, gauge, mesh, pausing.pause, schedule, limits, missed
             )
 
         mesh_requests = MeshRequests(config, manager.port, peers, sealing, self.end_share, open_up)

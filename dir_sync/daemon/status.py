@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from dir_sync import __version__
@@ -20,12 +21,14 @@ from dir_sync.core.model import Kind, Record, show, show_text
 from dir_sync.core.overload.byte_rate import SpeedLimits
 from dir_sync.core.pausing import Pause
 from dir_sync.core.peer_status import AwayPeer, PeerStatus, Traffic
+from dir_sync.core.peers.sought import Place
 from dir_sync.core.peers.standing import NOTHING, Lack, apart_of
 from dir_sync.core.status import (
     Change,
     HeldChange,
     LimitStatus,
     MeshStatus,
+    Missed,
     PauseStatus,
     Receiving,
     ScheduleStatus,
@@ -59,9 +62,11 @@ def status_of(
     pause: Pause | None = None,
     schedule: ScheduleStatus | None = None,
     limits: SpeedLimits | None = None,
+    missed: Sequence[tuple[Place, str]] = (),
 ) -> Status:
     """Engine thread only. `node`: the id of this node. `port`: the TCP port that it listens on. `mesh`: None if it is open.
-    `pause`: None if it is not paused. `schedule`: None if there is none. `limits`: of speed, as they count now."""
+    `pause`: None if it is not paused. `schedule`: None if there is none. `limits`: of speed, as they count now.
+    `missed`: the places of machines that were not met, and why."""
     index, engine = share.index, share.engine
     mono = time.monotonic()
     gauge.look(mono)
@@ -88,6 +93,7 @@ def status_of(
         pause=None if pause is None else PauseStatus(*pause),
         schedule=schedule,
         limits=LimitStatus(*limits) if limits is not None and any(limits) else None,
+        missed=tuple(Missed(f"{show_text(host)}:{at}", show_text(why)) for (host, at), why in missed),
         paused_elsewhere=tuple(peers.pausing),
         in_sync=bool(in_sync) and len(in_sync) == len(peers.links),
         scanning=engine.board.scan.is_on,

@@ -8,6 +8,7 @@ import os
 import pty
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -427,3 +428,14 @@ def test_the_log_is_never_in_a_shared_folder(tmp_path: Path, monkeypatch: pytest
     outside = background.default_log(Asked((Config(folder=str(tmp_path / "home")),)))
     assert outside.startswith(f"/tmp/dir_sync-{os.geteuid()}/home-")
     shutil.rmtree(tmp_path / "home")
+
+
+def test_status_names_the_peer_that_refuses(machine: Machine) -> None:
+    with socket.socket() as nobody:  # it is bound, and does not listen: it refuses
+        nobody.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{nobody.getsockname()[1]}"
+        machine.ok("start", "shared", *machine.options(), "--peer", place)
+        wait_for(lambda: json.loads(machine.ok("status", "shared", "--json"))["missed"], "the dial has ended")
+        (missed,) = json.loads(machine.ok("status", "shared", "--json"))["missed"]
+        assert missed == {"place": place, "problem": "Connection refused"}
+        assert f"{place} is named for this node, but not connected" in machine.ok("status", "shared")

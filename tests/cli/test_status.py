@@ -427,6 +427,13 @@ def test_what_this_machine_does_not_take_is_no_trouble() -> None:
 WHY = {"reason": "too-large", "files": 2, "bytes": 10_000, "others": 0, "limit": 1_000_000}
 
 
+def test_a_named_machine_that_does_not_answer_is_named_first() -> None:
+    said = lines(peers=[], in_sync=False, missed=[{"place": "bob.lan:7000", "problem": "Connection refused"}])
+    named = "bob.lan:7000 is named for this node, but not connected: Connection refused; it is tried again by itself"
+    assert said[-2] == named
+    assert said[-1].startswith("no other node is connected. Check that")
+
+
 def test_one_but_is_enough() -> None:
     kept = {"reason": "diverged", "files": 1, "bytes": 9, "others": 0, "limit": 0}
     peer = LAGS | {"lacks": {"files": 3, "bytes": 10_009, "others": 0}, "declined": [WHY, kept], "not_taken": 1}

@@ -21,6 +21,7 @@ from dir_sync.core.reconcile import Offer
 from dir_sync.core.status import (
     Headline,
     HeldChange,
+    Missed,
     PauseStatus,
     Receiving,
     Safety,
@@ -113,7 +114,10 @@ def test_the_scrub_and_what_it_found() -> None:
     folder = Folder()
     folder.engine.scrub.is_on = False
     peers: Any = SimpleNamespace(links={}, name_of=lambda node: b"", pausing=[], names=list, away=list)
-    assert status_of(config(), ME, 6000, folder.share, peers, Gauge(folder.share, peers)).scrub is None
+    missed = [(("bob\n", 7000), "Connection refused")]
+    status = status_of(config(), ME, 6000, folder.share, peers, Gauge(folder.share, peers), missed=missed)
+    assert status.scrub is None
+    assert Status.from_json(status.to_json()).missed == (Missed("bob\\n:7000", "Connection refused"),)
 
 
 def test_who_is_send_only_has_not_what_it_does_not_take() -> None:

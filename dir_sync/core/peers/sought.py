@@ -3,7 +3,7 @@
 In:   ends of dials, HELLOs and refusals, from the links. Out: the replicas at each named place, or why it was not met.
 Rule: a machine is met whichever side has dialled, and under whichever of its names and addresses it came. Of two nodes at one
 address the port tells them apart. One thread writes; another one may read: each value is replaced as a whole.
-Used by: daemon.daemon, daemon.dry_run, daemon.links, daemon.meeting, daemon.shot.
+Used by: daemon.daemon, daemon.dry_run, daemon.links, daemon.meeting, daemon.sharing, daemon.shot, daemon.status.
 """
 
 from __future__ import annotations
@@ -93,6 +93,11 @@ class Sought:
     def why_not(self, place: Place) -> str | None:
         """Why that machine was not met; None: no dial has ended yet, or it was met."""
         return self._why.get(place) if self.replicas_at(place) is None else None
+
+    def missed(self) -> tuple[tuple[Place, str], ...]:
+        """The places of machines that were not met, and why not."""
+        found = [(place, self.why_not(place)) for place in self.places if not self.is_ourselves(place)]
+        return tuple((place, why) for place, why in found if why is not None)
 
     # --- parts of these ---------------------------------------------------------------------------------------------
 

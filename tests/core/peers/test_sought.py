@@ -76,6 +76,18 @@ def test_we_are_in_the_list_ourselves() -> None:
     assert [sought.is_ourselves(place) for place in sought.places] == [True, False]
 
 
+def test_who_was_missed_and_why() -> None:
+    sought = Sought([ADDRESS, KITCHEN])
+    assert sought.missed() == (), "no dial has ended yet"
+    sought.dialled(ADDRESS, 1, "", ["10.0.0.9"])
+    sought.met_ourselves(1)
+    sought.dialled(ADDRESS, None, "Connection refused", ["10.0.0.9"])
+    sought.dialled(KITCHEN, None, "Connection refused", ["10.0.0.7"])
+    assert sought.missed() == ((KITCHEN, "Connection refused"),)
+    sought.met(7, "10.0.0.7", KITCHEN[1], "kitchen", ["b"])
+    assert sought.missed() == ()
+
+
 def test_strangers_fill_nothing() -> None:
     sought = Sought([ADDRESS])
     sought.met(0, "10.0.0.9", 6000, "bob", ["b"])
