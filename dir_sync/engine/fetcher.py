@@ -280,12 +280,11 @@ class Fetcher:
         if fetch is None or self._excerpts.refused(fetch) or self._work.arrivals.fetch(fetch.target.path) is not fetch:
             return
         path = fetch.target.path
-        offers = self._board.index.offers
         if reason == "forgotten":
-            offers.drop(path, peer.replica)
+            self._board.index.offers.drop(path, peer.replica)
         if reason != "later":
-            was_guess = offers.drop(path, OURS + peer.replica) and offers.of_peer(path, peer.replica) is None
-            if was_guess or any(one.maker == peer.replica for one in self._brakes.held_elsewhere.get(peer.replica, ())):
+            self._board.index.offers.drop(path, OURS + peer.replica)
+            if any(held.maker == peer.replica for held in self._brakes.held_elsewhere.get(peer.replica, ())):
                 self._sources.note_missing(peer.replica, fetch.target.content)  # until that peer announces it anew
         self._transfers.give_up(fetch, path)
         self._board.plan_later(path, RETRY_MS if reason == "later" else limits.DEBOUNCE_MS)

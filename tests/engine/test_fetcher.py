@@ -386,22 +386,6 @@ def test_who_cannot_give_it_is_not_asked_again_for_it(reason: str) -> None:
     assert left == {"gone": {PEER}, "later": {PEER, OURS + PEER}, "forgotten": set()}[reason]
 
 
-@pytest.mark.parametrize("reason", ["gone", "later", "forgotten"])
-@pytest.mark.parametrize("is_announced", [False, True])
-def test_who_was_asked_by_guess_and_has_it_not_is_not_asked_without_end(reason: str, is_announced: bool) -> None:
-    """A mirror wants back what the mesh had there, and the only node that made it has lost it."""
-    kit = alone()
-    target = record(b"a", b"content")
-    kit.announces(target, OURS + PEER)
-    if is_announced:
-        kit.announces(target)
-    fetch(kit, target)
-    (pull,) = kit.real(TransferTable).take_pulls()[PEER]
-    kit.it.on_refuse(kit.board.peers[PEER], pull.id, reason)
-    is_missing = reason == "forgotten" or (reason == "gone" and not is_announced)
-    assert kit.asked("sources.note_missing") == ([(PEER, target.content)] if is_missing else [])
-
-
 def test_a_refusal_of_something_else_changes_nothing() -> None:
     kit = alone()
     under_way = fetch(kit, record(b"a", b"content"))
