@@ -255,10 +255,9 @@ class Intake:
             if not unseen and (tried is not None or not self._work.is_at_work(path)):
                 return
             offer = self._board.index.offers.of_peer(path, replica)
-            if self._board.index.offers.of_peer(path, NOBODY) is not None or (
-                offer is not None and offer.record.stamp == stamp
-            ):
-                return
+            kept = self._board.index.offers.of_peer(path, NOBODY)
+            if offer is None or offer.record.stamp == stamp or (kept and not beats(offer.record, kept.record)):
+                return  # of several, the last run has tried the best one
         if offer is not None and not is_own(offer.record):
             self._board.index.offers.put(Offer(NOBODY, offer.record, offer.foreign))
 

@@ -200,6 +200,21 @@ def test_what_the_last_run_may_have_left_in_an_unseen_folder_must_still_be_known
     assert kept.record == first
 
 
+@pytest.mark.parametrize("is_better_first", [True, False])
+def test_of_what_several_had_in_the_last_run_the_best_must_still_be_known(is_better_first: bool) -> None:
+    """That is what the last run was installing when it ended. Both have moved on before anybody has seen what is there."""
+    kit = alone()
+    peer, other = met(kit), met(kit, OTHER)
+    first = kit.announces(record(b"d/a", b"1")).record
+    better = kit.announces(later(first, b"2"), OTHER).record
+    kit.board.listings.failed[b"d"] = (1_000, 1_000)
+    for each in (other, peer) if is_better_first else (peer, other):
+        kit.it.on_announced(each, later(better, b"3"), 2)
+    kept = kit.index.offers.of_peer(b"d/a", NOBODY)
+    assert kept is not None
+    assert kept.record == better
+
+
 def test_what_a_mirror_was_undoing_when_a_peer_announced_something_is_no_offer_of_anybody() -> None:
     """It is kept as what the mesh has, for as long as something else is here."""
     kit = alone()
