@@ -107,9 +107,7 @@ GIVEN_LOOKS_MAX = 128  # the same if their content is announced at once: what do
 LARGE_FILE_BYTES = 4 * MIB  # hashed, signed and patched apart from small files, so that those need not wait
 APPLY_ITEMS_MAX = 256  # files in one install batch: one syncfs serves all
 APPLY_BYTES_MAX = 8 * MIB
-INSTALLING_BYTES_MAX = (
-    24 * MIB
-)  # contents in memory that a slow disk has not written yet; above, no small file is asked for
+INSTALLING_BYTES_MAX = 24 * MIB  # contents in memory that are not on the disk yet; above, no small file is asked for
 MERGE_BYTES_MAX = 1 * MIB  # a version of a text that is merged with another one: it travels as an attachment
 MERGE_LINES_MAX = 20_000  # ... and its lines: comparing them costs most
 MERGE_MS_MAX = 5_000  # a merge that takes longer is given up

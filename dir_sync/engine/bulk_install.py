@@ -59,6 +59,7 @@ class BulkInstall:
         others: list[Change] = []
         gifts: dict[bytes, Record] = {}
         given: dict[bytes, None] = {}  # their contents
+        giver = peer.replica
         items: list[ApplyItem] = []
         here: dict[bytes, bool] = {}
         free = work.may_be_pushed(index.unknown([change.record.path for change in changes]))
@@ -84,13 +85,9 @@ class BulkInstall:
                 continue
             gifts[path] = record
             given[digest] = None
-            item = _new(
-                ApplyItem,
-                (
-                    *(path, TreeOp.INSTALL, record, b"", Cause.REPLACED, content, None, b""),
-                    *(None, None, None, b"", None, peer.replica),
-                ),
-            )
+            item = _new(ApplyItem, (
+                path, TreeOp.INSTALL, record, b"", Cause.REPLACED, content, None, b"", None, None, None, b"", None, giver,
+            ))  # fmt: skip
             items.append(item)
         if gifts:
             self._publisher.subscribers[peer.replica].seeding.note_announcement()
