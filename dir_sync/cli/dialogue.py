@@ -162,15 +162,15 @@ def agree(text: str, yes: bool) -> None:
 
 
 def consent(plan: Callable[[], str], yes: bool, is_needed: bool = False) -> None:
-    """Show the plan on a terminal, and ask; ConfigError if the answer is no. Without a terminal nobody is asked; if consent
-    `is_needed`, that is a ConfigError as well. `plan`: "": nothing would be done, so nothing is asked."""
+    """Show the plan, and ask; ConfigError if the answer is no. Without a terminal nobody is asked: nothing is shown, unless
+    consent `is_needed`; then the plan is shown as well, and it is a ConfigError. `plan`: "": nothing would be done."""
     if yes or not (is_needed or has_terminal()):
         return
     text = plan()
     if text:
+        sys.stderr.write(f"{text}\n")
         if not has_terminal():
             raise ConfigError("nothing was changed: this needs your consent: run it in a terminal, or with --yes")
-        sys.stderr.write(f"{text}\n")
         if not _says_yes("Go on?"):
             raise ConfigError("nothing was changed")
 

@@ -33,6 +33,7 @@ CLOCK_FAIL_S = 60.0
 MTU_LEAST = 576  # a beacon fits
 MTU_USUAL = 1_280
 MTU_ETHERNET = 1_500
+LET_PING = 'sudo sysctl -w net.ipv4.ping_group_range="0 2147483647"'
 
 
 class Broadcast(NamedTuple):
@@ -226,16 +227,17 @@ def judge_mtu(paths: Sequence[Path]) -> list[Check]:
             text = f"{one.name}: MTU {one.mtu}"
             if one.mtu > MTU_ETHERNET:
                 text += ": all machines on that network need the same"
-            checks.append(good(name, text + _untried(one)))
+            checks.append(_untried(name, text, one) if one.peer else good(name, text))
     return checks
 
 
-def _untried(path: Path) -> str:
-    """That it is not known whether full packets reach the peer, and why."""
-    if not path.peer:
-        return ""
-    why = "this user may not send a ping" if path.answers is None else "it answers no ping"
-    return f"; whether packets of that size reach {path.peer} is not known: {why}"
+def _untried(name: str, text: str, path: Path) -> Check:
+    """That it is not known whether full packets reach the peer, why, and how to find out."""
+    if path.answers is None:
+        why, fix = "this user may not send a ping", LET_PING
+    else:
+        why, fix = "it answers no ping", f"let {path.peer} answer pings (ICMP echo), as its firewall may drop them"
+    return warn(name, f"{text}; whether packets of that size reach {path.peer} is not known: {why}", fix)
 
 
 def judge_clocks(peers: Sequence[Peer]) -> list[Check]:

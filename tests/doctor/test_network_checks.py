@@ -142,8 +142,8 @@ def test_firewalls(wall: Firewall, hears: bool, peers: int, verdict: Verdict) ->
     [
         (Path("eth0", 1_500), OK, "eth0: MTU 1500"),
         (Path("eth0", 1_500, "bob", True, True), OK, "packets of 1500 bytes reach bob"),
-        (Path("eth0", 1_500, "bob", None, None), OK, "reach bob is not known: this user may not send a ping"),
-        (Path("eth0", 1_500, "bob", False, None), OK, "reach bob is not known: it answers no ping"),
+        (Path("eth0", 1_500, "bob", None, None), WARN, "reach bob is not known: this user may not send a ping"),
+        (Path("eth0", 1_500, "bob", False, None), WARN, "reach bob is not known: it answers no ping"),
         (Path("eth0", 9_000, "bob", True, False), FAIL, "packets of 9000 bytes do not reach bob"),
         (Path("eth0", 9_000), OK, "all machines on that network need the same"),
         (Path("eth0", 800), WARN, "unusually small"),

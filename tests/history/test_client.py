@@ -417,7 +417,11 @@ def test_an_undo_needs_consent_also_where_nobody_can_be_asked(
     words = ["undo", str(node.folder), "--since", "1h"]
     assert cli.main(words) == 1
     assert asked == [True]
-    assert "needs your consent: run it in a terminal, or with --yes" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "needs your consent: run it in a terminal, or with --yes" in shown.err
+    assert "would restore 1 path to its state" in shown.err
+    assert "it did not exist then" in shown.err
+    assert not shown.out
     changes.clear()
     assert cli.main(words) == 0, "there is nothing to consent to"
 
