@@ -79,12 +79,17 @@ class PlanQueue(Backlog):
         return {path for _, _, path, _ in self.timers}
 
 
+_FIT_MAX = 1_000  # folders in one job
+
+
 class ListQueue:
     """Folders to be listed: now, when all is calm, or again after a failure."""
 
     def __init__(self) -> None:
         self.folders: list[bytes] = []  # a stack: depth-first order keeps it short
         self.out = 0  # jobs that have not come back
+        self._taken = 0  # folders in the last job
+        self._fit = _FIT_MAX  # as many folders as a job probably has time for
         self.put_in: set[bytes] = set()  # folders being listed while a job puts something into them
         self.looked: set[bytes] = set()  # paths at which a look ended since the last job began: it may be the newer one
         self.when_calm: set[bytes] = set()  # folders in which events were treated as echoes
@@ -137,9 +142,12 @@ class ListQueue:
                 self.folders.append(folder)
 
     def take(self, most: int, busy: set[bytes]) -> list[bytes]:
-        """The next folders, for one job. `busy`: folders into which a job is putting something."""
+        """The next folders, for one job: as many as it probably has time for, because what a job needs is collected for all
+        of its folders. `busy`: folders into which a job is putting something."""
+        most = min(most, self._fit)
         some = self.folders[-most:]
         del self.folders[-most:]
+        self._taken = len(some)
         self.out += 1
         self._held_ms = None
         self.put_in = busy.intersection(some)
@@ -153,9 +161,12 @@ class ListQueue:
         return now_ms - self._held_ms < most_ms
 
     def came_back(self, left: Iterable[bytes]) -> None:
-        """A job has returned. `left`: folders for which it had no time."""
+        """The last job has returned. `left`: folders for which it had no time."""
+        before = len(self.folders)
         self.out -= 1
         self.folders += left
+        listed = self._taken - (len(self.folders) - before)
+        self._fit = max(1, listed) if listed < self._taken else min(self._fit + self._fit // 4 + 1, _FIT_MAX)
 
     def put_into(self, folder: bytes) -> None:
         """A job puts something into that folder."""

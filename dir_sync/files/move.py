@@ -60,7 +60,8 @@ class Mover:
         history."""
         path, source, target = item.path, item.copy_path, item.target
         assert source is not None
-        there = self._replacer.expected(path, item.expect)
+        # Where nothing is expected, the rename itself finds out if there is something: it never replaces.
+        there = self._replacer.expected(path, item.expect) if item.expect else None
         moving = self._disk.stat(source)
         if moving is None or not fingerprints.is_still_as(
             fingerprint(moving), item.copy_fp[:FINGERPRINT_BYTES], source
@@ -68,6 +69,8 @@ class Mover:
             raise Missing
         is_meant = (moving.mode, moving.mtime) == (target.mode, target.mtime)
         is_others = not is_meant and self._disk.is_only_replaceable(source)
+        if is_others and not item.expect:
+            self._replacer.expected(path, b"")
         if is_others and is_version(source):
             result = self._meta.put_ours(item, source)
             left = self._disk.stat(source)

@@ -68,7 +68,9 @@ def test_folders_that_come_back_unlisted_are_listed_next() -> None:
     assert queue.put_in == {b"b"}
     assert not queue.is_over
     queue.came_back([b"c"])
-    assert queue.take(9, set()) == [b"a", b"c"]
+    assert queue.take(9, set()) == [b"c"]  # the last job had time for one
+    queue.came_back([])
+    assert queue.take(9, set()) == [b"a"]
 
 
 def test_looks_that_end_while_a_job_is_out_may_be_newer_than_what_it_saw() -> None:

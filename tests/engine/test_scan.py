@@ -51,6 +51,28 @@ def test_one_list_job_is_out_at_a_time_and_has_many_folders() -> None:
     assert [len(job) for job in sent(kit)] == [9]
 
 
+def test_a_job_gets_about_as_many_folders_as_the_last_one_had_time_for() -> None:
+    """What a job needs is collected for each of its folders, also for those that it leaves."""
+    kit = scanning()
+    kit.board.listings.add_all([b"%d" % number for number in range(60)])
+    sizes = []
+    for _ in range(8):
+        (job,) = sent(kit)
+        sizes.append(len(job))
+        kit.board.listings.came_back(job[5:])
+        kit.effects()
+    assert sizes[0] == 32
+    assert max(sizes[1:]) <= 7, sizes
+    for _ in range(40):
+        jobs = sent(kit)
+        if not jobs:
+            break
+        sizes.append(len(jobs[0]))
+        kit.board.listings.came_back([])
+        kit.effects()
+    assert max(sizes[8:]) > 7, "with more time, a job gets more"
+
+
 def test_with_much_to_look_at_nothing_more_is_listed() -> None:
     kit = alone()
     for number in range(limits.DIRTY_BACKLOG_MAX):

@@ -58,6 +58,24 @@ def test_whatever_takes_the_name_of_what_should_move_stays_where_its_user_put_it
     assert disk.list(STAGING) == []
 
 
+@pytest.mark.parametrize("is_dated", [False, True])
+def test_what_a_user_made_where_nothing_was_expected_stays_beside_what_should_move(
+    disk: MemoryDisk, is_dated: bool
+) -> None:
+    sync = file_sync(disk)
+    disk.write(b"source", b"content", None if is_dated else MTIME)
+    source = disk.stat(b"source")
+    assert source is not None
+    item = move(disk, b"file", b"content", b"source", source)._replace(expect=b"")
+    disk.write(b"file", b"a user's")
+    (result,) = apply(sync, item)
+    assert result.result == Result.CHANGED
+    assert disk.content(b"file") == b"a user's"
+    assert disk.content(b"source") == b"content"
+    assert kept(disk) == []
+    assert disk.list(STAGING) == []
+
+
 @pytest.mark.parametrize("there", [b"old", None])
 @pytest.mark.parametrize("is_dated", [False, True])
 def test_what_is_as_large_and_as_old_as_what_should_move_stays(
