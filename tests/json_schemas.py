@@ -232,7 +232,10 @@ SCHEMAS: dict[str, Schema] = {
             "at": ("text", 'the peer that holds it; "": this machine'),
             "by": ("text", "the node that made the changes"),
             "here": ("bool", "this machine made them"),
-            "kind": ("text", "`deleted`, `rewritten`, `vanished`, `unknown` (peers do not say)"),
+            "kind": (
+                "text",
+                "`deleted`, `rewritten`, `vanished`, `unknown` (changed; the machine at `at` does not say how)",
+            ),
             "files": ("number", ""),
             "folders": ("list", "the 100 with the most files"),
             "folders[].folder": ("text", '"": DIR itself'),

@@ -157,7 +157,8 @@ def held(argv: list[str]) -> int:
     parser = command_parser(
         "held",
         "List the changes that are held until you decide: by the machine that made them, by what they would do, and by "
-        "folder, with examples. 'approve' lets them happen, 'reject' undoes them.",
+        "folder, with examples. 'approve' lets them happen, on any machine but the one that made them; 'reject' undoes "
+        "them, on any machine.",
         "held ~/shared",
         "held ~/shared --check || echo something waits for a decision",
     )
@@ -169,13 +170,6 @@ def held(argv: list[str]) -> int:
     return config.UNFINISHED if given.check and answer["held"] else config.OK
 
 
-_KINDS = {
-    "deleted": "deleted",
-    "rewritten": "rewritten",
-    "unknown": "deleted or rewritten",
-}
-
-
 def _what(group: Answer) -> str:
     """What was done to the files of a group, by whom, and where that is held. Who misses what vanished has not done it."""
     at = f" (held on {group['at']})" if group["at"] else ""
@@ -183,7 +177,9 @@ def _what(group: Answer) -> str:
         place = "here" if group["here"] else f"on {group['by']}"
         return f"vanished {place} while no node was watching{'' if group['at'] == group['by'] else at}"
     by = "this machine" if group["here"] else group["by"]
-    return f"{_KINDS[group['kind']]} by {by}{at}"
+    if group["kind"] == "unknown":  # who holds it does not say to others what would happen to the files
+        return f"changed by {by} (held on {group['at']}: 'held' there says how)"
+    return f"{group['kind']} by {by}{at}"
 
 
 def _held(answer: Answer, folder: str) -> list[str]:
@@ -191,7 +187,8 @@ def _held(answer: Answer, folder: str) -> list[str]:
         return ["nothing is held"]
     lines = []
     for group in answer["held"]:
-        lines.append(f"{how_many(group['files'], 'file')} {_what(group)}")
+        is_rest = not group["at"] and not group["folders"]
+        lines.append(f"{how_many(group['files'], 'more file' if is_rest else 'file')} {_what(group)}")
         if group["at"]:  # of what is held elsewhere, only one path is known here
             lines += [f"  such as {path}" for one in group["folders"][:1] for path in one["examples"][:1]]
         elif group["folders"]:

@@ -259,4 +259,4 @@ def _what(held: HeldChange) -> str:
     if held.missing:
         return f"{files} vanished {'there' if held.at else 'here'}; this is held until you decide, other machines keep them"
     by = "this node" if held.here else held.by
-    return f"what {by} did to {files} is held until you decide, on any machine but the one that did it"
+    return f"what {by} did to {files} is held until you decide: undo it on any machine, or let it happen on another one"

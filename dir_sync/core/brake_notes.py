@@ -20,12 +20,14 @@ class LossHeld(NamedTuple):
 
 
 class PeerHeld(NamedTuple):
-    """Changes that came through `peer` are held here: `held` of `files` files would go or be replaced, `path` first."""
+    """Changes that came through `peer` are held here: `held` of `files` files would go or be replaced, `path` first.
+    `removed` of the held ones would go."""
 
     path: bytes
     peer: str
     held: int
     files: int
+    removed: int
 
 
 class StillHeld(NamedTuple):

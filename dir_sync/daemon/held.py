@@ -14,7 +14,6 @@ from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import Kind, parent_of, show
 from dir_sync.core.named import NamedTuple
-from dir_sync.core.reconcile import Take
 from dir_sync.daemon.peers import ConnectedPeers
 from dir_sync.daemon.share import Share
 from dir_sync.network.control import Answer
@@ -22,12 +21,13 @@ from dir_sync.reporting.log import listed
 
 __all__ = ["decided", "decided_below", "held_changes", "paths_meant"]
 
-_LOOKED_AT_MAX = 5_000  # paths
+_LOOKED_AT_MAX = 5_000  # paths that vanished, each of which is looked up in the index
+_SORTED_MAX = 50_000  # changes of one kind, by folder; the others are only counted
 _FOLDERS_MAX = 100
 _EXAMPLES_MAX = 5  # of a folder
 _CHILDREN_MAX = 50  # of a folder, among which examples are looked for
 
-DELETED, REWRITTEN, VANISHED, UNKNOWN = "deleted", "rewritten", "vanished", "unknown"
+DELETED, REWRITTEN, VANISHED, UNKNOWN = "deleted", "rewritten", "vanished", "unknown"  # unknown: a peer does not say it
 
 
 def held_changes(share: Share, peers: ConnectedPeers) -> Answer:
@@ -35,14 +35,15 @@ def held_changes(share: Share, peers: ConnectedPeers) -> Answer:
     brakes, mine = share.engine.brakes, share.index.identity.replica
     held = []
     for maker, paths in sorted(brakes.peers.held().items()):
-        some = list(paths)[:_LOOKED_AT_MAX]
         by_kind: dict[str, list[bytes]] = {}
-        for path in some:
-            by_kind.setdefault(_kind(share, path), []).append(path)
+        for path in paths:
+            by_kind.setdefault(REWRITTEN if brakes.peers.is_rewrite(path) else DELETED, []).append(path)
+        by = show(peers.name_of(maker))
         for kind, of_kind in by_kind.items():
-            held.append(_group("", show(peers.name_of(maker)), False, kind, len(of_kind), _files(of_kind)))
-        if len(paths) > len(some):
-            held.append(_group("", show(peers.name_of(maker)), False, UNKNOWN, len(paths) - len(some), ()))
+            some = of_kind[:_SORTED_MAX]
+            held.append(_group("", by, False, kind, len(some), _files(some)))
+            if len(some) < len(of_kind):
+                held.append(_group("", by, False, kind, len(of_kind) - len(some), ()))
     if brakes.own.held:
         lost = [(path, files) for path, (files, _) in islice(brakes.own.held.items(), _LOOKED_AT_MAX)]
         files = brakes.own.held_files
@@ -112,14 +113,6 @@ def _elsewhere(share: Share, peers: ConnectedPeers) -> str:
     """Where else something is held: which paths, only that node knows."""
     nodes = [show(peers.name_of(node)) for node in sorted(share.engine.brakes.held_elsewhere)]
     return f" here (but on {listed(nodes)}: decide there about single paths)" if nodes else ""
-
-
-def _kind(share: Share, path: bytes) -> str:
-    """What the held change of a peer would do to the file."""
-    decision = share.engine.mode_rules.decision_at(path, share.index.rows.get(path))
-    if not isinstance(decision, Take):
-        return UNKNOWN  # it has gone another way just now
-    return DELETED if decision.record.kind == Kind.ABSENT else REWRITTEN
 
 
 class _Amount(NamedTuple):

@@ -123,6 +123,7 @@ class PeerLosses:
         """Hold again what was held when the program ended."""
         kinds = {link: kind for link, kind in self._board.index.notes.below(BRAKED).items() if kind}
         held: dict[str, dict[bytes, tuple[str, int]]] = {link: {} for link in kinds}
+        rewritten: set[bytes] = set()
         after: bytes | None = None
         while held and (paths := self._board.index.offers.paths(after, PLAN_MAX)):
             after = paths[-1]
@@ -139,12 +140,14 @@ class PeerLosses:
                 for link in sorted(carriers & held.keys()):
                     if target.kind == Kind.ABSENT or kinds[link] == "rewrites":
                         held[link][path] = maker, counter_of(target.vector, maker) or 0
+                        if target.kind != Kind.ABSENT:
+                            rewritten.add(path)
                         break
         for link, paths_held in held.items():
             if not paths_held:
                 self.no_longer_braked(link)
                 continue
-            self._brakes.peers.go_on(link, paths_held, kinds[link] == "rewrites")
+            self._brakes.peers.go_on(link, paths_held, kinds[link] == "rewrites", rewritten & paths_held.keys())
             if self._board.index.notes.get(_STAYS + link):
                 self._brakes.peers.stay_held(next(iter(paths_held)))
             self._board.tell(notes.StillHeld(self._board.name_of(link)))
@@ -164,7 +167,8 @@ class PeerLosses:
                 self._board.index.notes.put(BRAKED + link, kind)
                 if not self._board.index.notes.get(BRAKED_AT + link):
                     self._board.index.notes.put(BRAKED_AT + link, self._board.now.wall_ns)
-                self._board.tell(notes.PeerHeld(paths[0], self._board.name_of(link), len(paths), files))
+                removed = sum(not self._brakes.peers.is_rewrite(path) for path in paths)
+                self._board.tell(notes.PeerHeld(paths[0], self._board.name_of(link), len(paths), files, removed))
                 self._brakes.publish()
             else:
                 self._board.plan_queue.add_all(dict.fromkeys(paths))

@@ -205,11 +205,12 @@ class Sentences:
                     how_many(files, "file"), show(path),
                 )  # fmt: skip
                 self._offer("delete them everywhere", "restore them")
-            case notes.PeerHeld(path, peer, held, files):
+            case notes.PeerHeld(path, peer, held, files, removed):
+                parts = [f"deleted {removed:,}"] * bool(removed) + [f"rewrote {held - removed:,}"] * (removed < held)
                 self._log.warning(
-                    "HELD: %s deleted or rewrote %s of %s here (%s, ...). This waits until you decide, on any machine"
-                    " but that one:",
-                    peer, f"{held:,}", how_many(files, "file"), show(path),
+                    "HELD: %s %s of %s here (%s, ...). This waits until you decide: undo it on any machine, or let it"
+                    " happen on any but that one:",
+                    peer, " and ".join(parts), how_many(files, "file"), show(path),
                 )  # fmt: skip
                 self._offer("let it happen", "undo it everywhere")
             case notes.StillHeld(peer):
@@ -226,8 +227,8 @@ class Sentences:
                 self._offer("delete them everywhere", "restore them")
             case notes.HeldThere(path, peer, maker, files):
                 self._log.warning(
-                    "HELD on %s: what %s did to %s there (%s, ...) waits until you decide, on any machine"
-                    " but the one that did it:",
+                    "HELD on %s: what %s did to %s there (%s, ...) waits until you decide: undo it on any machine, or let"
+                    " it happen on any but the one that did it:",
                     peer, "this node" if maker is None else show_text(maker), how_many(files, "file"), show(path),
                 )  # fmt: skip
                 self._offer("let it happen", "undo it everywhere", maker is None)

@@ -380,7 +380,7 @@ complete -c dir-sync -n '_shtab_dir_sync_using wait' -l peer -x -d 'until this m
 complete -c dir-sync -n '_shtab_dir_sync_using wait' -l timeout -x -d 'give up after TIME (10s, 5m, 1h; 0: look once; default: wait for ever)'
 complete -c dir-sync -n '_shtab_dir_sync_using wait' -l json -d 'print one JSON object, for programs'
 complete -c dir-sync -n '_shtab_dir_sync_using wait; and test $_shtab_dir_sync_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the shared folder'
-complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a held -d 'List the changes that are held until you decide: by the machine that made them, by what they would do, and by folder, with examples. '"'"'approve'"'"' lets them happen, '"'"'reject'"'"' undoes them.'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a held -d 'List the changes that are held until you decide: by the machine that made them, by what they would do, and by folder, with examples. '"'"'approve'"'"' lets them happen, on any machine but the one that made them; '"'"'reject'"'"' undoes them, on any machine.'
 complete -c dir-sync -n '_shtab_dir_sync_using held' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using held' -l json -d 'print one JSON object, for programs'
 complete -c dir-sync -n '_shtab_dir_sync_using held' -l check -d 'exit with 4 if anything is held'

@@ -121,7 +121,7 @@ def test_held_by_machine_kind_and_folder(asked: list[str], capsys: pytest.Captur
         ["1,233", "d", "d/a,", "d/b"],
         ["1", ".", "x"],
     ]
-    assert lines[5] == "3 files deleted or rewritten by this machine (held on carol)"
+    assert lines[5] == "3 files changed by this machine (held on carol: 'held' there says how)"
     assert lines[6] == "  such as e/f"
     assert lines[-2].startswith("to let it happen: ")
     assert cli.main(["held", str(tmp_path), "--check"]) == 4

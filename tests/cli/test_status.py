@@ -133,7 +133,7 @@ def test_no_command_is_offered_where_it_could_not_be_done() -> None:
     [
         (
             {},
-            "HELD: what bob did to 120 files (f1, ...) is held until you decide, on any machine but the one that did it",
+            "HELD: what bob did to 120 files (f1, ...) is held until you decide: undo it on any machine, or let it",
         ),
         ({"here": True, "at": "bob"}, "HELD on bob: what this node did to 120 files (f1, ...) is held until"),
         ({"missing": True, "files": 1}, "HELD: 1 file (f1, ...) vanished here; this is held until you decide"),

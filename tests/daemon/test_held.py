@@ -60,6 +60,24 @@ def test_rewrites_are_another_kind() -> None:
     assert {one["kind"] for one in shown(pair.two, pair.one)} == {"rewritten"}
 
 
+def test_what_is_deleted_and_what_is_rewritten_is_told_apart_also_after_a_start() -> None:
+    pair = begin()
+    pair.two.engine.brakes.own.limits = pair.two.engine.brakes.peers.limits = Limits(10, 50, 10, 80)
+    rewrite_live(pair, pair.one, 20)
+    for number in range(3):
+        pair.one.disk.delete(b"d/%d" % number)
+        pair.one.inbox.append(Touched(b"d/%d" % number, Urgency.NOW))
+    pair.run()
+    counts = {one["kind"]: one["files"] for one in shown(pair.two, pair.one)}
+    assert counts["deleted"] == 3
+    assert counts["rewritten"] > 3
+    pair.cut()
+    pair.restart(pair.two)
+    pair.link()
+    pair.run()
+    assert {one["kind"]: one["files"] for one in shown(pair.two, pair.one) if not one["at"]} == counts
+
+
 def test_what_vanished_is_shown_as_that() -> None:
     pair = begin()
     pair.cut()
@@ -88,9 +106,9 @@ def test_of_very_many_only_some_are_looked_at_and_all_are_counted(monkeypatch: A
     pair = begin()
     remove_live(pair, pair.one)
     (all_of_them,) = shown(pair.two, pair.one)
-    monkeypatch.setattr(module, "_LOOKED_AT_MAX", 3)
+    monkeypatch.setattr(module, "_SORTED_MAX", 3)
     some, rest = shown(pair.two, pair.one)
-    assert (some["kind"], some["files"], rest["kind"], rest["folders"]) == ("deleted", 3, "unknown", [])
+    assert (some["kind"], some["files"], rest["kind"], rest["folders"]) == ("deleted", 3, "deleted", [])
     assert some["files"] + rest["files"] == all_of_them["files"]
 
 

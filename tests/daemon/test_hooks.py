@@ -192,7 +192,7 @@ def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
 def test_what_comes_within_a_moment_is_one_notification(desktop: Program) -> None:
     with hooked(notifies=True) as stream:
         tell(stream, ChangedHere(b"quiet", 1), Conflict(b"<b>a&b</b>", b"old"), Conflict(b"c", b"old"))
-        tell(stream, PeerHeld(b"x", "bob", 7, 9))
+        tell(stream, PeerHeld(b"x", "bob", 7, 9, 7))
         wait_for(lambda: len(desktop.runs) == 2)
     conflict, held = (words for words, _, _ in desktop.runs)
     assert conflict[:3] == ["--app-name=dir_sync", "--urgency=critical", "--"]

@@ -34,7 +34,7 @@ COUNTING: list[Callable[[int], notes.Note]] = [
     lambda count: notes.Scanned(count, 5),
     lambda count: notes.HistoryPruned(count, 5),
     lambda count: notes.LossHeld(b"path", count, 5),
-    lambda count: notes.PeerHeld(b"path", "bob", count, count),
+    lambda count: notes.PeerHeld(b"path", "bob", count, count, count),
     lambda count: notes.HeldThere(b"path", "bob", "alice", count),
     lambda count: notes.LossHeldThere(b"path", "bob", count),
     lambda count: notes.Decided(b"path", "bob", count, True),
@@ -194,7 +194,7 @@ def test_every_file_is_named_if_that_is_wanted(
     ("note", "only"),
     [
         (notes.LossHeld(b"path", 5, 5), None),
-        (notes.PeerHeld(b"path", "bob", 5, 5), None),
+        (notes.PeerHeld(b"path", "bob", 5, 5, 5), None),
         (notes.HeldThere(b"path", "bob", "alice", 5), None),
         (notes.LossHeldThere(b"path", "bob", 5), None),
         (notes.StillHeld("alice"), "status"),
@@ -209,6 +209,15 @@ def test_commands_can_be_pasted(
     program = os.path.abspath("scripts/run")
     for line, word in zip(lines[-1:] if only else lines[-2:], [only] if only else ["approve", "reject"], strict=True):
         assert line.endswith(f": {program} {word} '/home/anna/my docs'")
+
+
+@pytest.mark.parametrize(
+    ("removed", "done"), [(5, "deleted 5 of"), (0, "rewrote 5 of"), (2, "deleted 2 and rewrote 3 of")]
+)
+def test_the_log_says_what_is_held(caplog: pytest.LogCaptureFixture, removed: int, done: str) -> None:
+    line = told(caplog, notes.PeerHeld(b"path", "bob", 5, 9, removed))[0]
+    assert f"HELD: bob {done} 9 files here (path, ...)" in line
+    assert "undo it on any machine, or let it happen on any but that one" in line
 
 
 def test_no_command_is_offered_where_it_could_not_be_done(caplog: pytest.LogCaptureFixture) -> None:

@@ -103,11 +103,17 @@ class HeldChanges:
     left: int = 0  # ... and without those
     shrunk_ms: int | None = None  # when a held change was last settled in another way
     stays: bool = False  # a person decided about some of them: the others wait for a person, however few they are
+    rewritten: set[bytes] = field(default_factory=set)  # the paths whose held change is a new content, no removal
+
+    def hold(self, path: bytes, maker: str, counter: int, is_removal: bool) -> None:
+        self.changes[path] = maker, counter
+        (self.rewritten.discard if is_removal else self.rewritten.add)(path)
 
     def brake(self, changes: dict[bytes, Change], has_rewrites: bool) -> None:
         self.is_braked = True
         self.has_rewrites |= has_rewrites
-        self.changes.update({path: (change.maker, change.counter) for path, change in changes.items()})
+        for path, change in changes.items():
+            self.hold(path, change.maker, change.counter, change.is_removal)
 
     @property
     def due_again_ms(self) -> int | None:

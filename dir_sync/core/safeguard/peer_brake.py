@@ -7,7 +7,7 @@ Rule: a held change is neither carried out nor forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 
 from dir_sync.core.named import NamedTuple
@@ -72,11 +72,17 @@ class PeerBrake:
         self._judged: dict[bytes, None] = {}  # judged harmless: carried out when requested again
         self._counts = FileCounts()
 
-    def go_on(self, link: str, held: dict[bytes, tuple[str, int]], holds_rewrites: bool) -> None:
+    def go_on(
+        self, link: str, held: dict[bytes, tuple[str, int]], holds_rewrites: bool, rewritten: Collection[bytes] = ()
+    ) -> None:
         """That link was braked when the program ended. `held`: its changes that were not carried out, with maker and
-        counter."""
-        self.bursts[link] = Burst(held=HeldChanges(held, True, holds_rewrites))
+        counter. `rewritten`: those of them that are no removals."""
+        self.bursts[link] = Burst(held=HeldChanges(held, True, holds_rewrites, rewritten=set(rewritten)))
         self._at.update(dict.fromkeys(held, link))
+
+    def is_rewrite(self, path: bytes) -> bool:
+        """True if the held change of this path is a new content; False for a removal."""
+        return path in self.bursts[self._at[path]].held.rewritten
 
     def holds_rewrites(self, maker: str) -> bool:
         return any(burst.held.has_rewrites for burst in self._bursts_of(maker).values())
@@ -133,7 +139,7 @@ class PeerBrake:
         burst = self.bursts.setdefault(link, Burst())
         held = burst.held
         if path in held.changes or (held.is_braked and (is_removal or held.has_rewrites)):
-            held.changes[path] = maker, counter
+            held.hold(path, maker, counter, is_removal)
             self._at[path] = link
             return Verdict.HOLD
         change = Change(maker, is_removal, counter, is_old, content)
@@ -346,6 +352,7 @@ class PeerBrake:
         self._no_longer_wait(path)
         self._at.pop(path, None)
         held = self.bursts[link].held
+        held.rewritten.discard(path)
         if held.changes.pop(path, None) is None:
             return []
         held.shrunk_ms = now_ms
