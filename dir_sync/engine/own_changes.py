@@ -23,7 +23,7 @@ from dir_sync.core.mode import (
     large_change,
     nothing,
 )
-from dir_sync.core.model import Kind, Record, beats, leq, same_body, unstamped
+from dir_sync.core.model import Kind, Record, beats, leq, same_body, same_content, unstamped
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Offer, Refuse, decide
@@ -65,8 +65,13 @@ class OwnChanges:
         return self._theirs(row.record.path) if is_own(row.record) else row.record
 
     def ask_holders(self, wanted: Record) -> list[Offer]:
-        """The offers for a path that becomes as the mesh has it. Each peer may have the content."""
+        """The offers for a path that becomes as the mesh had it when it was changed here: each peer may have that content,
+        and nobody announces it again. Who has a newer version announces it: if nobody does who is connected, nobody is
+        asked for it."""
         path, index = wanted.path, self._board.index
+        known = self._theirs(path)
+        if known is None or not same_content(known, wanted):
+            return index.offers.of(path)
         if wanted.kind == Kind.FILE and wanted.size and not index.rows.by_content(wanted.content):
             for replica in sorted(self._board.peers):
                 if self._sources.may_be_asked(replica, wanted.content) and index.offers.of_peer(path, replica) is None:

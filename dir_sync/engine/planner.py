@@ -208,6 +208,8 @@ class Planner:
             second = decide(None if row is None else row.record, near, spent, mode)
             if not isinstance(second, Nothing):
                 decision, offers = second, near  # until a peer with the best version connects
+                if isinstance(decision, Take) and row is not None and is_own(row.record):
+                    offers = self._own_changes.ask_holders(decision.record)
         obstacle = self._work.obstacles.kind(path)
         if obstacle is not None:
             wanted = decision.record.kind if isinstance(decision, Take) else Kind.ABSENT

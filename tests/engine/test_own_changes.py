@@ -103,6 +103,19 @@ def test_each_peer_is_asked_for_a_content_that_is_wanted_back() -> None:
     assert OURS + PEER in [offer.peer for offer in kit.it.ask_holders(base)]
 
 
+def test_nobody_is_asked_for_a_version_that_only_somebody_who_is_away_has_announced() -> None:
+    kit = alone(Mode.MIRROR)
+    kit.connects()
+    kit.answers["sources.may_be_asked"] = True
+    base = kit.has(record(b"a", b"1")).record
+    changes_here(kit, b"a", b"2")
+    far, first = later(base, b"3", OTHER), record(b"b", b"4", node=OTHER)
+    kit.announces(far, OTHER)
+    kit.announces(first, OTHER)
+    for wanted in (far, first):
+        assert [offer.peer for offer in kit.it.ask_holders(wanted) if offer.peer != THEIRS] == [OTHER]
+
+
 def test_a_mirror_waits_for_the_state_of_a_peer() -> None:
     kit = alone(Mode.MIRROR)
     peer = kit.connects()

@@ -196,6 +196,27 @@ def test_what_is_out_of_reach_gives_way_to_the_best_that_is_not() -> None:
     assert kit.work.out_of_reach.take(far.content) == [b"a"], "it is planned again when that content turns up"
 
 
+def test_what_was_changed_here_only_becomes_as_it_was_if_the_better_version_is_out_of_reach() -> None:
+    """A mirror knows what the mesh had there, and has heard of a newer version from a node that is away. The content of the
+    former is not here: all are asked for it."""
+    base = later(record(b"a"), b"as it was", PEER, 10)
+    far = later(record(b"a"), b"far", OTHER, 20)
+    kit = alone(
+        sources__is_within_reach=lambda wanted, offers: wanted.content != far.content,
+        sources__may_be_asked=lambda replica, content: replica == PEER,
+        own_changes__ask_holders=lambda wanted: kit.index.offers.of(b"a") + [Offer(OURS + PEER, wanted, False)],
+    )
+    kit.mode_rules.mode = Mode.MIRROR
+    kit.has(own_change(record(b"a", b"mine"), 99, 7))
+    kit.announces(base, THEIRS)
+    kit.announces(far, OTHER)
+    kit.mode_rules.mesh_is_known()
+    assert plan(kit, b"a") == [b"a"]
+    ((_, _, offers, take),) = kit.asked("acquire.step_towards")
+    assert take.record == base
+    assert Offer(OURS + PEER, base, False) in offers
+
+
 @pytest.mark.parametrize("why_not", ["", "its folder is here", "its maker is here", "it is brought back", "nobody"])
 def test_what_waits_for_a_folder_that_perhaps_nobody_brings_gives_way(why_not: str) -> None:
     """Its content is here, under another name, and who announced it is gone for good."""
