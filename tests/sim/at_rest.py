@@ -13,6 +13,7 @@ from blake3 import blake3
 from dir_sync.core import limits
 from dir_sync.core.events import Blind
 from dir_sync.core.jobs import Cause
+from dir_sync.core.mode import is_own
 from dir_sync.core.model import Kind, has_seen, same_content
 from dir_sync.core.names import STAGING
 from dir_sync.core.reconcile import Take, decide
@@ -77,11 +78,12 @@ class AtRest:
             for path in node.index.offers.paths(None, 1_000):
                 left = [offer for offer in node.index.offers.of(path) if offer.peer in here]
                 forgotten = node.engine.work.folders.is_waiting(path) and all(
-                    here[one.peer].index.rows.get(path) is None for one in left
+                    self._has_forgotten(here[one.peer], path) for one in left
                 )
                 if left and not forgotten and not self.is_obstructed(path) and not node.keeps_away(path):
                     # (What an identity announced that is no more stays, in case it comes back. What it has forgotten is
-                    # asked for, and dropped then; unless it waits for a folder.)
+                    # asked for, and dropped then; unless it waits for a folder. A node that keeps what it changes to itself
+                    # does not say that it has undone a version which nobody else has.)
                     raise Broken(f"{when}: {node.name} has an offer left: {describe_record(left[0].record)}")
                 self._check_within_reach(when, node, path)
             for peer, repeats in node.engine.vain.repeats.items():
@@ -119,6 +121,11 @@ class AtRest:
             live = {path for path, record in mine.items() if record[0] != Kind.ABSENT}
             if live != set(on_disk):
                 raise Broken(f"{when}: index and disk of {node.name} differ: {sorted(live ^ set(on_disk))}")
+
+    def _has_forgotten(self, node: Node, path: bytes) -> bool:
+        """True if the node would not announce what it once announced at this path: it has nothing there that is shared."""
+        row = node.index.rows.get(path)
+        return row is None or is_own(row.record)
 
     def _check_in_sync(self, when: str, node: Node, nodes: Sequence[Node]) -> None:
         """At rest each node knows that it is in sync with each of its peers, unless something is in the way somewhere."""
