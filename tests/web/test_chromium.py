@@ -572,12 +572,15 @@ def test_rows_that_could_not_be_had_are_asked_for_again(view: View) -> None:
     )
     scroll = "end => { const it = document.querySelector('.virtual'); it.scrollTop = end * it.scrollHeight; }"
     page.evaluate(scroll, 1)
-    note = page.get_by_text("no connection")
-    note.wait_for()
-    box, frame = note.bounding_box(), page.locator(".virtual").bounding_box()
-    assert box is not None
-    assert frame is not None
-    assert frame["y"] <= box["y"] <= frame["y"] + frame["height"], "where the person looks"
+    # Measured in one step: each look at the list puts a new note in place of the old one, and a change of its size is such a look.
+    page.wait_for_function(
+        """() => {
+        const frame = document.querySelector('.virtual').getBoundingClientRect();
+        const note = [...document.querySelectorAll('.virtual p')].find((one) => one.textContent === 'no connection');
+        const box = note?.getBoundingClientRect();
+        return box?.height > 0 && frame.top <= box.top && box.bottom <= frame.bottom; // where the person looks
+        }"""
+    )
     page.evaluate("window.up()")
     page.evaluate(scroll, 0)
     view.sees("row 1")
