@@ -237,8 +237,10 @@ def test_the_overview_shows_folders_peers_and_the_mesh(view: View) -> None:
     view.open("overview")
     card = view.page.locator(f"#folder-{view.id_of('bob')}")
     assert "anna" in card.locator("tbody th").inner_text()
-    assert view.page.locator("svg.graph").get_attribute("aria-label")
-    assert view.page.locator("svg.graph .node").count() == 2
+    picture = view.page.locator("svg.graph")
+    assert "1 more node on this machine" in (picture.get_attribute("aria-label") or "")
+    assert picture.locator(".node").count() == 2
+    assert "on this machine" in (picture.locator(".node:not(.me)").text_content() or "")
 
 
 def test_pause_and_resume(view: View, lab: Lab) -> None:
@@ -572,7 +574,7 @@ def test_rows_that_could_not_be_had_are_asked_for_again(view: View) -> None:
     )
     scroll = "end => { const it = document.querySelector('.virtual'); it.scrollTop = end * it.scrollHeight; }"
     page.evaluate(scroll, 1)
-    # Measured in one step: each look at the list puts a new note in place of the old one, and a change of its size is such a look.
+    # Measured in one step: each look at the list puts a new note in place of the old one, and a change of its size is one.
     page.wait_for_function(
         """() => {
         const frame = document.querySelector('.virtual').getBoundingClientRect();

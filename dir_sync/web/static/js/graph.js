@@ -12,30 +12,39 @@ export function mesh(folders, [, down, up]) {
   const shown = peers.slice(0, SHOWN_MAX);
   const height = Math.max(150, Math.ceil(shown.length / 2) * 100);
   const middle = { x: WIDTH / 2, y: height / 2 - 10 };
-  const words = t("graph.words", { n: peers.filter((one) => one.kind !== "away").length, down: rate(down), up: rate(up) });
+  const own = peers.filter((one) => one.isOwn).length;
+  const others = peers.filter((one) => one.kind !== "away").length - own;
+  const words = [t("graph.words", { n: others, down: rate(down), up: rate(up) }), own ? t("graph.own", { n: own }) : null];
   // In two columns, so that no line is upright and there is room for what stands at it.
   const at = (index) => {
     const column = index % 2;
     const ofColumn = Math.ceil((shown.length - column) / 2);
     return { x: middle.x + (column ? 215 : -215), y: height * (Math.floor(index / 2) + 0.5) / ofColumn - 10 };
   };
-  return s("svg", { class: "graph", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": words },
+  return s("svg", { class: "graph", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": words.filter(Boolean).join("; ") },
     shown.map((peer, index) => line(peer, middle, at(index))),
     node(folders[0].status.name, middle, "me", `↓ ${rate(down)}  ↑ ${rate(up)}`),
-    shown.map((peer, index) => node(peer.name, at(index), peer.kind, peer.kind === "away" ? t("graph.away") : "")),
+    shown.map((peer, index) => node(peer.name, at(index), peer.kind, below(peer))),
     peers.length > shown.length
       ? s("text", { x: WIDTH - 12, y: height - 12, "text-anchor": "end" }, t("graph.more", { n: peers.length - shown.length }))
       : null);
 }
 
-// One entry for each machine, whichever folders it shares with this one: those that are connected, then those that are away.
+function below(peer) {
+  if (peer.kind === "away") return t("graph.away");
+  return peer.isOwn ? t("graph.here") : "";
+}
+
+// One entry for each node, whichever folders it shares with this machine: those that are connected, then those that are away.
+// `isOwn`: another node of this user on this machine.
 function gathered(folders) {
   const found = new Map();
-  const me = folders[0].status.node;
+  const me = folders[0].status.node; // the one in the middle
+  const own = new Set(folders.map(({ status }) => status.node));
   for (const { status } of folders) {
     for (const peer of status.peers) {
-      if (peer.node === me) continue; // another node of this user on this machine
-      const known = found.get(peer.node) ?? { name: peer.name, kind: "good", down: 0, up: 0 };
+      if (peer.node === me) continue;
+      const known = found.get(peer.node) ?? { name: peer.name, kind: "good", down: 0, up: 0, isOwn: own.has(peer.node) };
       if (!peer.synchronized) known.kind = "busy";
       known.down = peer.traffic?.receives_per_s ?? known.down; // one connection for all folders
       known.up = peer.traffic?.sends_per_s ?? known.up;
