@@ -65,6 +65,7 @@ class Peer:
     def __init__(self, node: Node, hello: Hello, ask: Callable[[Node, ForecastRequest], Forecast]) -> None:
         self.node = node
         self.name = show_text(hello.name)
+        self.port = hello.port  # at which it can be dialled; 0: none
         self.replica = ""
         self.mode = Mode.TWO_WAY
         self.room: Room | None = None
@@ -133,7 +134,8 @@ class Meeting:
         self._peers: dict[int, Peer] = {}  # by link
         self._sought = Sought(named)
         self._dials: dict[Place, int] = {}  # when (ms) each place may be dialled again
-        self._wanted: dict[Place, None] = dict.fromkeys(config.peers)
+        self._wanted: dict[Place, str] = dict.fromkeys(config.peers, "")  # with the node's id, if its beacon was heard
+        self._led_to: dict[int, set[Place]] = {}  # where a link, or others to the same node, was dialled
         self.turned_away: dict[str, str] = {}  # address -> why there is no answer
         self._begun_ms = _now_ms()
         try:
@@ -227,13 +229,20 @@ class Meeting:
 
     def _dial(self) -> None:
         now = _now_ms()
-        known = {peer.node.address for peer in self._peers.values()}
-        for place in self._wanted:
+        for place, node in self._wanted.items():
             is_named = place in self._sought.places
-            is_known = self._is_settled(place, self._peers.values()) if is_named else place[0] in known
+            is_known = self._is_settled(place, self._peers.values()) if is_named else self._is_met(place, node)
             if self._dials.get(place, 0) <= now and not is_known:
                 self._dials[place] = now + _DIAL_AGAIN_MS
                 self._manager.dial(*place)
+
+    def _is_met(self, place: Place, node: str) -> bool:
+        """True if there is a link with the node at that place. Several nodes of one machine share an address."""
+        if any(place in self._led_to.get(link, ()) for link in self._peers):
+            return True
+        if node:
+            return any(peer.node.id == node for peer in self._peers.values())
+        return any(peer.node.address == place[0] and peer.port in (0, place[1]) for peer in self._peers.values())
 
     def _wait(self, within_s: float) -> tuple[Node, Forecast] | None:
         """Deal with what has come. Returns an answer to a question about what would happen, and whose it is."""
@@ -255,6 +264,8 @@ class Meeting:
                 self._sought.dialled((address, port), link, text, tried)
                 if link is None:
                     self.turned_away[address] = text
+                else:
+                    self._led_to[link] = {(address, port)}
             case _:
                 pass
         return None
@@ -264,7 +275,7 @@ class Meeting:
             return
         tags = folder_tags([self._config.folder_name]) or ()
         if beacon.folders is None or not set(tags).isdisjoint(beacon.folders):
-            self._wanted[address, beacon.port] = None
+            self._wanted[address, beacon.port] = beacon.node
 
     def _greeted(self, node: Node, hello: Hello) -> None:
         name = self._config.folder_name
@@ -282,7 +293,9 @@ class Meeting:
             self._turn_away(node, "bye", f"{show_text(hello.name)} has paused {show_text(name)}")
         else:
             self._sought.met(node.link, node.address, hello.port, hello.name, [one.replica for one in indexes])
-            if any(peer.node.id == hello.node for peer in self._peers.values()):
+            met = next((link for link, peer in self._peers.items() if peer.node.id == hello.node), None)
+            if met is not None:
+                self._led_to.setdefault(met, set()).update(self._led_to.get(node.link, ()))
                 self._manager.drop(node.link, "duplicate")
                 return
             node.id = hello.node
@@ -307,6 +320,7 @@ class Meeting:
 
     def _closed(self, node: Node, reason: str, text: str) -> None:
         peer = self._peers.pop(node.link, None)
+        self._led_to.pop(node.link, None)
         if reason == "lost" and node.dialled and node.is_mute:
             text = f"it {MUTE}"
         if peer is not None and reason == NOTHING_IN_COMMON:

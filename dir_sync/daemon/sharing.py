@@ -174,7 +174,7 @@ class Sharing:
             schedule = parts.timetable.status
             port = manager.port
             limits = parts.timetable.limits
-            missed = () if parts.sought is None else parts.sought.missed()
+            missed = () if parts.sought is None else parts.sought.missed(peers.links)
             return status_of(
                 config, parts.node_id.value, port, share, peers, gauge, mesh, pausing.pause, schedule, limits, missed
             )

@@ -13,6 +13,7 @@ from dir_sync.core.forecast import Fate
 from dir_sync.core.messages import FolderIndex, Forecast, ForecastRequest, Rows
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind, Record, Stamp, show
+from dir_sync.core.peers.beacon import Beacon
 from dir_sync.core.peers.sought import Place
 from dir_sync.daemon import meeting
 from dir_sync.daemon.meeting import Gone, Meeting, Peer
@@ -164,6 +165,28 @@ def test_a_machine_that_was_named_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     assert bench.looks(20) == ["bob", "hall", "k"]
     assert not bench.it.lacks_named
     assert bench.it.away == ()
+
+
+def test_two_nodes_of_one_machine_that_are_found(bench: Bench) -> None:
+    """They share an address, and have a port each: both are dialled, and neither again while it is there."""
+    places = [("10.0.0.2", 6000), ("10.0.0.2", 6001)]
+    bench.it._heard(Beacon(f"{1:016x}", "i1", 6000, True, None), "10.0.0.2")
+    bench.looks(1)
+    assert bench.manager.orders == [("dial", *places[0])]
+    bench.it._news.put(Dialled(*places[0], 1, "", None, ("10.0.0.2",)))
+    bench.speaks(1, "bob", "10.0.0.2")
+    assert bench.looks(20) == ["bob"]
+    bench.it._heard(Beacon(f"{2:016x}", "i2", 6001, True, None), "10.0.0.2")
+    bench.now_ms += 2 * meeting._DIAL_AGAIN_MS
+    bench.manager.orders.clear()
+    bench.looks(1, wait_for=2)
+    assert bench.manager.orders == [("dial", *places[1])]
+    bench.speaks(2, "eve", "10.0.0.2")
+    assert bench.looks(20, wait_for=2) == ["bob", "eve"]
+    bench.now_ms += 2 * meeting._DIAL_AGAIN_MS
+    bench.manager.orders.clear()
+    bench.looks(2, wait_for=3)
+    assert bench.manager.orders == []
 
 
 def test_two_names_of_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:

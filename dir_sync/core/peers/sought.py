@@ -8,7 +8,7 @@ Used by: daemon.daemon, daemon.dry_run, daemon.links, daemon.meeting, daemon.sha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dir_sync.core.named import NamedTuple
 
@@ -35,7 +35,7 @@ class Sought:
         self.places = tuple(dict.fromkeys(places))
         self._addresses: dict[Place, frozenset[str]] = {}  # to which each name leads
         self._met: dict[_Met, frozenset[str]] = {}  # with its replicas
-        self._why: dict[Place, str] = {}  # why there was no link at last
+        self._why: dict[Place, str] = {}  # why there was no link at last, since that machine was met
         self._ourselves: frozenset[Place] = frozenset()
         self._dialled: dict[int, Place] = {}  # by link: those that have not said HELLO, and have not ended
 
@@ -59,6 +59,7 @@ class Sought:
         one = _Met(address, port if place is None else place[1], name, place)
         known = self._met if one in self._met or len(self._met) < _MET_MAX else dict(list(self._met.items())[1:])
         self._met = known | {one: frozenset(replicas)}
+        self._why = {place: why for place, why in self._why.items() if not self._is_at(one, place)}
 
     def met_ourselves(self, link: int) -> None:
         """That link has led to this node."""
@@ -94,10 +95,14 @@ class Sought:
         """Why that machine was not met; None: no dial has ended yet, or it was met."""
         return self._why.get(place) if self.replicas_at(place) is None else None
 
-    def missed(self) -> tuple[tuple[Place, str], ...]:
-        """The places of machines that were not met, and why not."""
-        found = [(place, self.why_not(place)) for place in self.places if not self.is_ourselves(place)]
-        return tuple((place, why) for place, why in found if why is not None)
+    def missed(self, connected: Collection[str]) -> tuple[tuple[Place, str], ...]:
+        """The places of machines that are not met, and why not. `connected`: the replicas with which there is a link now."""
+        why, found = self._why, []
+        for place in self.places:
+            here = (self.replicas_at(place) or frozenset()).intersection(connected)
+            if place in why and not here and not self.is_ourselves(place):
+                found.append((place, why[place]))
+        return tuple(found)
 
     # --- parts of these ---------------------------------------------------------------------------------------------
 

@@ -78,14 +78,28 @@ def test_we_are_in_the_list_ourselves() -> None:
 
 def test_who_was_missed_and_why() -> None:
     sought = Sought([ADDRESS, KITCHEN])
-    assert sought.missed() == (), "no dial has ended yet"
+    assert sought.missed([]) == (), "no dial has ended yet"
     sought.dialled(ADDRESS, 1, "", ["10.0.0.9"])
     sought.met_ourselves(1)
     sought.dialled(ADDRESS, None, "Connection refused", ["10.0.0.9"])
     sought.dialled(KITCHEN, None, "Connection refused", ["10.0.0.7"])
-    assert sought.missed() == ((KITCHEN, "Connection refused"),)
+    assert sought.missed([]) == ((KITCHEN, "Connection refused"),)
     sought.met(7, "10.0.0.7", KITCHEN[1], "kitchen", ["b"])
-    assert sought.missed() == ()
+    assert sought.missed(["b"]) == ()
+
+
+def test_whoever_was_met_and_refuses_now_is_missed() -> None:
+    sought = Sought([KITCHEN])
+    sought.dialled(KITCHEN, 1, "", ["10.0.0.7"])
+    sought.met(1, "10.0.0.7", 6000, "kitchen", ["b"])
+    assert sought.missed(["b"]) == ()
+    assert sought.missed([]) == (), "it has just left, and no dial has ended yet"
+    sought.dialled(KITCHEN, None, "Connection refused", ["10.0.0.7"])
+    assert sought.missed(["c"]) == ((KITCHEN, "Connection refused"),)
+    assert sought.missed(["b"]) == (), "it has dialled itself: nobody can dial it"
+    assert sought.why_not(KITCHEN) is None, "it was met"
+    sought.met(2, "10.0.0.7", 6000, "kitchen", ["b"])
+    assert sought.missed([]) == (), "an old reason says nothing about the next absence"
 
 
 def test_strangers_fill_nothing() -> None:
