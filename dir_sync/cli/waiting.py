@@ -22,7 +22,7 @@ from dir_sync.core.peer_status import AwayPeer, PeerStatus
 from dir_sync.core.peers.standing import NOTHING, without
 from dir_sync.core.shot import Left, Verdict
 from dir_sync.core.status import Status
-from dir_sync.core.waiting import Patience, Wish, is_called, lagging, missing
+from dir_sync.core.waiting import Patience, Wish, is_called, lagging, leaves_out_by_rules, missing
 from dir_sync.network.control import Answer
 from dir_sync.reporting import log, shell
 from dir_sync.reporting.live_line import LiveLine, on_stderr
@@ -138,6 +138,9 @@ def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folde
         what = f"{how_many(status.files, 'file')} ({human_bytes(status.bytes)})"
         but = f", but for {listed(kept)}" if (kept := only_here(status)) else ""
         lines = [f"done: {who_have(have)} everything that is here: {what}{but}"]
+        if not have:
+            some = [peer.name for peer in status.peers if leaves_out_by_rules(peer)]
+            lines = [f"done: {who_have(some)} everything that is here and is not ignored there{but}"]
         if not (wish.copies or wish.peers):
             lines += _lacks(status, wish)  # by the mode or the rules of that machine
             if status.away:

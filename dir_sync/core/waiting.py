@@ -8,13 +8,14 @@ Used by: cli.headlines, cli.waiting.
 
 from __future__ import annotations
 
+from dir_sync.core.declined import Reason
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.peer_status import AwayPeer, PeerStatus
 from dir_sync.core.peers.standing import NOTHING
 from dir_sync.core.shot import Left, Verdict, own_left
 from dir_sync.core.status import Status
 
-__all__ = ["CALM_MS", "FOUND_S", "LACK_MS", "Patience", "Wish", "is_called", "lagging", "missing"]
+__all__ = ["CALM_MS", "FOUND_S", "LACK_MS", "Patience", "Wish", "is_called", "lagging", "leaves_out_by_rules", "missing"]
 
 FOUND_S = 2.0  # other machines are found within this after the start of a node: until then, "all that are connected" may change
 CALM_MS = 10_000  # what this node cannot have, and tries again, is given up after so long without any progress
@@ -23,7 +24,8 @@ LACK_MS = 30_000  # a peer that lacks something, and gets nothing for so long, c
 
 class Wish(NamedTuple):
     """On which machines everything has to be. None of both: on all that are connected, at least on one; a machine that keeps
-    something apart, by its mode or its rules, need not have that."""
+    something apart, by its mode or its rules, need not have that. The one may leave out what its rules ignore; one that takes
+    nothing, by its mode, is none."""
 
     copies: int = 0  # on so many others, whichever they are; 0: not asked for
     peers: tuple[str, ...] = ()  # on these, each by its name or the beginning of an id
@@ -36,7 +38,8 @@ class Wish(NamedTuple):
             return len(done) >= self.copies
         if self.peers:
             return True
-        return bool(done) and not status.paused_elsewhere and all(map(_is_done, status.peers))
+        is_on_one = bool(done) or any(map(leaves_out_by_rules, status.peers))
+        return is_on_one and not status.paused_elsewhere and all(map(_is_done, status.peers))
 
     def concerns(self, peer: PeerStatus) -> bool:
         return not self.peers or any(is_called(peer, name) for name in self.peers)
@@ -44,6 +47,11 @@ class Wish(NamedTuple):
 
 def _is_done(peer: PeerStatus) -> bool:
     return peer.is_even or peer.has_dealt_with_all
+
+
+def leaves_out_by_rules(peer: PeerStatus) -> bool:
+    """True if the peer has everything but what its rules ignore."""
+    return peer.has_dealt_with_all and all(one.reason is Reason.IGNORED for one in peer.declined)
 
 
 def is_called(peer: PeerStatus | AwayPeer, name: str) -> bool:
