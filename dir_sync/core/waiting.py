@@ -15,7 +15,17 @@ from dir_sync.core.peers.standing import NOTHING
 from dir_sync.core.shot import Left, Verdict, own_left
 from dir_sync.core.status import Status
 
-__all__ = ["CALM_MS", "FOUND_S", "LACK_MS", "Patience", "Wish", "is_called", "lagging", "leaves_out_by_rules", "missing"]
+__all__ = [
+    "CALM_MS",
+    "FOUND_S",
+    "LACK_MS",
+    "Patience",
+    "Wish",
+    "is_called",
+    "lagging",
+    "leaves_out_by_rules",
+    "missing",
+]
 
 FOUND_S = 2.0  # other machines are found within this after the start of a node: until then, "all that are connected" may change
 CALM_MS = 10_000  # what this node cannot have, and tries again, is given up after so long without any progress
