@@ -121,9 +121,10 @@ def history_(argv: list[str]) -> int:
     parser = command_parser(
         "history",
         "List the old versions of files that synchronization replaced or deleted in DIR, "
-        "newest first. The machine on which you overwrite a file keeps no old version; the "
-        "machines that receive the change do. While a node runs for DIR, the connected "
-        "machines are asked, too. A file that was only appended to has no old version for that: "
+        "newest first, with the time at which each was replaced or deleted (WHEN). The "
+        "machine on which you overwrite a file keeps no old version; the machines that receive the "
+        "change do. While a node runs for DIR, the connected machines are asked, too. A file that "
+        "was only appended to has no old version for that: "
         "it still begins with it, and 'undo' cuts off what came later.",
         "history ~/shared",
         "history ~/shared notes/todo.txt",

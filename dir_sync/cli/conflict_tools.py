@@ -8,6 +8,7 @@ nothing is changed, and what the tool made is kept.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -32,6 +33,9 @@ _KNOWN = {
     "meld": 'meld --output "$MERGED" "$LOCAL" "$BASE" "$REMOTE"',
     "kdiff3": 'kdiff3 -o "$MERGED" "$BASE" "$LOCAL" "$REMOTE"',
 }
+
+
+_NOT_FOUND = 127  # the exit code of a shell that knows no such command
 
 
 class _Side(NamedTuple):
@@ -133,7 +137,23 @@ def _run(tool: str, files: dict[str, str]) -> int:
     command = tool
     if not any(f"${name}" in tool or f"${{{name}}}" in tool for name in NAMES):
         command = _KNOWN.get(tool, f"{tool} {_USUAL}")
+    program = tool.split(maxsplit=1)[0] if tool.strip() else tool
     try:
-        return subprocess.run(["/bin/sh", "-c", command], env={**os.environ, **files}, check=False).returncode
+        if re.fullmatch(r"[\w./][\w./+-]*", program):  # no quotes, no variables: the shell looks for just that
+            is_there = subprocess.run(["/bin/sh", "-c", 'command -v "$1"', "sh", program],
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
+            if is_there.returncode:
+                raise _no_tool(program)
+        code = subprocess.run(["/bin/sh", "-c", command], env={**os.environ, **files}, check=False).returncode
     except OSError as error:
         raise ConfigError(f"the merge tool cannot be started: {error.strerror}") from None
+    if code == _NOT_FOUND:
+        raise _no_tool(program)
+    return code
+
+
+def _no_tool(program: str) -> ConfigError:
+    return ConfigError(
+        f"there is no merge tool {show(os.fsencode(program))} on this machine: nothing was changed."
+        " Install it, or name another one with --tool"
+    )

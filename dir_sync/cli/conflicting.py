@@ -50,6 +50,9 @@ def conflicts(argv: list[str]) -> int:
             raise ConfigError(f"there is no conflict {show(os.fsencode(unknown[0]))} (to list all: {listing})")
         if given.what is None:
             lines = _table(client, entries) + _what_to_do(client, given.folder, entries)
+            if not client.asks_others:
+                start = shell.command(given.folder)
+                lines.append(f"no node runs here, so no other machine was asked for conflicts; to start one: {start}")
             tell(given.json, {"conflicts": [lost_json(client, entry) for entry in entries]}, lines)
             return config.UNFINISHED if entries and given.check else config.OK
         if not ids:

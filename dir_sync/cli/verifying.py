@@ -17,11 +17,13 @@ from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.live_line import on_stderr
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, who_have
-from dir_sync.reporting.output import say
+from dir_sync.reporting.output import finish, say
 
 __all__ = ["verify"]
 
 _LOOK_S = 0.5
+_LINE_S = 1.0  # between two changes of the line on a terminal
+_PRINTED_S = 60.0  # ... and between two lines elsewhere
 _TOLD_MAX = 20
 _WORDS = {
     "rotten": "has gone bad: its content is not the recorded one, and nobody has changed it",
@@ -71,19 +73,18 @@ def verify(argv: list[str]) -> int:
     number = answer.get("number")
     if not given.json:
         say(_whom(answer))
-    line = on_stderr()
+        finish()  # also into a file: it may take long
+    telling = _Telling(given.json, began)
     try:
         while not answer["over"]:
-            if line is not None:
-                line.put(_progress(answer, time.monotonic() - began))
+            telling.put(answer)
             time.sleep(_LOOK_S)
             answer = ask_running(given.folder, {"command": "verify", "do": "look", "number": number})
     except KeyboardInterrupt:
         ask_running(given.folder, {"command": "verify", "do": "end", "number": number})
         raise
     finally:
-        if line is not None:
-            line.take_away()
+        telling.take_away()
     ask_running(given.folder, {"command": "verify", "do": "end", "number": number})
     return _end(answer, given.folder, given.json, given.repair, time.monotonic() - began)
 
@@ -93,17 +94,16 @@ def _alone(folder: str, as_json: bool, began: float) -> Answer:
     from dir_sync.history.verify_here import verify_here  # imported late: a node does it otherwise
 
     answer: Answer | None = None
-    line = on_stderr()
+    telling = _Telling(as_json, began)
     try:
         for now in verify_here(folder):
             if answer is None and not as_json:
                 say(f"reading {_amount(now)} here\nno node runs for it: no other machine is asked")
+                finish()
             answer = now
-            if line is not None:
-                line.put(_progress(answer, time.monotonic() - began))
+            telling.put(answer)
     finally:
-        if line is not None:
-            line.take_away()
+        telling.take_away()
     if answer is None:
         raise ConfigError("a node has just begun to run for this folder: try again")
     return answer
@@ -174,10 +174,38 @@ def _where(one: Answer) -> str:
     return str(one["path"]) + (at if one["at"] else "")
 
 
+class _Telling:
+    """How far it is: on a terminal one line that is written again, elsewhere a line a minute, with --json nothing."""
+
+    def __init__(self, as_json: bool, began: float) -> None:
+        self._line = None if as_json else on_stderr()
+        self._is_quiet = as_json
+        self._began = began
+        self._due = began
+
+    def put(self, answer: Answer) -> None:
+        now = time.monotonic()
+        if self._is_quiet or now < self._due:
+            return
+        words = _progress(answer, now - self._began)
+        if self._line is not None:
+            self._line.put(words)
+            self._due = now + _LINE_S
+            return
+        if self._due > self._began:
+            say(words)
+            finish()
+        self._due = now + _PRINTED_S
+
+    def take_away(self) -> None:
+        if self._line is not None:
+            self._line.take_away()
+
+
 def _progress(answer: Answer, took_s: float) -> str:
     """How far it is, in one line."""
     if answer["again"]:
         return "looking again at what was found"
     size, done = answer["size"], min(answer["bytes"], answer["size"])
-    words = f"{100 * done // max(size, 1)} % of {human_bytes(size)}"
+    words = f"{how_many(answer['entries'], 'path')} read, {100 * done // max(size, 1)} % of {human_bytes(size)}"
     return f"{words}, {human_seconds(took_s * (size - done) / done)} left" if 0 < done < size else words

@@ -181,7 +181,7 @@ def _old(versions: list[dict[str, Any]], folder: str, path: str) -> list[str]:
     for one in versions[:_VERSIONS_MAX]:
         size = "link" if one["kind"] == "link" else human_bytes(one["size"])
         lines.append(
-            f"{one['id']}  until {local(one['until_ns'])}, {size}, {one['why']} by {_by(one)}, kept {_on(one['on'])}"
+            f"{one['id']}  {local(one['until_ns'])}: {one['why']} by {_by(one)}; {size}, kept {_on(one['on'])}"
         )
     if len(versions) > _VERSIONS_MAX:
         lines += [

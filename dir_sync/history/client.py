@@ -45,12 +45,13 @@ class HistoryClient:
 
     def none_of(self, text: str) -> str:
         """A sentence that names the histories in which no version of a path was found."""
-        where = (
-            "here or on connected machines"
-            if self._source.index is None
-            else "here; start the node to ask other machines"
-        )
+        where = "here or on connected machines" if self.asks_others else "here; start the node to ask other machines"
         return f"no such old version of {text} found {where}"
+
+    @property
+    def asks_others(self) -> bool:
+        """True if a node runs here, and asks the connected machines."""
+        return self._source.index is None
 
     def find(self, text: str, whole: bool = False) -> tuple[bytes, list[Entry]]:
         """The path that a user typed, by its name or in the printed form, and all versions of it and of everything

@@ -85,8 +85,8 @@ def full(path: bytes) -> str:
 
 
 def table(entries: list[Entry]) -> list[str]:
-    """One line for each version, under a heading."""
-    rows = [("ID", "UNTIL", "WHY", "SIZE", "BY", "ON", "PATH")]
+    """One line for each version, under a heading: when and why it was displaced, and by whom."""
+    rows = [("ID", "WHEN", "WHY", "SIZE", "BY", "ON", "PATH")]
     for entry in entries:
         version = entry.version
         by = maker(entry.by)

@@ -141,3 +141,18 @@ def test_texts_are_shown_as_lines() -> None:
     entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="", version=version))
     lines = difference(cast(Any, Binary(b"a\nnow\nb\n", b"a\nlost\x1b\nb\n")), entry)
     assert lines[2:] == ["@@ -1,3 +1,3 @@", " a", "-now", "+lost\\x1b", " b"]
+
+
+@pytest.mark.parametrize("tool", ["no-such-tool", "no-such-tool --wait", '/no/such/tool "$LOCAL" "$MERGED"'])
+def test_a_tool_that_is_not_there_is_named_and_the_shell_is_silent(
+    there: Path, capfd: pytest.CaptureFixture[str], tool: str
+) -> None:
+    said = merge(Client(), tool)
+    assert said.startswith(f"there is no merge tool {tool.split()[0]} on this machine: nothing was changed. Install it")
+    assert "not found" not in capfd.readouterr().err
+    assert not list(there.iterdir())
+
+
+def test_a_tool_that_only_the_shell_can_look_for_is_told_of_as_well(there: Path) -> None:
+    assert "there is no merge tool" in merge(Client(), '"no such tool" "$LOCAL" "$MERGED" 2>/dev/null')
+    assert not merge(Client(), 'X=1; if true; then echo new > "$MERGED"; fi')

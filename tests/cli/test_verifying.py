@@ -43,6 +43,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     monkeypatch.setattr(sys, "stderr", made)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(verifying, "_LOOK_S", 0.0)
+    monkeypatch.setattr(verifying, "_LINE_S", 0.0)
     return made
 
 
@@ -70,7 +71,7 @@ def test_the_line_is_written_again_in_its_place_and_away_at_the_end(
     assert main(["verify", "docs"]) == config.OK
     assert asked == ["begin", "look", "look", "end"]
     first, second, end = terminal.getvalue().removeprefix(AWAY).split(AWAY)
-    assert first.startswith("25 % of 2.00 kB, ")
+    assert first.startswith("3 paths read, 25 % of 2.00 kB, ")
     assert (second, end) == ("looking again at what was found", "")
     assert "everything is as it was recorded" in capsys.readouterr().out
 
@@ -89,6 +90,28 @@ def test_a_terminal_that_cannot_go_back_gets_no_line(monkeypatch: pytest.MonkeyP
     answer_with(monkeypatch, LOOK, LOOK | {"over": True})
     assert main(["verify", "docs"]) == config.OK
     assert terminal.getvalue() == ""
+
+
+def test_without_a_terminal_it_says_how_far_it_is_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(verifying, "_LOOK_S", 0.0)
+    for each_s, said in ((60.0, 0), (0.0, 1)):
+        monkeypatch.setattr(verifying, "_PRINTED_S", each_s)
+        answer_with(monkeypatch, LOOK, LOOK, LOOK | {"over": True})
+        assert main(["verify", "docs"]) == config.OK
+        assert capsys.readouterr().out.count("3 paths read, 25 % of 2.00 kB") == said
+
+
+def test_with_json_nothing_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = on_terminal(monkeypatch)
+    monkeypatch.setattr(verifying, "_PRINTED_S", 0.0)
+    answer_with(monkeypatch, LOOK, LOOK, LOOK | {"over": True})
+    assert main(["verify", "docs", "--json"]) == config.OK
+    assert terminal.getvalue() == ""
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_what_a_machine_has_otherwise_on_purpose_is_said_and_is_no_fault(

@@ -441,6 +441,18 @@ def test_conflicts_can_be_checked(node: Node, capsys: pytest.CaptureFixture[str]
     assert "conflict" in capsys.readouterr().out
 
 
+def test_without_a_node_conflicts_says_that_nobody_else_was_asked(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["conflicts", str(node.folder)]) == 0
+    assert capsys.readouterr().out == "no conflicts\n"
+    monkeypatch.setattr(client.HistoryClient, "asks_others", False)
+    assert cli.main(["conflicts", str(node.folder)]) == 0
+    assert "no node runs here, so no other machine was asked for conflicts; to start one: " in capsys.readouterr().out
+    assert cli.main(["conflicts", str(node.folder), "--json"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 def test_conflicts_come_with_the_commands_that_settle_them(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     """Under an empty line: each line of the table is a conflict."""
     assert cli.main(["conflicts", str(node.folder)]) == 0
