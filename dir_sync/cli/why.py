@@ -37,7 +37,7 @@ _TYPES: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISCHR, "a device"),
 )
 _HERE = frozenset(
-    (Wait.LOOK, Wait.LOOKING, Wait.OPEN, Wait.SCANNING, Wait.APPLYING)
+    (Wait.LOOK, Wait.INTERVAL, Wait.LOOKING, Wait.OPEN, Wait.SCANNING, Wait.APPLYING)
 )  # explain another look of the disk
 
 

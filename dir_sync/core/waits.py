@@ -39,6 +39,7 @@ class Wait(Enum):
     UNSEEN = "unseen"
     OPEN = "open"
     LOOK = "look"
+    INTERVAL = "interval"
     LOOKING = "looking"
     RESTLESS = "restless"
     UNREADABLE_FOLDER = "unreadable folder"
@@ -47,6 +48,7 @@ class Wait(Enum):
     ANNOUNCE = "announce"
     BACKLOG = "backlog"
     UPLOAD = "upload"
+    LIMITED = "limited"
     MERGE = "merge"
     # a version that is on its way here
     PLANNED = "planned"
@@ -109,6 +111,7 @@ SENTENCES: dict[Wait, str] = {
     Wait.UNSEEN: "it was changed here since a node last looked at it",
     Wait.OPEN: "a program has it open and writes to it; it is looked at when it rests{when}",
     Wait.LOOK: "something happened to it here; the node looks at it{when}",
+    Wait.INTERVAL: "a change of it was sent a short time ago: --file-interval lets the next one wait; the node looks at it{when}",
     Wait.LOOKING: "the node is reading it",
     Wait.RESTLESS: "it changes all the time: it is sent once nobody writes to it for a moment",
     Wait.UNREADABLE_FOLDER: "its folder could not be listed; the node tries again{when}",
@@ -117,6 +120,7 @@ SENTENCES: dict[Wait, str] = {
     Wait.ANNOUNCE: "the change made here is being announced",
     Wait.BACKLOG: "{peer} has not been told of it yet: earlier changes are sent first",
     Wait.UPLOAD: "it is being sent to {peer}: {percent}",
+    Wait.LIMITED: "a limit of this machine slows it down: {text}",
     Wait.MERGE: "two versions of this text are being merged (--merge)",
     Wait.PLANNED: "the node decides about it{when}",
     Wait.FETCHING: "it is coming from {peer}: {percent}",

@@ -24,7 +24,7 @@ from dir_sync.engine import Engine
 from dir_sync.history.story import away, story
 from dir_sync.index import Row
 from dir_sync.network.control import Answer
-from dir_sync.reporting.log import escape, moment
+from dir_sync.reporting.log import escape, human_bytes, moment
 
 __all__ = ["REGIONS", "contents_to_ask_for", "folder_waits", "story_of", "waits_at"]
 
@@ -59,7 +59,8 @@ def story_of(
     connected = [
         replica for replica in sorted(addresses) if replica in engine.board.peers
     ]  # a link may still be closing
-    waits = [*folder_waits(status), *waits_at(engine, path, now_ms), *_not_watched(path, unwatched)]
+    here = waits_at(engine, path, now_ms)
+    waits = [*folder_waits(status), *here, *_limited(status, here), *_not_watched(path, unwatched)]
     return story(index, path) | {
         "waits": [to_json(one) for one in waits],
         "peers": [_standing(engine, path, replica, addresses[replica], status.is_reader) for replica in connected],
@@ -80,6 +81,21 @@ def folder_waits(status: Status) -> list[Waiting]:
     if not status.peers and status.pause is None and not status.paused_elsewhere:
         found.append(Waiting(Wait.ALONE))
     return found
+
+
+def _limited(status: Status, waits: list[Waiting]) -> Iterator[Waiting]:
+    """The limits of speed that slow down what is going out, or what is coming."""
+    limits = status.limits
+    if limits is None:
+        return
+    for wait, per_s, option in (
+        (Wait.UPLOAD, limits.up, "--limit-up"),
+        (Wait.UPLOAD, limits.peer_up, "--limit-up-per-peer"),
+        (Wait.FETCHING, limits.down, "--limit-down"),
+        (Wait.FETCHING, limits.peer_down, "--limit-down-per-peer"),
+    ):
+        if per_s and any(one.wait is wait for one in waits):
+            yield Waiting(Wait.LIMITED, text=f"{option} {human_bytes(per_s)}/s", outgoing=wait is Wait.UPLOAD)
 
 
 def waits_at(engine: Engine, path: bytes, now_ms: int | None = None) -> list[Waiting]:
@@ -134,7 +150,11 @@ def _local(engine: Engine, path: bytes) -> Iterator[Waiting]:
     if pending is not None:
         is_open = work.opened.until(path) is not None or (pending.open and pending.written)
         due_ms = max(pending.due_ms, work.opened.until(path) or 0)
-        yield Waiting(Wait.OPEN if is_open else Wait.LOOK, seconds=_seconds(engine, due_ms), outgoing=True)
+        wait = Wait.OPEN if is_open else Wait.LOOK
+        interval_ms = work.pace.interval_end(path)
+        if interval_ms is not None and board.now.mono_ms < due_ms <= interval_ms:
+            wait = Wait.INTERVAL
+        yield Waiting(wait, seconds=_seconds(engine, due_ms), outgoing=True)
     if work.pace.is_restless(path):
         yield Waiting(Wait.RESTLESS, outgoing=True)
     folder = path

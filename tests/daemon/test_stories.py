@@ -31,7 +31,7 @@ TELLERS = ("daemon/stories.py", "history/story.py", "cli/why.py")
 
 # What the table of work has beside its regions by path, and what tells of it; (): no path waits because of it.
 TABLE: dict[str, tuple[Wait, ...]] = {
-    "pace": (Wait.RESTLESS, Wait.LOOK),
+    "pace": (Wait.RESTLESS, Wait.LOOK, Wait.INTERVAL),
     "opened": (Wait.OPEN,),
     "unable": (Wait.SPELLING, Wait.TOO_LARGE, Wait.DISK_LIMIT, Wait.REJECTED),
     "disk": (Wait.LOOK,),

@@ -16,7 +16,7 @@ from dir_sync.core.messages import Held, Lacks
 from dir_sync.core.mode import OWN_LARGE
 from dir_sync.core.model import Kind, Stamp
 from dir_sync.core.pausing import NO_END
-from dir_sync.core.status import PauseStatus
+from dir_sync.core.status import LimitStatus, PauseStatus
 from dir_sync.core.taking import Taking
 from dir_sync.core.unable import Unfit
 from dir_sync.core.waits import Wait
@@ -24,7 +24,7 @@ from dir_sync.daemon import stories
 from dir_sync.daemon.stories import contents_to_ask_for, folder_waits, story_of, waits_at
 from tests.engine.whole.bench import FOLDER, OTHER, PEER, Bench, record, seen, state
 
-STATUS: Any = SimpleNamespace(pause=None, paused_elsewhere=(), mesh=None, peers=("one",), is_reader=False)
+STATUS: Any = SimpleNamespace(pause=None, paused_elsewhere=(), mesh=None, peers=("one",), is_reader=False, limits=None)
 
 
 def waits(bench: Bench, path: bytes) -> set[Wait]:
@@ -43,6 +43,27 @@ def test_what_is_coming_says_from_whom_and_how_much() -> None:
     bench = with_offer()
     (one,) = [one for one in waits_at(bench.engine, b"f") if one.wait is Wait.FETCHING]
     assert (one.peer, one.here, one.size) == (PEER, 0, 4)
+
+
+def test_a_limit_of_speed_is_named_by_its_option() -> None:
+    bench = with_offer()
+    status = SimpleNamespace(**{**vars(STATUS), "limits": LimitStatus(1_000, 2_000, 0, 3_000)})
+    told = story_of(bench.engine, b"f", cast(Any, status), {}, {})
+    words = [one["text"] for one in told["waits"] if one["wait"] == Wait.LIMITED.value]
+    assert words == ["--limit-down 2.00 kB/s", "--limit-down-per-peer 3.00 kB/s"], "nothing goes out"
+    told = story_of(bench.engine, b"f", STATUS, {}, {})
+    assert not [one for one in told["waits"] if one["wait"] == Wait.LIMITED.value]
+
+
+def test_what_file_interval_lets_wait_is_said_by_name() -> None:
+    bench = Bench()
+    pace, now_ms = bench.engine.work.pace, bench.engine.board.now.mono_ms
+    bench.engine.board.pending_looks.add(b"f", now_ms + 7_000, now_ms)
+    assert Wait.LOOK in waits(bench, b"f")
+    pace.interval_ms = 10_000
+    pace.told(b"f", now_ms - 3_000)
+    (one,) = waits_at(bench.engine, b"f")
+    assert (one.wait, one.seconds) == (Wait.INTERVAL, 7.0)
 
 
 def test_a_file_waits_for_its_folder() -> None:

@@ -77,6 +77,11 @@ class Pace:
         earliest_ms = now_ms if is_close and hot.was_open else max(now_ms, hot.ended_ms + hot.gap_ms)
         return earliest_ms if hot.told_ms is None else max(earliest_ms, hot.told_ms + self.interval_ms)
 
+    def interval_end(self, path: bytes) -> int | None:
+        """Until when (ms) the next change of a file waits because of the interval; None: it does not."""
+        hot = self._hot.get(path)
+        return None if hot is None or hot.told_ms is None else hot.told_ms + self.interval_ms
+
     def span(self, path: bytes, first_ms: int, size: int, now_ms: int, is_close: bool = False) -> Span:
         """For an open file of about `size` bytes. `first_ms`: the time of the first write since the last look."""
         hot = self._hot.get(path)
