@@ -35,7 +35,7 @@ from dir_sync.reporting import shell
 from dir_sync.reporting.log import listed
 from dir_sync.reporting.output import say
 
-__all__ = ["Done", "default_log", "ends", "owner_against", "restart", "start", "started", "stop"]
+__all__ = ["Done", "default_log", "ends", "owner_against", "restart", "start", "started", "stop", "writer_against"]
 
 _READY_S = 60
 _ENDED_S = 30.0
@@ -271,6 +271,17 @@ def owner_against(one: Config) -> str:
         f"{folder} belongs to {name}, and you are root: what others send would belong to root. Run this as {name}"
         f" (sudo -u {name} ...), or keep the owners (--preserve owner)"
     )
+
+
+def writer_against(one: Config) -> str:
+    """Why a node of this user could not share a folder: what a node keeps there belongs to somebody else; "": it could, or the
+    folder was never shared."""
+    path = os.path.join(one.folder, ".dir_sync")
+    is_able = os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
+    if is_able or not os.path.isdir(path):
+        return ""
+    shown, name = show(os.fsencode(path)), owner_name(path)
+    return f"you cannot write into {shown}, which belongs to {name}: run this as {name}, or give it to you with all that is in it"
 
 
 def _owner(path: str) -> int | None:

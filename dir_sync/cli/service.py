@@ -19,7 +19,7 @@ from dir_sync import config
 from dir_sync.cli import crontab
 from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, here, of_typed
 from dir_sync.cli.asked import Asked, read_asked
-from dir_sync.cli.background import Done, ends, owner_against, started
+from dir_sync.cli.background import Done, ends, owner_against, started, writer_against
 from dir_sync.cli.boot_files import Service, cron_line, openrc_script, unit
 from dir_sync.cli.options import KEY_FILE
 from dir_sync.cli.parser import Parser, examples_of
@@ -31,6 +31,7 @@ from dir_sync.core.named import NamedTuple
 from dir_sync.folder.user_state import state_path
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
+from dir_sync.reporting.log import listed
 
 __all__ = ["service"]
 
@@ -136,8 +137,12 @@ def _install(init: _Init, words: Words, user: str, only_print: bool) -> Done:
     if KEY_FILE in os.environ and os.environ[KEY_FILE] and "config" not in words.options:
         words.options.setdefault("key_file", [f"--key-file={os.path.abspath(os.environ[KEY_FILE])}"])
     made = _service(init, words, asked := read_asked(words.line), user)
+    if init.kind in ("cron", "user"):
+        _check_rights(asked)
     if init.kind == "cron":
-        _check_cron(made, asked)
+        _check_cron(made)
+    if not only_print:
+        _check_others(made)
     text = {"openrc": openrc_script, "cron": cron_line}.get(init.kind, unit)(made)
     if only_print:
         return Done({"file": None, "text": text}, (text.rstrip("\n"),))
@@ -211,6 +216,31 @@ def _end_others(made: Service) -> list[str]:
     return lines
 
 
+def _check_rights(asked: Asked) -> None:
+    """ConfigError if no node of this user could ever share one of the folders."""
+    for one in asked.configs:
+        if against := owner_against(one) or writer_against(one):
+            raise ConfigError(against)
+
+
+def _check_others(made: Service) -> None:
+    """ConfigError if a node has to be ended for the service, and shares folders that the service would not share."""
+    named = set(made.folders)
+    of_file = node_of_file(made.file) if made.file else None  # it follows its file, whatever that names now
+    for folder in made.folders:
+        node = node_of(folder)
+        if node is None or node.unit == f"{made.name}.service":
+            continue
+        if of_file is not None and of_file.number == node.number:
+            continue
+        if more := [one for one in node.folders if one not in named]:
+            shown = listed([show(os.fsencode(one)) for one in more])
+            raise ConfigError(
+                f"process {node.number} also shares {shown}, and would be ended: name all its folders for the service, or end it"
+                f" first: {shell.command('stop', *node.folders)}"
+            )
+
+
 def _linger() -> str:
     """Let this user's services run without a login. What is left to do, as a command; "": nothing."""
     name = pwd.getpwuid(os.geteuid()).pw_name
@@ -223,16 +253,13 @@ def _linger() -> str:
     return ""
 
 
-def _check_cron(made: Service, asked: Asked) -> None:
-    """ConfigError if there is no cron, or the line could never start a node."""
+def _check_cron(made: Service) -> None:
+    """ConfigError if there is no cron."""
     if not crontab.has_cron():
         raise ConfigError(
             "there is neither systemd nor OpenRC nor cron here: let your system run this at each boot:"
             f" {shlex.join([*made.program, 'start', *made.words.line])}"
         )
-    for one in asked.configs:
-        if against := owner_against(one):
-            raise ConfigError(against)
 
 
 def _install_cron(made: Service, line: str) -> Done:

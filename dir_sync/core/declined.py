@@ -3,7 +3,7 @@
 In:   nothing. Out: values for LACKS, `status`, the log.
 Rule: pure. A reason says what kind of thing it is, never a path: the other side knows its own files, and no more is told.
 Used by: cli.waiting, core.messages.state, core.peer_status, core.peers.standing, core.shot, core.status, core.unable,
-core.messages.verify, core.verify, daemon, engine, reporting.progress_words.
+core.messages.verify, core.verify, core.waiting, daemon, engine, reporting.progress_words.
 """
 
 from __future__ import annotations

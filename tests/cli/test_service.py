@@ -300,6 +300,7 @@ class Running(NamedTuple):
     number: int
     in_terminal: bool = False
     unit: str = ""
+    folders: tuple[str, ...] = ()
 
     @property
     def process(self) -> SimpleNamespace:
@@ -340,6 +341,64 @@ def test_again_with_other_options_and_removed_the_node_is_ended(
     assert host.tab.read_text() == ""
 
 
+@pytest.mark.parametrize("by", ["cron", "systemd"])
+def test_a_node_that_shares_other_folders_is_not_ended(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "systemd":
+        host.has("_SYSTEMD", user=True)
+    other = host.place / "other"
+    other.mkdir()
+    ended: list[Running] = []
+    node = Running(70, folders=(str(host.folder), str(other)))
+    monkeypatch.setattr(service, "node_of", lambda folder: None if ended else node)
+    monkeypatch.setattr(service, "ends", ended.append)
+    assert cli.main(["service", "install", str(host.folder)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"process 70 also shares {other}, and would be ended" in line
+    assert not ended
+    assert not host.tab.exists()
+    assert not host.units()
+    assert host.calls_file.exists() is False
+    assert cli.main(["service", "install", str(host.folder), "--print"]) == 0, "nothing is ended"
+    file = host.place / "config.toml"
+    file.write_text('[folders.one]\ndir = "my shared 50% $x"\n')
+    monkeypatch.setattr(service, "node_of_file", lambda file: None)
+    assert cli.main(["service", "install", "--config", str(file)]) == 1
+    monkeypatch.setattr(service, "node_of_file", lambda file: node)
+    assert cli.main(["service", "install", "--config", str(file)]) == 0, "the other folder was taken out of its file"
+    assert ended.pop() == node
+    assert cli.main(["service", "install", f"one={host.folder}", f"two={other}"]) == 0, capsys.readouterr().err
+    assert ended == [node]
+
+
+@pytest.mark.parametrize("by", ["cron", "systemd", "none"])
+def test_who_cannot_write_there_is_told_so_first(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "systemd":
+        host.has("_SYSTEMD", user=True)
+    elif by == "none":
+        monkeypatch.setenv("PATH", str(host.place))
+    shut = host.folder / ".dir_sync"
+    shut.mkdir()
+    access = os.access
+
+    def as_another(path: str, mode: int, *, effective_ids: bool = False) -> bool:
+        return path != str(shut) and access(path, mode)
+
+    monkeypatch.setattr(os, "access", as_another)
+    for more in ([], ["--print"]):
+        assert cli.main(["service", "install", str(host.folder), *more]) == 1
+        said = capsys.readouterr()
+        assert said.out == ""
+        (line,) = said.err.splitlines()
+        assert f"you cannot write into {shut}, which belongs to" in line
+    assert not host.tab.exists()
+    assert not host.units()
+    assert not host.calls_file.exists()
+
+
 @pytest.mark.parametrize("option", [["--user", "nobody"], ["--system"], ["--system", "--print"]])
 def test_cron_is_that_of_the_user_alone(host: Host, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
     assert cli.main(["service", "install", str(host.folder), *option]) == 2
@@ -349,10 +408,16 @@ def test_cron_is_that_of_the_user_alone(host: Host, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_no_line_is_written_that_can_never_start(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_line_is_written_that_can_never_start(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.chown(host.folder, 65534, 65534)
-    assert cli.main(["service", "install", str(host.folder)]) == 1
-    assert "belongs to nobody, and you are root" in capsys.readouterr().err
+    for path in (str(host.place), os.environ["PATH"]):  # without a cron, and with one
+        monkeypatch.setenv("PATH", path)
+        assert cli.main(["service", "install", str(host.folder)]) == 1
+        said = capsys.readouterr().err
+        assert "belongs to nobody, and you are root" in said
+        assert "at each boot" not in said
     assert not host.tab.exists()
     assert cli.main(["service", "install", str(host.folder), "--preserve", "owner"]) == 0
 

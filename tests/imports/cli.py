@@ -107,7 +107,8 @@ CLI: dict[str, set[str]] = {
     "cli.crontab": {"config"},
     "cli.service": {
         *("cli.absolute", "cli.asked", "cli.background", "cli.boot_files", "cli.crontab", "cli.options", "cli.parser"),
-        *("cli.results", "cli.running_nodes", "config", "folder.user_state", "network.control", "reporting.shell"),
+        *("cli.results", "cli.running_nodes", "config", "folder.user_state", "network.control", "reporting.log"),
+        "reporting.shell",
     },
     "cli.log_options": {"cli.parser", "config"},
     "cli.speed": {"cli.parser", "config"},
