@@ -252,7 +252,7 @@ class Engine(Machines):
             versions.recheck_when_due()
         if self.deltas_out.deltas:
             self.deltas_out.drop_old_deltas()
-        if self.signatures.sign_grown:
+        if self.signatures.grown_due_ms is not None:
             self.signatures.sign_rested()
         if not (board.has_acted or board.jobs_out):
             self.idle.when_calm()
@@ -303,8 +303,7 @@ class Engine(Machines):
             due.append(next(iter(self.deltas_out.deltas.values()))[1] + DELTA_KEEP_MS)
         if self.transfers.unfinished:
             due += [when for when, _ in self.transfers.unfinished.values()]
-        if self.signatures.sign_grown:
-            due.append(next(iter(self.signatures.sign_grown.values())))
+        due.append(self.signatures.grown_due_ms)
         if self.versions.retention is not None and not self.versions.pruning:
             due.append(now_ms if self.versions.thin else self.versions.prune_at)
         if self.idle.calm_work():

@@ -15,7 +15,13 @@ __all__ = ["SignatureBacklog"]
 
 # budget for files that were not changed: they are read once for their signatures
 _SIGN_BYTES_MAX = 2 * 1024 * limits.MIB
-_SIGN_GROWN_MS = 60_000  # a file that grew gets a signature if it did not change for so long
+# A file that grew gets a signature if it did not change for so long: first some 50 times as long as it takes to read it;
+# whenever it grows again after that, so many times longer.
+_GROWN_MS_MIN = 1_000
+_GROWN_MS_PER_MIB = 15
+_GROWN_MS_MAX = 60_000
+_GROWS_AGAIN = 4
+_GROWN_MAX = 1_000  # paths
 
 
 class SignatureBacklog:
@@ -23,8 +29,10 @@ class SignatureBacklog:
 
     def __init__(self, board: Board, deltas: bool) -> None:
         self._board = board
-        # files that grew -> when (ms) they get a signature, if they do not change until then
-        self.sign_grown: dict[bytes, int] = {}
+        # files that grew -> when (ms) they get a signature, if they do not change until then; their content that had one
+        self._grown: dict[bytes, tuple[int, bytes]] = {}
+        self._rests: dict[bytes, int] = {}  # files that grew and got one -> how long (ms) they rest if they grow again
+        self.grown_due_ms: int | None = None  # when (ms) `sign_rested` has something to do, at the earliest
         self.to_sign: dict[bytes, bytes] = {}  # path -> its previous content, whose signature speeds up the new one
         self.sign_after: bytes | None = b"" if deltas else None
         self.sign_budget = _SIGN_BYTES_MAX
@@ -33,19 +41,27 @@ class SignatureBacklog:
 
     def sign_later(self, record: Record, previous: Record | None, grown: bool = False) -> None:
         """`grown`: bytes were only appended. The next change is probably an append, too, and needs no signature, which
-        takes 0.5 % of the file's size. After any other change the file needs one."""
+        takes 0.5 % of the file's size. After any other change, and if it rests, the file needs one."""
         self.may_hold |= max(record.size, 0 if previous is None else previous.size) >= limits.LARGE_FILE_BYTES
         if not self._board.with_deltas or len(self.to_sign) >= 1_000:
             return
-        self.sign_grown.pop(record.path, None)
-        if grown:
-            self.sign_grown[record.path] = self._board.now.mono_ms + _SIGN_GROWN_MS
+        _, earlier = self._grown.pop(record.path, (0, b""))
+        if record.kind != Kind.FILE or record.size < limits.DELTA_FILE_BYTES_MIN:
             return
-        if record.kind == Kind.FILE and record.size >= limits.DELTA_FILE_BYTES_MIN:
-            earlier = self.to_sign.pop(record.path, b"")
-            if previous is not None and previous.kind == Kind.FILE:
-                earlier = earlier or previous.content
+        earlier = self.to_sign.pop(record.path, b"") or earlier
+        if previous is not None and previous.kind == Kind.FILE:
+            earlier = earlier or previous.content
+        if grown:
+            due = self._board.now.mono_ms + self._rest_ms(record)
+            self._grown[record.path] = due, earlier
+            self.grown_due_ms = due if self.grown_due_ms is None else min(self.grown_due_ms, due)
+        else:
             self.to_sign[record.path] = earlier
+            self._rests.pop(record.path, None)
+
+    def _rest_ms(self, record: Record) -> int:
+        longer = self._rests.get(record.path, _GROWN_MS_PER_MIB * record.size // limits.MIB)
+        return max(_GROWN_MS_MIN, min(longer, _GROWN_MS_MAX))
 
     def sign_next(self) -> None:
         """Order the next signature, in the order of paths, as long as the budget lasts."""
@@ -75,11 +91,15 @@ class SignatureBacklog:
 
     def sign_rested(self) -> None:
         """Sign files that grew and have not changed for a while."""
-        while self.sign_grown:
-            path, due = next(iter(self.sign_grown.items()))
-            if due > self._board.now.mono_ms:
-                return
-            del self.sign_grown[path]
+        now = self._board.now.mono_ms
+        if self.grown_due_ms is None or now < self.grown_due_ms:
+            return
+        for path in [path for path, (due, _) in self._grown.items() if due <= now]:
+            _, earlier = self._grown.pop(path)
+            self.to_sign.setdefault(path, earlier)
             row = self._board.index.rows.get(path)
             if row is not None:
-                self.sign_later(row.record, None)
+                if len(self._rests) >= _GROWN_MAX:
+                    self._rests.clear()
+                self._rests[path] = _GROWS_AGAIN * self._rest_ms(row.record)
+        self.grown_due_ms = min([due for due, _ in self._grown.values()], default=None)

@@ -265,7 +265,7 @@ class Batches:
             case TreeOp.INSTALL:
                 result = self._installer.install(item, staged)
                 if item.staged is not None and item.target.kind is Kind.FILE:
-                    self._unsigned.hold(item.path, result.fp, item.target.content, item.target.size)
+                    self._unsigned.hold(item.path, result.fp, item.target.content, item.target.size, item.known)
             case TreeOp.REMOVE:
                 result = self._installer.remove(item)
             case TreeOp.MOVE:

@@ -112,7 +112,7 @@ class Deltas:
 
     def sign(self, job: SignJob) -> Signed:
         """The signature of a content: from the cache, from a file kept open, or from the file at `job.path`."""
-        signature = self._unsigned.signature(job.digest)
+        signature = self._unsigned.signature(job.digest, job.earlier)
         if signature is None:
             try:
                 reader = self._disk.open(job.path)

@@ -105,8 +105,9 @@ class Unsigned:
         for held in surplus:
             held.release()
 
-    def signature(self, digest: bytes) -> bytes | None:
-        """The signature from the cache or from a file kept open; None if there is neither."""
+    def signature(self, digest: bytes, earlier: bytes = b"") -> bytes | None:
+        """The signature from the cache or from a file kept open; None if there is neither. `earlier`: a content that is
+        probably similar, as the one that the file was kept with."""
         held = self._held.get(digest)
         if held is None:
             return self._cache.get(digest)
@@ -114,16 +115,17 @@ class Unsigned:
             try:
                 found = self._cache.get(digest)
                 if found is None and held.reader is not None:
-                    found = self._sign(held, held.reader, digest)
+                    found = self._sign(held, held.reader, digest, earlier)
             finally:
                 held.close()
         self._forget(digest, held)
         return found
 
-    def _sign(self, held: _Held, reader: Reader, digest: bytes) -> bytes | None:
-        earlier = self._cache.get(held.earlier) if held.earlier else None
+    def _sign(self, held: _Held, reader: Reader, digest: bytes, earlier: bytes) -> bytes | None:
+        similar = [content for content in (held.earlier, earlier) if content]
+        sums = next((known for content in similar if (known := self._cache.get(content)) is not None), None)
         try:
-            made = delta.signature(reader, held.size, self._stopping, earlier=earlier)
+            made = delta.signature(reader, held.size, self._stopping, earlier=sums)
             # A rename or a new hard link changes the fingerprint as well, so the content decides.
             if fingerprint(reader.stat()) != held.fp and self._digest_of(reader, held.size) != digest:
                 return None

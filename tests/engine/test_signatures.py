@@ -38,16 +38,47 @@ def test_a_small_file_needs_none() -> None:
     assert not kit.it.to_sign, "nor does any without a library"
 
 
-def test_a_file_that_grew_gets_one_when_it_has_rested() -> None:
-    kit = Alone(SignatureBacklog)
-    kit.has(large(b"a"))
-    kit.it.sign_later(large(b"a"), None, grown=True)
-    kit.wait(59_999)
+def rested(kit: Alone[SignatureBacklog], ms: int) -> bool:
+    """True if the file that grew gets its signature after that time, and not before."""
+    kit.wait(ms - 1)
     kit.it.sign_rested()
-    assert not kit.it.to_sign
+    early = bool(kit.it.to_sign)
     kit.wait(1)
     kit.it.sign_rested()
-    assert list(kit.it.to_sign) == [b"a"]
+    return not early and list(kit.it.to_sign) == [b"a"]
+
+
+def grown(content: bytes, mib: int = 200) -> Record:
+    return large(b"a", content)._replace(size=mib * limits.MIB)
+
+
+def test_a_file_that_grew_gets_one_when_it_has_rested() -> None:
+    kit = Alone(SignatureBacklog)
+    kit.it.sign_after = None
+    kit.has(grown(b"3"))
+    kit.it.sign_later(grown(b"2"), grown(b"1"), grown=True)
+    kit.wait(2_000)
+    kit.it.sign_later(grown(b"3"), grown(b"2"), grown=True)
+    assert kit.it.grown_due_ms is not None
+    assert rested(kit, 3_000), "15 ms for each MiB"
+    assert kit.it.grown_due_ms is None
+    assert signed(kit) == [b"a"]
+    assert kit.out(SignJob)[0].earlier == grown(b"1").content, "the last content that had one"
+
+
+def test_a_file_that_goes_on_growing_gets_fewer_and_fewer() -> None:
+    """Each is read for nothing."""
+    kit = Alone(SignatureBacklog)
+    kit.it.sign_after = None
+    kit.has(grown(b"1"))
+    for rest_ms in (3_000, 12_000, 48_000, 60_000, 60_000):
+        kit.it.sign_later(grown(b"1"), grown(b"1"), grown=True)
+        assert rested(kit, rest_ms)
+        signed(kit)
+    kit.it.sign_later(grown(b"1"), grown(b"1"))
+    signed(kit)
+    kit.it.sign_later(grown(b"1"), grown(b"1"), grown=True)
+    assert rested(kit, 3_000), "something else was done with it"
 
 
 def test_files_that_only_lie_there_are_read_as_long_as_the_budget_lasts() -> None:

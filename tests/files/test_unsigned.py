@@ -6,20 +6,23 @@ import os
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from blake3 import blake3
 
 from dir_sync import delta
 from dir_sync.core import limits
-from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Looked, LookJob
+from dir_sync.core.jobs import DeltaDone, DeltaJob, DiscardJob, Looked, LookJob, Result, SignJob
 from dir_sync.core.looks import LookItem, LookOutcome
 from dir_sync.core.model import fingerprint
+from dir_sync.core.names import STAGING
 from dir_sync.disk import RealDisk
 from dir_sync.file_sync import FileSync
 from dir_sync.files.fingerprints import RACY
 from dir_sync.files.unsigned import Unsigned
 from dir_sync.ports import Reader
+from tests.files.tools import apply, change
 
 SIZE = limits.LARGE_FILE_BYTES + 5_000
 
@@ -190,6 +193,56 @@ def test_it_is_read_once_if_nobody_can_have_written_since(tmp_path: Path, since:
         assert unsigned.signature(blake3(data).digest()) is not None
         assert sum(read) == SIZE * (1 if since == "nothing" else 2)
     finally:
+        disk.close()
+
+
+@pytest.mark.parametrize("kept_with", [b"", b"unknown"])
+def test_the_sums_of_a_similar_content_are_used_whoever_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_with: bytes
+) -> None:
+    """A signature from nothing takes ten times as long."""
+    disk, cache = RealDisk(tmp_path), Cache()
+    used: list[bytes | None] = []
+    make = delta.signature
+
+    def spy(*given: Any, earlier: bytes | None = None) -> bytes:
+        used.append(earlier)
+        return make(*given, earlier=earlier)
+
+    try:
+        unsigned = Unsigned(disk, cache, time.time_ns)
+        data = Random(1).randbytes(SIZE)
+        (tmp_path / "file").write_bytes(data)
+        reader = disk.open(b"file")
+        cache.put(b"similar", make(reader, SIZE))
+        stat = reader.stat()
+        reader.close()
+        unsigned.hold(b"file", fingerprint(stat), blake3(data).digest(), SIZE, kept_with)
+        monkeypatch.setattr(delta, "signature", spy)
+        assert unsigned.signature(blake3(data).digest(), b"similar") == cache.kept[b"similar"]
+        assert used == [cache.kept[b"similar"]]
+    finally:
+        disk.close()
+
+
+def test_what_replaced_a_file_is_signed_with_its_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, cache = RealDisk(tmp_path), Cache()
+    sync = FileSync(disk, lambda _: True, cache, time.time_ns, "test")
+    sync.prepare()
+    asked: list[bytes] = []
+    monkeypatch.setattr(cache, "get", lambda digest: asked.append(digest))
+    try:
+        old, new = Random(1).randbytes(SIZE), Random(2).randbytes(SIZE)
+        (tmp_path / "file").write_bytes(old)
+        (tmp_path / os.fsdecode(STAGING) / "part").write_bytes(new)
+        item = change(disk, b"file", new)._replace(data=None, staged=STAGING + b"/part", known=blake3(old).digest())
+        (result,) = apply(sync, item)
+        assert result.result is Result.DONE
+        asked.clear()
+        sync.perform(SignJob("", 0, 0, b"file", result.fp, blake3(new).digest()))
+        assert blake3(old).digest() in asked
+    finally:
+        sync.close()
         disk.close()
 
 

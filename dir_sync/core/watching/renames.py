@@ -143,8 +143,10 @@ class Renames:
             if len(self._lively) >= _LIVELY_FOLDERS_MAX:
                 self._lively.clear()
             self._lively[folder] = path, now_ms
-        elif folder in self._lively and self._lively[folder][0] == path:
-            self._lively[folder] = path, now_ms
+        elif folder in self._lively:
+            last, when = self._lively[folder]
+            if last == path and now_ms - when <= limits.RENAME_HOLD_MS:
+                self._lively[folder] = path, now_ms  # it is still being written, not edited later
 
     def grace_ms(self, path: bytes, moved_to: bytes | None, now_ms: int) -> int:
         """How long (ms) a file that has just left its name does not count as deleted. Many programs save by moving the

@@ -79,6 +79,13 @@ def test_a_save_is_told_by_the_new_file_beside_it() -> None:
     assert renames.grace_ms(b"d/f", None, 2 * HOLD + 1) == 0
 
 
+def test_an_edit_of_what_was_new_once_makes_no_rename_wait() -> None:
+    renames = Renames()
+    renames.written(b"d/new", True, 0)
+    renames.written(b"d/new", False, HOLD + 1)
+    assert renames.grace_ms(b"d/f", b"d/g", HOLD + 2) == 0
+
+
 def test_a_change_of_a_known_file_is_no_sign_of_a_save() -> None:
     renames = Renames()
     renames.written(b"d/known", False, 0)
