@@ -24,6 +24,7 @@ from dir_sync.core.events import (
     UselessAnnouncements,
 )
 from dir_sync.core.jobs import Applied, ApplyJob, Job, PruneJob, Staged, StageJob, TreeOp
+from dir_sync.core.model import Kind
 from dir_sync.core.notes import Note
 from dir_sync.file_sync import Stopped
 from tests.sim.broken import Broken, PowerCut
@@ -220,6 +221,9 @@ class Loop:
                 if item.act == TreeOp.MOVE and item.copy_path is not None:
                     node.unsettled.add(item.copy_path)
                     node.moves[item.path], node.moves[item.copy_path] = item.copy_path, item.path
+                    if item.target.kind is Kind.DIRECTORY:  # it gets another spelling, and all that is in it with it
+                        inside = item.copy_path + b"/"
+                        node.unsettled |= {path for path in disk.tree() if path.startswith(inside)}
                 displaces = item.expect and item.act != TreeOp.META and disk.content(item.path) is not None
                 if displaces and self.world.chance(self.world.options.late_writes):
                     node.user.write_later(item.path)
