@@ -19,6 +19,7 @@ from dir_sync.core.keys import SECRET_BYTES, MeshKey
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import show
 from dir_sync.folder import state
+from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.reporting.log import how_many
 from dir_sync.reporting.output import say
@@ -100,6 +101,7 @@ def leave(argv: list[str]) -> int:
     apart = _apart(folder) if node and node.get("role") == "ro" and node.get("mode") == Mode.TWO_WAY.value else ""
     which = f"the closed mesh {marker}" if marker else "its closed mesh"
     when = "at once" if runs else "at the next start"
+    others = _words_about_others(folder, node)  # before the key is forgotten
     question = (
         f"{show(os.fsencode(folder))} leaves {which}: its key is forgotten on this machine, and {when} anyone on this LAN can"
         " join the folder."
@@ -115,12 +117,28 @@ def leave(argv: list[str]) -> int:
     name = show(os.fsencode(folder))
     line = f"{name} is open {'now' if runs else 'from its next start on'}"
     lines = [line, *([apart] if given.yes and apart else [])]
-    if node is None or node.get("count") != 1:
-        lines.append(
-            "Other members of the mesh list this machine until one of them removes it: 'remove' gives them a new key."
-        )
+    lines += others
     tell(given.json, {"folder": name, "left": marker or ""}, lines)
     return config.OK
+
+
+def _words_about_others(folder: str, node: Answer | None) -> list[str]:
+    """What becomes of the mesh when this machine leaves it. `node`: what a running one says of the mesh."""
+    if node is not None:
+        count, is_removed = node.get("count"), bool(node.get("removed"))
+    else:
+        keep_out_of_dumps()
+        try:
+            kept = store.load(folder)
+        except ConfigError:
+            kept = None  # a key that cannot be read is forgotten, too
+        count = None if kept is None else kept.membership.count
+        is_removed = kept is not None and kept.removal is not None
+    if is_removed:
+        return ["The mesh had removed this machine already: its members do not list it."]
+    if count == 1:
+        return ["No other member is known here: whoever has a copy of the key is still in that mesh, and nobody else."]
+    return ["Other members of the mesh list this machine until one of them removes it: 'remove' gives them a new key."]
 
 
 def _apart(folder: str) -> str:

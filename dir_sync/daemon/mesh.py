@@ -111,7 +111,7 @@ class MeshRequests:
         }
         if self._keeper is None:
             return {"closed": False, **known}
-        return {"closed": True, **known, **key_words(self._keeper)}
+        return {"closed": True, "removed": self._keeper.removal is not None, **known, **key_words(self._keeper)}
 
     def _close(self) -> Answer:
         if self._keeper is not None:

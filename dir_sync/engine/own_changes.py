@@ -165,10 +165,11 @@ class OwnChanges:
         if not self._mode_rules.mode.announces:
             return
         self._follow_size()
-        rows, index = self._board.index.changes.made_by((OWN, OWN_FIRST)), self._board.index
-        for row in rows:
+        index, adopted = self._board.index, 0
+        for row in index.changes.made_by((OWN, OWN_FIRST)):
             mine = row.record
             theirs = self._theirs(mine.path)
+            adopted += mine.kind != Kind.ABSENT or (theirs is not None and theirs.kind != Kind.ABSENT)
             index.offers.drop(mine.path, THEIRS)
             if theirs is None and mine.kind == Kind.ABSENT:
                 index.rows.forget(mine.path)
@@ -177,8 +178,8 @@ class OwnChanges:
                 self._rows.put(first, row.fp)
             else:
                 self._rows.put(self._stamps.changed_to(theirs, mine, mine.stamp.ns), row.fp)
-        if rows:
-            self._board.tell(notes.Adopted(len(rows)))
+        if adopted:
+            self._board.tell(notes.Adopted(adopted))
 
     def too_large(self) -> list[bytes]:
         """Files here that are too large to be shared."""

@@ -309,8 +309,8 @@ _WORDS: dict[type[Common], tuple[str, str]] = {
     ),
     notes.AttributesChanged: ("{who} changed the {other} of {path}", "{who} changed attributes of {count} more"),
     notes.Kept: (
-        "kept {path}: it was changed or restored while another machine deleted it",
-        "kept {count} more, changed or restored while another machine deleted them",
+        "kept {path}: another machine deleted it, or moved it away, and did not know what is here now",
+        "kept {count} more that another machine deleted or moved away, and did not know what is here now",
     ),
     notes.Reverted: (
         "undid what was done here to {path}: it is as on the other machines again, and what was here is in the history",

@@ -166,7 +166,16 @@ def test_another_mode_announces_what_was_kept_here() -> None:
     assert kit.index.rows.get(b"gone") is None
     assert not any(is_own(each.record) for each in kit.index.changes.after(0, 100))
     assert kit.index.offers.of(b"a") == []
-    assert [note for note in kit.told() if isinstance(note, notes.Adopted)] == [notes.Adopted(3)]
+    assert [note for note in kit.told() if isinstance(note, notes.Adopted)] == [notes.Adopted(2)]
+
+
+def test_what_came_and_went_is_no_change_that_will_be_announced() -> None:
+    kit = alone(Mode.RECEIVE_ONLY)
+    kit.has(own_change(record(b"gone", None), 5, 3))
+    kit.mode_rules.mode = Mode.TWO_WAY
+    kit.it.adopt()
+    assert kit.index.rows.get(b"gone") is None
+    assert not [note for note in kit.told() if isinstance(note, notes.Adopted)]
 
 
 def test_a_lower_limit_is_followed_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:

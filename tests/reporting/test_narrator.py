@@ -110,7 +110,7 @@ def told(caplog: pytest.LogCaptureFixture, *happened: notes.Note, verbose: bool 
         (notes.Renamed(b"b\xff", "anna", b"a{0}"), "anna renamed a{0} to b\\xff"),
         (notes.MetaChanged(b"f", "anna"), "anna changed the time or permissions of f"),
         (notes.AttributesChanged(b"f", "anna", "owner and ACL"), "anna changed the owner and ACL of f"),
-        (notes.Kept(b"f"), "kept f: it was changed or restored while another machine deleted it"),
+        (notes.Kept(b"f"), "kept f: another machine deleted it, or moved it away, and did not know what is here now"),
         (notes.Restored(b"f", 5), "restored f (5 B)"),
         (notes.Received(b"f", "anna", 2100), "received f (2.10 kB) from anna"),
         (notes.Sent(b"f", "anna", 2100), "sent f (2.10 kB) to anna"),
