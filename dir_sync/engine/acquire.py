@@ -180,6 +180,8 @@ class Acquire:
             if not may_announce and not is_decided and not is_own(child.record):
                 # Nobody brings it back: its maker is away, or has lost its index. So it is here only.
                 self._rows.keep_own(child, nothing(child.record))
+                if path in self._mode_rules.reverting:
+                    self._mode_rules.revert(name)  # it is in a folder that a person wants as the mesh has it
                 pending = True
                 continue
             self._work.end_grace(path)

@@ -160,10 +160,15 @@ def test_a_folder_stays_if_something_in_it_does_and_everybody_hears_of_it() -> N
     assert kit.work.grace_ms(b"d", gone) == 0, "another time its children are waited for again"
 
 
+@pytest.mark.parametrize("is_reverted", [True, False])
 @pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.RECEIVE_ONLY])
-def test_what_nobody_brings_back_in_a_folder_that_was_deleted_elsewhere_is_here_only(mode: Mode) -> None:
+def test_what_nobody_brings_back_in_a_folder_that_was_deleted_elsewhere_is_here_only(
+    mode: Mode, is_reverted: bool
+) -> None:
     kit = alone()
     kit.mode_rules.mode = mode
+    if is_reverted:
+        kit.mode_rules.revert(b"d")
     here, child = kit.has(folder(b"d")), kit.has(record(b"d/a", b"1"))
     gone = later(here.record, None)
     kit.board.peers[PEER].synced = True
@@ -176,6 +181,7 @@ def test_what_nobody_brings_back_in_a_folder_that_was_deleted_elsewhere_is_here_
     kept = nothing(child.record)
     assert kit.asked("rows.keep_own") == [(child, kept)]
     assert kept.kind is Kind.ABSENT, "a mirror undoes it"
+    assert (b"d/a" in kit.mode_rules.reverting) is is_reverted, "a person wants the folder as the mesh has it"
     assert kit.asked("rows.reassert") == []
 
 
