@@ -211,6 +211,7 @@ class Course:
             left_over = folders_left_over(node)
             others = self.world.at_rest.others() + self.world.at_rest.kept_away()
             rejections = self.world.rejections
+            merged = self.world.merging.counts()
             node.user.act(at_once=True)
             wanted = wanted_of(node, left_over)
             linked = any(other.linked for other in self.world.nodes)
@@ -230,6 +231,9 @@ class Course:
             for path in [path for path in {**wanted, **got} if is_below(path, others) or has_below(path, others)]:
                 wanted.pop(path, None)
                 got.pop(path, None)
+            for path in self.world.merging.counts() - merged:
+                wanted.pop(path, None)
+                got.pop(path, None)  # a conflict was open there, and could be merged with what the user has there now
             for path in self.world.rejected - wanted.keys():
                 got.pop(path, None)  # a file was where it needs a folder: it comes back when that one goes
             if got != wanted:
@@ -317,11 +321,11 @@ class Course:
             since = {other.name: other.wall_ns() for other in self.world.nodes}
             known = self._versions()
             written = {other.name: other.disk.written for other in self.world.nodes}
-            merges = self.world.merging.count_at(path)
+            merges = self.world.merging.counts()[path]
             more = node.user.append_to(path)
             self.world.rest("after an append")
             self.world.at_rest.check("after an append")
-            if self.world.merging.count_at(path) > merges:
+            if self.world.merging.counts()[path] > merges:
                 continue  # a conflict was open there, and could be merged with what was appended
             content = node.disk.content(path)
             assert content is not None

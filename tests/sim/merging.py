@@ -8,6 +8,7 @@ node makes it, once, and it has what both sides wrote. At rest nothing is left t
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -114,11 +115,12 @@ class Merging:
         if not self.is_on:
             return
         same = self._with.setdefault((record.path, record.content), [])
-        found_again = (
-            same if node.forgot else []
-        )  # what has an earlier version's content is that version, under another name
+        # What has an earlier version's content is that version, under another name.
+        found_again = same if node.forgot else []
         made_from = [one.stamp for one in before if one is not None]
-        self._from[record.path, record.stamp] = (*made_from, *found_again)
+        # A user may have changed a text that the node has forgotten, and that is what nobody knows.
+        is_known = bool(made_from or found_again or not node.forgot)
+        self._from[record.path, record.stamp] = (*made_from, *found_again) if is_known else None
         same.append(record.stamp)
         content = node.disk.content(record.path)
         if content is not None and blake3(content).digest() == record.content:
@@ -165,9 +167,12 @@ class Merging:
         if tokens_of(data) != wanted:
             raise Broken(f"{what}: {sorted(tokens_of(data) ^ wanted)[:3]} are lines that one side wrote or removed")
 
-    def count_at(self, path: bytes) -> int:
-        """How often the text at that path was merged."""
-        return sum(len(stamps) for (at, _), stamps in self._merges.items() if at == path)
+    def counts(self) -> Counter[bytes]:
+        """How often the text at each path was merged."""
+        found = Counter[bytes]()
+        for (path, _), stamps in self._merges.items():
+            found[path] += len(stamps)
+        return found
 
     def check_words(self, message: Message) -> None:
         if not self.is_on:

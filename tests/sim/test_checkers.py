@@ -203,15 +203,18 @@ def _made(node: Node, counter: int, content: bytes, *before: Record) -> Record:
     return record
 
 
+@pytest.mark.parametrize("found", [b"mine", b"mine, and changed meanwhile"])
 @pytest.mark.parametrize("has_forgotten", [True, False])
-def test_what_a_node_without_memory_finds_again_was_made_from_what_it_was_made_from_before(has_forgotten: bool) -> None:
+def test_what_a_node_without_memory_finds_may_have_been_made_from_what_it_had(
+    has_forgotten: bool, found: bytes
+) -> None:
     world = _calm_world(merges=1.0)
     node = world.nodes[0]
     world.lives.boot(node)
     base = _made(node, 1, b"base")
     _made(node, 2, b"mine", base)
     node.forgot = has_forgotten
-    mine = _made(node, 3, b"mine")  # by a first scan: nobody knows what it was made from
+    mine = _made(node, 3, found)  # by a first scan: nobody knows what it was made from
     theirs = _made(world.nodes[1], 4, b"theirs", base)
     merge = Merge(_made(node, 5, b"both", mine, theirs), mine, theirs, base, b"both")
     node.index.identity.replica = mine.stamp.maker
