@@ -157,7 +157,8 @@ class Merging:
         mine, theirs = self._ancestors(path, winner.stamp), self._ancestors(path, loser.stamp)
         if mine is None or theirs is None:
             return
-        if base.stamp not in mine or base.stamp not in theirs:
+        alike = {base.stamp, *self._with.get((path, base.content), ())}  # two users may have made one content
+        if not alike & mine or not alike & theirs:
             raise Broken(f"{what}, which is no common version")
         texts = [self._texts.get(one.content) for one in (winner, loser, base)]
         if None in texts:

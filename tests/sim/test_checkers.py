@@ -228,6 +228,27 @@ def test_what_a_node_without_memory_finds_may_have_been_made_from_what_it_had(
         world.close()
 
 
+@pytest.mark.parametrize("is_alike", [True, False])
+def test_a_version_with_the_content_of_a_common_one_is_common(is_alike: bool) -> None:
+    """Two users make one content, and one of them goes on from it. Both versions were joined, as they are the same."""
+    world = _calm_world(merges=1.0)
+    node = world.nodes[0]
+    world.lives.boot(node)
+    first = _made(node, 1, b"first")
+    base, mine = _made(node, 2, b"both have it", first), _made(node, 3, b"both have it" if is_alike else b"mine", first)
+    theirs = _made(world.nodes[1], 4, b"theirs", base)
+    merge = Merge(_made(node, 5, b"theirs", mine, theirs), mine, theirs, base, b"theirs")
+    node.index.identity.replica = mine.stamp.maker
+    try:
+        if is_alike:
+            world.merging.made(node, merge)
+        else:
+            with pytest.raises(Broken, match="no common version"):
+                world.merging.made(node, merge)
+    finally:
+        world.close()
+
+
 class _NothingIsKept(Random):
     """A power cut takes back as much as it can."""
 
