@@ -91,7 +91,7 @@ def invite(argv: list[str]) -> int:
     except KeyboardInterrupt:
         answer_of(folder, {"command": "uninvite", "code": answer["code"]})
         raise
-    return _invited(state["joined"], state["over"], state, given.json)
+    return _invited(state["joined"], state["over"], state, given)
 
 
 def _invite_alone(given: Any, folder: str, role: str) -> int:
@@ -121,7 +121,7 @@ def _invite_alone(given: Any, folder: str, role: str) -> int:
                 warn({"guesses": inviting.guesses})
                 time.sleep(_AGAIN_S)
             joined = inviting.joined
-            return _invited("" if joined is None else joined.name, over, key_words(keeper), given.json)
+            return _invited("" if joined is None else joined.name, over, key_words(keeper), given)
         finally:
             invitations.begin(None)
 
@@ -150,7 +150,10 @@ def _warn_of_guesses(is_json: bool) -> Callable[[Answer], None]:
     def warn(answer: Answer) -> None:
         guesses = answer["guesses"]
         if guesses < left[0]:
-            words = f"somebody tried a wrong code: {guesses} more of them end the invitation"
+            more = f"{guesses} more of them {'ends' if guesses == 1 else 'end'} the invitation"
+            words = (
+                f"somebody tried a wrong code: {more if guesses else 'it was the last try, and the code is void now'}"
+            )
             say(json.dumps({"wrong_codes_left": guesses}) if is_json else words)
             finish()
         left[0] = guesses
@@ -158,8 +161,8 @@ def _warn_of_guesses(is_json: bool) -> Callable[[Answer], None]:
     return warn
 
 
-def _invited(joined: str, over: str, key: Answer, is_json: bool) -> int:
-    if is_json:
+def _invited(joined: str, over: str, key: Answer, given: Any) -> int:
+    if given.json:
         why = "" if joined else over
         say(
             json.dumps(
@@ -174,7 +177,8 @@ def _invited(joined: str, over: str, key: Answer, is_json: bool) -> int:
         )
         return config.OK if joined else config.ENVIRONMENT
     if not joined:
-        raise ConfigError(f"nobody has joined: {over}; 'invite' makes a new code")
+        again = shell.command("invite", given.folder, *(["--read-only"] if given.read_only else []))
+        raise ConfigError(f"nobody has joined: {over}, so this code is void; to make a new one: {again}")
     say(f"{joined} has joined ({key['fingerprint']}, {how_many(key['count'], 'member')})")
     return config.OK
 

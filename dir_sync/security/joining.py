@@ -21,6 +21,7 @@ from dir_sync.core.model import PeerError
 from dir_sync.core.noise import KEY_BYTES, public_of
 from dir_sync.core.pairing import (
     FRAME_BYTES_MAX,
+    GUESSES,
     HANDSHAKE_BYTES_MAX,
     RUN_S,
     Code,
@@ -97,7 +98,10 @@ def join(
         return kept, host
     if reasons:
         is_wrong = any(reason.endswith(_WRONG) for reason in reasons)
-        again = "type it again, as it stands on that machine; if it has ended there, ask for a new one"
+        again = (
+            f"type it again, as it stands on that machine. {GUESSES} wrong tries end an invitation: if that is so there,"
+            " ask for a new code"
+        )
         other = "ask for a new code there, and name the machine with --peer"
         if not is_invited:
             other = (

@@ -95,12 +95,12 @@ def test_what_is_looked_for_is_said_before_the_search(
 
 
 def test_a_script_reads_the_code_and_what_came_of_it(capsys: pytest.CaptureFixture[str]) -> None:
-    given = argparse.Namespace(json=True, lasts_s=600)
+    given = argparse.Namespace(json=True, lasts_s=600, folder="docs", read_only=True)
     key = {"fingerprint": "7K3Q-9XMD", "generation": 3, "count": 2}
     inviting._say_code("K7QX-4MDP", "ro", given)
     inviting._warn_of_guesses(True)({"guesses": 2})
-    assert inviting._invited("desk", "", key, True) == 0
-    assert inviting._invited("", "its time is over", key, True) == 1
+    assert inviting._invited("desk", "", key, given) == 0
+    assert inviting._invited("", "its time is over", key, given) == 1
     mesh = {"key": "7K3Q-9XMD", "generation": 3, "members": 2}
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
         {"code": "K7QX-4MDP", "role": "ro", "lasts_s": 600},
@@ -108,6 +108,21 @@ def test_a_script_reads_the_code_and_what_came_of_it(capsys: pytest.CaptureFixtu
         {"joined": "desk", "over": "", **mesh},
         {"joined": "", "over": "its time is over", **mesh},
     ]
+
+
+def test_the_last_wrong_code_says_what_comes_of_the_invitation(capsys: pytest.CaptureFixture[str]) -> None:
+    given = argparse.Namespace(json=False, lasts_s=600, folder="docs", read_only=True)
+    warn = inviting._warn_of_guesses(False)
+    for left in (2, 1, 0):
+        warn({"guesses": left})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.removeprefix("somebody tried a wrong code: ") for line in lines] == [
+        "2 more of them end the invitation",
+        "1 more of them ends the invitation",
+        "it was the last try, and the code is void now",
+    ]
+    with pytest.raises(ConfigError, match=r"so this code is void; to make a new one: .* invite docs --read-only"):
+        inviting._invited("", "3 wrong codes were tried", {}, given)
 
 
 @pytest.mark.parametrize(

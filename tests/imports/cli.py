@@ -136,6 +136,7 @@ CLI: dict[str, set[str]] = {
             "cli.results",
             "config",
             "folder.state",
+            "network.control",
             "reporting.log",
             "reporting.output",
             "reporting.shell",
