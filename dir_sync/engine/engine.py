@@ -57,6 +57,7 @@ class Engine(Machines):
         self.board.begin(now)
         self.ignoring.start()
         self.own_changes.adopt()
+        self.mode_rules.adopt()
         self.board.scan.begin()
         self.own_losses.begin_to_look()
         self.board.listings.add(b"")

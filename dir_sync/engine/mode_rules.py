@@ -25,6 +25,8 @@ __all__ = ["ModeRules"]
 _MESH_KNOWN = "mesh known"  # index note: a peer has sent its complete state
 _UNSEEN = "unseen at first"  # index note: paths that the first scan could not see, in hex
 _UNSEEN_MAX = 10_000
+_WANTED_BACK = "wanted back "  # index note: with a path, in hex; since when, and which kinds and contents
+_WANTED_BACK_NS = 7 * 86_400 * 10**9  # then it has to be said again: nobody may have had it
 
 
 class ModeRules:
@@ -51,7 +53,7 @@ class ModeRules:
             return Mode.APART
         if self.mode is Mode.TWO_WAY:
             return self.mode
-        if self._wanted_back and self._is_wanted_back(path):
+        if self._wanted_back and self.mode is Mode.SEND_ONLY and self._is_wanted_back(path):
             return Mode.TWO_WAY
         if path in self.reverting:
             return Mode.REVERT
@@ -73,15 +75,33 @@ class ModeRules:
 
     def want_back(self, path: bytes, what: tuple[Kind, bytes] | None = None) -> None:
         """A person wants back what was at this path, though this node only sends. `what`: a kind and content that was here;
-        None: whatever the others have. Only for as long as the program runs: it can be said again."""
+        None: whatever the others have. For as long as the program runs, and at a later start for some days."""
         if self.mode is not Mode.SEND_ONLY:
             return
         known = self._wanted_back.setdefault(path, set())
         if what is None:
-            self._wanted_back[path] = None
+            known = self._wanted_back[path] = None
         elif known is not None:
             known.add(what)
+        words = () if known is None else (f"{kind.value}:{content.hex()}" for kind, content in sorted(known))
+        self._index.notes.put(_WANTED_BACK + path.hex(), " ".join((str(self._board.now.wall_ns), *words)))
         self._board.plan_queue.add(path)
+
+    @property
+    def wants_back(self) -> bool:
+        """True if something that a person wants back has not come."""
+        return bool(self._wanted_back)
+
+    def adopt(self) -> None:
+        """At the start: what a person wanted back in an earlier run, and has not come. What is some days old is forgotten."""
+        for key, value in self._index.notes.below(_WANTED_BACK).items():
+            since, *words = str(value).split()
+            if self._board.now.wall_ns - int(since) > _WANTED_BACK_NS:
+                self._index.notes.forget(_WANTED_BACK + key)
+                continue
+            pairs = (word.partition(":")[::2] for word in words)
+            what = {(Kind(int(kind)), bytes.fromhex(content)) for kind, content in pairs}
+            self._wanted_back[bytes.fromhex(key)] = what or None
 
     def _is_wanted_back(self, path: bytes) -> bool:
         if path not in self._wanted_back:
@@ -98,6 +118,7 @@ class ModeRules:
             what = self._wanted_back[record.path]
             if what is None or (record.kind, record.content) in what:
                 del self._wanted_back[record.path]
+                self._index.notes.forget(_WANTED_BACK + record.path.hex())
 
     @property
     def keeps_own(self) -> bool:

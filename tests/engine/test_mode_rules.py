@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core.mode import Mode, large_change
+from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
 from dir_sync.core.taking import Taking
 from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.scope import Scope
-from tests.engine.kit import Alone, later, record
+from tests.engine.kit import Alone, folder, later, record
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -33,6 +34,32 @@ def test_a_path_is_reverted_until_something_else_is_there() -> None:
     assert kit.planned() == [b"a"]
     kit.mode_rules.revert_ends(b"a")
     assert kit.mode_rules.mode_at(b"a", kit.index.rows.get(b"a")) is Mode.RECEIVE_ONLY
+
+
+@pytest.mark.parametrize("days", [6, 8])
+def test_what_is_wanted_back_outlives_the_program_for_some_days(days: int) -> None:
+    kit = Alone(Scope)
+    theirs = record(b"a", b"1")
+    wished = [(b"a", (theirs.kind, theirs.content)), (b"a", (Kind.FILE, bytes(32))), (b"d", None)]
+    kit.mode_rules.mode = Mode.SEND_ONLY
+    for path, what in wished:
+        kit.mode_rules.want_back(path, what)
+    kit.wait(days * 86_400_000)
+    kit.announces(theirs)
+    kit.announces(folder(b"d"))
+    again = ModeRules(kit.board, Mode.SEND_ONLY)
+    again.adopt()
+    kept = days < 7
+    assert again.wants_back is kept
+    for path in (b"a", b"d"):
+        assert isinstance(again.decision_at(path, None), Take) is kept
+    assert ModeRules(kit.board, Mode.RECEIVE_ONLY).mode_at(b"a", None) is Mode.RECEIVE_ONLY
+    again.note_here(theirs)
+    again.note_here(folder(b"d"))
+    assert not again.wants_back
+    third = ModeRules(kit.board, Mode.SEND_ONLY)
+    third.adopt()
+    assert not third.wants_back, "it has come"
 
 
 def test_the_mode_decides() -> None:

@@ -231,3 +231,20 @@ def test_what_vanished_where_changes_are_only_sent_is_back_if_it_is_rejected(new
     assert "restored on all machines" in say(lan[0], "reject")
     wait_for(lambda: survey(lan[0].dir).keys() == before.keys(), SOON_S, "all is back")
     wait_equal(lan.roots, SOON_S)
+
+
+def test_what_was_rejected_comes_back_after_another_start(new_lan: Callable[..., Lan]) -> None:
+    """Nobody who has it is connected when a person rejects the loss."""
+    lan = new_lan(2)
+    filled(lan, "send-only", "receive-only")
+    before = survey(lan[1].dir)
+    lan.stop()
+    empty(lan[0])
+    lan[0].start("--mode", "send-only")
+    wait_for(lambda: "HELD: " in lan[0].log(this_run=True), SOON_S, "it is held")
+    say(lan[0], "reject")
+    lan[0].stop()
+    lan[0].start("--mode", "send-only")
+    lan[1].start("--mode", "receive-only")
+    wait_for(lambda: survey(lan[0].dir).keys() == before.keys(), SOON_S, "all is back")
+    wait_equal(lan.roots, SOON_S)

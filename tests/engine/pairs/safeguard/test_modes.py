@@ -107,6 +107,53 @@ def test_what_a_reader_rejects_stays_there_and_its_mirror_does_not_undo_it() -> 
     assert files(pair.one.disk) == [b"beside"]
 
 
+def starts_anew(node: OneNode, mode: Mode) -> None:
+    node.boot()
+    node.engine.mode_rules.mode = mode
+
+
+@pytest.mark.parametrize("paths", [(), (b"d",)])
+def test_what_only_sends_takes_back_what_was_rejected_after_another_start(paths: tuple[bytes, ...]) -> None:
+    """What vanished is rejected while nobody is connected who has it."""
+    pair = linked(Mode.SEND_ONLY, Mode.TWO_WAY)
+    before = contents(pair.one)
+    pair.cut()
+    pair.one.disk.delete(b"d")
+    starts_anew(pair.one, Mode.SEND_ONLY)
+    pair.run()
+    pair.one.inbox.append(Decided(False, paths))
+    pair.run()
+    starts_anew(pair.one, Mode.SEND_ONLY)
+    pair.run()
+    pair.link()
+    wait(pair)
+    assert contents(pair.one) == before == contents(pair.two)
+    pair.cut()
+    starts_anew(pair.one, Mode.SEND_ONLY)
+    pair.two.disk.write(b"d/3", b"otherwise")
+    pair.two.inbox.append(Touched(b"d/3", Urgency.NOW))
+    pair.run()
+    pair.link()
+    wait(pair)
+    assert pair.one.disk.content(b"d/3") == b"content 3", "it has come, and takes nothing else"
+
+
+def test_what_was_rejected_elsewhere_is_taken_back_after_another_start() -> None:
+    pair = linked(Mode.SEND_ONLY, Mode.TWO_WAY)
+    before = contents(pair.one)
+    remove_live(pair, pair.one)
+    pair.two.inbox.append(Decided(False))
+    while not pair.one.engine.mode_rules.wants_back:
+        assert pair.turn()
+    pair.cut()
+    assert pair.one.engine.mode_rules.wants_back
+    starts_anew(pair.one, Mode.SEND_ONLY)
+    pair.run()
+    pair.link()
+    wait(pair)
+    assert contents(pair.one) == before == contents(pair.two)
+
+
 @pytest.mark.parametrize("paths", [(), (b"d",)])
 @pytest.mark.parametrize("takes", [Mode.TWO_WAY, *TAKERS])
 def test_what_vanished_where_changes_are_only_sent_comes_back(takes: Mode, paths: tuple[bytes, ...]) -> None:
