@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -97,3 +98,23 @@ def test_a_hub_dials_nobody_that_it_does_not_name() -> None:
         (caller.dir / "mine").write_text("mine")
         wait_for(lambda: "waits for nodes that name it" in caller.log(), SOON_S, "it listens")
         holds(lambda: "found " not in caller.log() and not (hub.dir / "mine").exists(), 5.0, "nobody calls it")
+
+
+def test_a_named_machine_that_was_met_and_refuses_now_is_named(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    node, other = lan
+
+    def missed() -> list[dict[str, str]]:
+        ended = node.run_to_end("status", node.dir, "--json")
+        found: list[dict[str, str]] = json.loads(ended.out)["missed"] if ended.code == 0 else [{}]
+        return found
+
+    other.start("--no-discovery")
+    node.start("--no-discovery", "--peer", other.address)
+    wait_equal(lan.roots, SOON_S)
+    wait_for(lambda: missed() == [], SOON_S, "it is met")
+    other.stop()
+    refused = {"place": f"{other.address}:6000", "problem": "Connection refused"}
+    wait_for(lambda: missed() == [refused], SOON_S, "a dial has ended")
+    other.start("--no-discovery")
+    wait_for(lambda: missed() == [], SOON_S, "it is met again")
