@@ -32,8 +32,8 @@ class Walk:
     paths: tuple[bytes, ...] = ()  # if any: only these, instead of a range
     share: int = 1  # it takes at most one part in so many of the time
     checked: list[Checked] = field(default_factory=list)
-    read: int = 0  # bytes
-    partly: int = 0  # bytes that are read of the next file
+    read: int = 0  # bytes, with those of a file that is not read to its end yet ...
+    partly: int = 0  # ... which are so many of these
     is_over: bool = False
     not_before_ms: int = 0
 

@@ -103,7 +103,7 @@ class VerifyAnswers:
         for number, page in enumerate(pages, 1):
             is_last = number == len(pages) and (walk.is_over or is_refused)
             entries = tuple(entry_of(one) for one in page)
-            report = VerifyReport(self._board.folder, request.id, entries, walk.read + walk.partly, is_last, is_refused)
+            report = VerifyReport(self._board.folder, request.id, entries, walk.read, is_last, is_refused)
             self._send(replica, report)
         if walk.is_over or is_refused:
             self.peer_gone(replica)

@@ -123,7 +123,7 @@ class Verifying:
     def bytes_here(self) -> int:
         """What was read here for it."""
         walk = self._rereads.walk("")
-        return (0 if self._run is None else self._run.read) + (0 if walk is None else walk.read + walk.partly)
+        return (0 if self._run is None else self._run.read) + (0 if walk is None else walk.read)
 
     # --- peers -------------------------------------------------------------------------------------------------------
 

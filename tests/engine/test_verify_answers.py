@@ -56,9 +56,13 @@ def test_a_peer_hears_now_and_then_that_it_goes_on() -> None:
     due = kit.it.due_ms()
     assert due is not None
     kit.wait(due - kit.board.now.mono_ms)
+    walk = kit.real(Rereads).walk(PEER)
+    assert walk is not None
+    walk.read, walk.partly = 9, 3
     kit.it.run()
     (report,) = reports(kit)
     assert (report.entries, report.last) == ((), False)
+    assert report.read == 9, "with the part of a file"
 
 
 def test_many_long_names_take_several_messages() -> None:

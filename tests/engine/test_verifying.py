@@ -190,3 +190,13 @@ def test_it_ends_when_nobody_waits_for_it() -> None:
     kit.real(Rereads).on_verified(Verified("", (), 0, 0))
     kit.it.run()
     assert not kit.real(Rereads).is_on
+
+
+def test_of_a_file_that_is_half_read_each_byte_counts_once() -> None:
+    kit = made()
+    kit.it.begin(repair=False)
+    kit.it.run()
+    walk = kit.real(Rereads).walk("")
+    assert walk is not None
+    walk.read, walk.partly = 9, 3
+    assert kit.it.bytes_here() == 9, "the part of the file that is read is among them"
