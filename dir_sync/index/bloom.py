@@ -15,6 +15,7 @@ __all__ = ["Bloom", "ContentFilter", "KnownPaths"]
 _BYTES = 1 << 14
 _BYTES_MAX = 1 << 20
 _GROWTH = 8
+_ROWS_PER_QUERY = 8  # a query takes as long as to add so many rows
 
 
 class Bloom:
@@ -67,11 +68,21 @@ class Bloom:
 
 
 class ContentFilter:
-    """Which contents no row and no version ever had. It is filled at the first question, and updated from then on."""
+    """Which contents no row and no version ever had. It is filled when so many questions have come that it pays, and updated
+    from then on: to fill it from a large index takes as long as a query for every eighth row."""
 
-    def __init__(self, everything: Callable[[], Iterable[bytes]]) -> None:
-        """`everything`: the digests of all rows and versions at present."""
+    def __init__(
+        self,
+        everything: Callable[[], Iterable[bytes]],
+        count: Callable[[], int] = lambda: 0,
+        has: Callable[[bytes], bool] = lambda digest: True,
+    ) -> None:
+        """`everything`: the digests of all rows and versions at present. `count`: about how many there are; 0: a query is
+        slow. `has`: a query for one of them."""
         self._everything = everything
+        self._count = count
+        self._has = has
+        self._questions = 0
         self._bloom: Bloom | None = None
 
     def add(self, digest: bytes) -> None:
@@ -83,18 +94,30 @@ class ContentFilter:
             self._bloom.add_all(map(_low_bits, digests))
 
     def may_have(self, digest: bytes) -> bool:
-        """False: no row and no version ever had this content. True: maybe one has."""
-        return self._made().may_have(_low_bits(digest))
+        """False: no row and no version ever had this content. True: maybe one has, so query."""
+        bloom = self._made(1)
+        return bloom is None or bloom.may_have(_low_bits(digest))
 
     def may_not_have(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Those of `digests` for which `may_have` is false."""
-        lacking = self._made().lack(map(_low_bits, digests))
+        """Those of `digests` that no row and no version has; maybe without a few of them."""
+        bloom = self._made(len(digests))
+        if bloom is None:
+            return {digest for digest in digests if not self._has(digest)}
+        lacking = bloom.lack(map(_low_bits, digests))
         return {digest for digest, is_new in zip(digests, lacking, strict=True) if is_new}
 
-    def _made(self) -> Bloom:
+    def _made(self, questions: int) -> Bloom | None:
+        """The filter, if it pays for so many more questions."""
         bloom = self._bloom
         if bloom is None:
-            bloom = Bloom()
+            self._questions += questions
+            count = self._count()
+            if _ROWS_PER_QUERY * self._questions < count:
+                return None
+            size = _BYTES
+            while size < min(count, _BYTES_MAX):
+                size *= _GROWTH
+            bloom = Bloom(size)
             bloom.add_all(map(_low_bits, self._everything()))
         while bloom.is_full:
             bloom = bloom.larger()

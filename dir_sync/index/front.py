@@ -51,7 +51,7 @@ class Index:
             self.identity = Identity(self.notes, rng)
             self.sequences = Sequences(self.notes, rng)
             self.peers = Peers(self._database)
-            self.contents = ContentFilter(self._all_contents)
+            self.contents = ContentFilter(self._all_contents, self._count_contents, self._has_any)
             self.rows = Rows(self._database, self.notes, self.sequences, self.contents)
             self.tree = Tree(self._database, self.rows)
             self.changes = Changes(self._database, self.rows)
@@ -64,8 +64,8 @@ class Index:
             # The notes come last, because flushing rows and sequences writes notes.
             for writer in (self.journal, self.rows, self.offers, self.sequences, self.peers, self.notes):
                 self._database.attach(writer)
-            self.intents.recover(self.offers)
             self.first_scan_done = bool(self.notes.get("first_scan_done"))
+            self.intents.recover(self.offers)
 
     # --- what needs two tables ---------------------------------------------------------------------------------------
 
@@ -73,6 +73,12 @@ class Index:
         self.rows.flush()
         query = "SELECT content FROM row WHERE kind=1 UNION ALL SELECT content FROM version WHERE kind=1"
         return (content for (content,) in self._database.execute(query))
+
+    def _count_contents(self) -> int:
+        return self.rows.count_live()[0] if self.first_scan_done else 0
+
+    def _has_any(self, digest: bytes) -> bool:
+        return bool(self.rows.by_content(digest)) or self.versions.with_content(digest) is not None
 
     def unknown(self, paths: Sequence[bytes]) -> set[bytes]:
         """Those of `paths` with neither a row nor an offer."""

@@ -11,7 +11,7 @@ import pytest
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import Cause, Version
-from dir_sync.core.model import Kind, Record, Stamp, Stat, fingerprint
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, Stamp, Stat, fingerprint
 from dir_sync.core.peers.standing import Lack
 from dir_sync.core.reconcile import Offer
 from dir_sync.index import Index, PeerSeen
@@ -163,6 +163,40 @@ def test_a_filter_of_contents_is_made_at_the_first_question_and_then_grows() -> 
     contents.add(later)
     assert contents.may_have(later)
     assert len(asked) == 1
+
+
+def test_a_large_index_is_not_read_for_a_few_questions() -> None:
+    asked = []
+
+    def everything() -> list[bytes]:
+        asked.append(1)
+        return [DIGEST]
+
+    contents = ContentFilter(everything, lambda: 800, lambda digest: digest == DIGEST)
+    later = bytes([9] * 32)
+    assert contents.may_not_have([DIGEST, later]) == {later}
+    for _ in range(97):
+        assert contents.may_have(later), "only a query can tell"
+    assert not asked
+    assert not contents.may_have(later), "by now it pays"
+    assert contents.may_not_have([DIGEST, later]) == {later}
+    assert len(asked) == 1
+
+
+def test_an_index_tells_what_is_new_as_well_before_its_filter_is_made(tmp_path: Path) -> None:
+    index = Index(str(tmp_path / "index.db"), Random(1))
+    known = [bytes([1 + number]) * 32 for number in range(200)]
+    for number, digest in enumerate(known):
+        index.rows.put(record(b"f%d" % number, content=digest, at=number + 1), b"f" * FINGERPRINT_BYTES)
+    index.set_first_scan_done()
+    index.commit()
+    index.close()
+    index = Index(str(tmp_path / "index.db"), Random(1))
+    with closing(index):
+        assert index.contents.may_not_have([*known[:3], bytes(32)]) == {bytes(32)}
+        assert index.contents._bloom is None
+        index.rows.put(record(b"later", content=bytes(32), at=99), b"f" * FINGERPRINT_BYTES)
+        assert index.contents.may_not_have([bytes(32)]) == set()
 
 
 # --- the database ----------------------------------------------------------------------------------------------------
