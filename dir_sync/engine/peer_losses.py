@@ -157,7 +157,7 @@ class PeerLosses:
         if due is None or due > self._board.now.mono_ms:
             return
         files = self._board.index.rows.count_live()[0] - self._board.removing
-        for link, paths, held, is_less in self._brakes.peers.judge(
+        for link, paths, held, is_less, removed in self._brakes.peers.judge(
             self._is_being_moved, self._is_here, self._board.is_being_told, files, self._board.now.mono_ms
         ):
             if held:
@@ -167,7 +167,6 @@ class PeerLosses:
                 self._board.index.notes.put(BRAKED + link, kind)
                 if not self._board.index.notes.get(BRAKED_AT + link):
                     self._board.index.notes.put(BRAKED_AT + link, self._board.now.wall_ns)
-                removed = sum(not self._brakes.peers.is_rewrite(path) for path in paths)
                 self._board.tell(notes.PeerHeld(paths[0], self._board.name_of(link), len(paths), files, removed))
                 self._brakes.publish()
             else:

@@ -32,12 +32,13 @@ class Verdict(Enum):
 
 class Judged(NamedTuple):
     """A burst of one link was judged: these paths may be changed, or all of them are held. `is_less`: they were held
-    before, and are no longer a disaster because the other files are back."""
+    before, and are no longer a disaster because the other files are back. `removed`: how many of them would go."""
 
     link: str
     paths: list[bytes]
     held: bool
     is_less: bool = False
+    removed: int = 0
 
 
 class _Weight(NamedTuple):
@@ -82,7 +83,7 @@ class PeerBrake:
 
     def is_rewrite(self, path: bytes) -> bool:
         """True if the held change of this path is a new content; False for a removal."""
-        return path in self.bursts[self._at[path]].held.rewritten
+        return any(path in burst.held.rewritten for burst in self.bursts.values())
 
     def holds_rewrites(self, maker: str) -> bool:
         return any(burst.held.has_rewrites for burst in self._bursts_of(maker).values())
@@ -265,7 +266,7 @@ class PeerBrake:
                     if path not in moved:
                         self._let_through(burst, path, change, now_ms)
                 self._judged.update(dict.fromkeys(paths))
-            done.append(Judged(link, paths, is_held))
+            done.append(Judged(link, paths, is_held, removed=waiting.leaving))
             for path in paths:
                 self._no_longer_wait(path)
         return done + self._judge_again(files, now_ms)
