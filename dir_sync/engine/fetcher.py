@@ -283,7 +283,9 @@ class Fetcher:
         if reason == "forgotten":
             self._board.index.offers.drop(path, peer.replica)
         if reason != "later":
-            self._board.index.offers.drop(path, OURS + peer.replica)
+            was_guess = self._board.index.offers.drop(path, OURS + peer.replica)
+            if was_guess and reason == "forgotten":
+                self._sources.note_unknown(peer.replica, fetch.target.content)
             if any(held.maker == peer.replica for held in self._brakes.held_elsewhere.get(peer.replica, ())):
                 self._sources.note_missing(peer.replica, fetch.target.content)  # until that peer announces it anew
         self._transfers.give_up(fetch, path)

@@ -92,9 +92,7 @@ class Intake:
         self._uploader = uploader
         self._sync_report = sync_report
         self._links = 0  # number of connections so far; the next one gets its number from it
-        self.asks_again = (
-            False  # a peer is to be asked for its whole state again, once it has sent what it was asked for
-        )
+        self.asks_again = False  # a peer is to be asked for its whole state again, once it has sent what was asked for
         self.declined: dict[str, list[tuple[bytes, Stamp]]] = {}  # by node: announcements at ignored paths
         self._announcers: dict[str, _Announcer] = {}  # by node: the connected peers
 
@@ -294,7 +292,9 @@ class Intake:
                 self._tell_of_upload(peer, path, upload)
             if path not in unoffered:
                 for offer in index.offers.of(path):
-                    if offer.peer == peer.replica and offer.record.stamp != stamp:
+                    if offer.record.stamp == stamp:
+                        self._has_again(peer, offer.record.content)
+                    elif offer.peer == peer.replica:
                         self._keep_offer(path, peer.replica, stamp)
                         self._take_back(path, peer.replica)  # the peer has a newer version there
             if is_ours:
@@ -308,6 +308,12 @@ class Intake:
                 # This version came from us, but our index is older than it (restored from a backup, or a power cut).
                 self._vain.add(peer.replica)
                 self._announcers[peer.replica].ask_again = self.asks_again = True
+
+    def _has_again(self, peer: Contact, content: bytes) -> None:
+        """The peer has said that it has this content. If it was missing there, whoever waits for it asks again."""
+        if self._sources.no_longer_missing(peer.replica, content):
+            self._work.holders.end_rests()
+            self._board.plan_queue.add_all_offers()
 
     def _tell_of_upload(self, peer: Contact, path: bytes, upload: Upload) -> None:
         took = max(1, self._board.now.mono_ms - upload.since_ms)
@@ -353,9 +359,7 @@ class Intake:
             # It has restored that version, or a third node gave it the record: it never acknowledges ours.
             self._uploader.active.ended(peer.replica, path)
             self._tell_of_upload(peer, path, upload)
-        if self._sources.no_longer_missing(peer.replica, record.content):
-            self._work.holders.end_rests()
-            self._board.plan_queue.add_all_offers()
+        self._has_again(peer, record.content)
         row = self._board.index.rows.get(path)
         if row is not None:
             mine = row.record

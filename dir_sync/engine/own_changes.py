@@ -74,7 +74,10 @@ class OwnChanges:
             return index.offers.of(path)
         if wanted.kind == Kind.FILE and wanted.size and not index.rows.by_content(wanted.content):
             for replica in sorted(self._board.peers):
-                if self._sources.may_be_asked(replica, wanted.content) and index.offers.of_peer(path, replica) is None:
+                if (
+                    self._sources.may_be_guessed(replica, wanted.content)
+                    and index.offers.of_peer(path, replica) is None
+                ):
                     index.offers.put(Offer(OURS + replica, wanted, False))
         return index.offers.of(path)
 

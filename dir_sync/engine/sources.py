@@ -37,6 +37,7 @@ class Sources:
         # path -> its earlier name, as the maker of the announced version reported it
         self.origins: dict[bytes, bytes] = {}
         self._missing_there: dict[str, set[bytes]] = {}  # by peer: contents that it announced and could not give
+        self._unknown_there: dict[str, set[bytes]] = {}  # ... and those that it was asked for by guess
         self.bases: dict[bytes, bytes] = {}  # path -> a content of ours as the base of a delta for it
 
     def has(self, offer: Offer, wanted: Record) -> bool:
@@ -86,6 +87,14 @@ class Sources:
         """The peer announced the content and could not give it. It is not asked again until it announces it anew."""
         self._missing_there[replica].add(content)
 
+    def may_be_guessed(self, replica: str, content: bytes) -> bool:
+        """True if the peer may be asked for a content that it has not announced."""
+        return self.may_be_asked(replica, content) and content not in self._unknown_there[replica]
+
+    def note_unknown(self, replica: str, content: bytes) -> None:
+        """The peer was asked for the content by guess, and does not know it. It is asked again when it says that it has it."""
+        self._unknown_there[replica].add(content)
+
     def was_bad(self, target: Record, replica: str) -> None:
         """All of a content came from this peer, and is not what was announced: the file may have gone bad on its disk.
         Another holder is asked, or the same one later."""
@@ -93,23 +102,25 @@ class Sources:
         self._work.retries.note_bad(target.path, self._board.name_of(replica))
 
     def no_longer_missing(self, replica: str, content: bytes) -> bool:
-        """The peer announced the content. True if it had been missing there."""
-        missing = self._missing_there[replica]
-        if content not in missing:
+        """The peer says that it has the content. True if it had been missing there."""
+        missing, unknown = self._missing_there[replica], self._unknown_there[replica]
+        if content not in missing and content not in unknown:
             return False
-        missing.remove(content)
+        missing.discard(content)
+        unknown.discard(content)
         return True
 
     def forget_missing(self, replica: str) -> bool:
         """The peer may have its missing contents again. True if there were any."""
-        missing, self._missing_there[replica] = self._missing_there[replica], set()
-        return bool(missing)
+        were_any = bool(self._missing_there[replica] or self._unknown_there[replica])
+        self._missing_there[replica], self._unknown_there[replica] = set(), set()
+        return were_any
 
     def peer_came(self, peer: Contact) -> None:
-        self._missing_there[peer.replica] = set()
+        self._missing_there[peer.replica], self._unknown_there[peer.replica] = set(), set()
 
     def peer_gone(self, replica: str) -> None:
-        del self._missing_there[replica]
+        del self._missing_there[replica], self._unknown_there[replica]
 
     def is_within_reach(self, wanted: Record, offers: list[Offer]) -> bool:
         """False if no connected peer has the wanted content, and no file here has it either."""

@@ -141,10 +141,12 @@ class Uploader:
         for pull in pulls:
             source = self._source_of(pull)
             if source is None:
-                row = self._board.index.rows.get(
-                    pull.path
-                )  # too large to be shared: the peer drops what was announced once
-                is_known = pull.base is not None or (row is not None and not is_own_large(row.record))
+                index = self._board.index
+                row = index.rows.get(pull.path)
+                if row is None:  # a version that could not be read a moment ago is not forgotten
+                    is_known = pull.base is not None or index.versions.with_content(pull.digest) is not None
+                else:  # too large to be shared: the peer drops what was announced once
+                    is_known = pull.base is not None or not is_own_large(row.record)
                 refused.append((pull.id, "gone" if is_known else "forgotten"))
                 served.answered(pull.length)
                 self._vain.add(peer.replica)

@@ -386,6 +386,20 @@ def test_who_cannot_give_it_is_not_asked_again_for_it(reason: str) -> None:
     assert left == {"gone": {PEER}, "later": {PEER, OURS + PEER}, "forgotten": set()}[reason]
 
 
+@pytest.mark.parametrize("reason", ["gone", "later", "forgotten"])
+@pytest.mark.parametrize("is_guess", [True, False])
+def test_who_does_not_know_what_it_was_asked_for_by_guess_is_noted(reason: str, is_guess: bool) -> None:
+    """A mirror wants back what the mesh had there, and the only node that had it has lost it with its index."""
+    kit = alone()
+    target = record(b"a", b"content")
+    kit.announces(target, OURS + PEER if is_guess else PEER)
+    fetch(kit, target)
+    (pull,) = kit.real(TransferTable).take_pulls()[PEER]
+    kit.it.on_refuse(kit.board.peers[PEER], pull.id, reason)
+    is_noted = is_guess and reason == "forgotten"  # otherwise it may only be unable to read it now
+    assert kit.asked("sources.note_unknown") == ([(PEER, target.content)] if is_noted else [])
+
+
 def test_a_refusal_of_something_else_changes_nothing() -> None:
     kit = alone()
     under_way = fetch(kit, record(b"a", b"content"))

@@ -282,6 +282,24 @@ def test_an_offer_from_which_it_has_moved_on_is_taken_back() -> None:
     assert not kit.index.offers.of(b"a")
 
 
+@pytest.mark.parametrize("how", ["acknowledges", "announces"])
+def test_who_says_that_it_has_a_missing_content_is_asked_for_it_again(how: str) -> None:
+    """A mirror has changed the path since: what the mesh had there it knows from the others."""
+    kit = alone(sources__no_longer_missing=lambda peer, content: content == theirs.content)
+    peer = met(kit)
+    theirs = record(b"a", b"1")
+    kit.has(own_change(record(b"a", b"2"), 99, 7))
+    kit.announces(theirs, THEIRS)
+    kit.announces(record(b"b", b"3"), OTHER)
+    kit.planned()
+    if how == "acknowledges":
+        acknowledges(kit, peer, theirs)
+    else:
+        kit.it.on_announced(peer, theirs, 5)
+    assert kit.asked("sources.no_longer_missing") == [(PEER, theirs.content)]
+    assert kit.board.plan_queue.cursor is not None, "all that peers announced is planned"
+
+
 def test_who_has_heard_from_us_what_we_have_lost_is_asked_for_all_it_has() -> None:
     kit = alone()
     peer = met(kit)

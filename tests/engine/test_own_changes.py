@@ -93,20 +93,22 @@ def test_revert_plans_each_path_by_the_rule_for_that() -> None:
     assert kit.index.offers.of_peer(b"b", THEIRS) is not None
 
 
-def test_each_peer_is_asked_for_a_content_that_is_wanted_back() -> None:
+@pytest.mark.parametrize("is_known_not_to_have_it", [False, True])
+def test_each_peer_is_asked_for_a_content_that_is_wanted_back(is_known_not_to_have_it: bool) -> None:
     kit = alone(Mode.MIRROR)
     kit.connects()
     kit.real(Sources).peer_came(kit.board.peers[PEER])
-    kit.answers["sources.may_be_asked"] = True
+    kit.answers["sources.may_be_guessed"] = not is_known_not_to_have_it
     base = kit.has(record(b"a", b"1")).record
     changes_here(kit, b"a", b"2")
-    assert OURS + PEER in [offer.peer for offer in kit.it.ask_holders(base)]
+    is_asked = OURS + PEER in [offer.peer for offer in kit.it.ask_holders(base)]
+    assert is_asked is not is_known_not_to_have_it
 
 
 def test_nobody_is_asked_for_a_version_that_only_somebody_who_is_away_has_announced() -> None:
     kit = alone(Mode.MIRROR)
     kit.connects()
-    kit.answers["sources.may_be_asked"] = True
+    kit.answers["sources.may_be_guessed"] = True
     base = kit.has(record(b"a", b"1")).record
     changes_here(kit, b"a", b"2")
     far, first = later(base, b"3", OTHER), record(b"b", b"4", node=OTHER)

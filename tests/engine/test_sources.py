@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from dir_sync.core import notes
 from dir_sync.core.declined import Reason
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp, Version
@@ -58,6 +60,26 @@ def test_who_announces_what_it_has_lost_is_not_asked_until_it_says_so_anew() -> 
     kit.it.note_missing(PEER, wanted.content)
     assert kit.it.forget_missing(PEER)
     assert not kit.it.forget_missing(PEER)
+
+
+@pytest.mark.parametrize("how", ["it says so", "it has all again", "it comes again"])
+def test_who_does_not_know_what_it_was_asked_for_by_guess_is_not_asked_again_until_it_may_have_it(how: str) -> None:
+    kit = alone()
+    wanted = record(b"a", b"content")
+    assert kit.it.may_be_guessed(PEER, wanted.content)
+    kit.it.note_unknown(PEER, wanted.content)
+    assert not kit.it.may_be_guessed(PEER, wanted.content)
+    assert kit.it.may_be_guessed(PEER, b"other")
+    assert kit.it.may_be_asked(PEER, wanted.content), "if it announces it"
+    if how == "it says so":
+        assert kit.it.no_longer_missing(PEER, wanted.content)
+    elif how == "it has all again":
+        assert kit.it.forget_missing(PEER)
+    else:
+        kit.it.peer_gone(PEER)
+        kit.it.peer_came(kit.board.peers[PEER])
+    assert kit.it.may_be_guessed(PEER, wanted.content)
+    assert not kit.it.no_longer_missing(PEER, wanted.content)
 
 
 def test_a_displaced_content_is_given_once() -> None:

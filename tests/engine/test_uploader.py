@@ -73,6 +73,7 @@ def test_what_is_in_the_history_comes_from_there() -> None:
     kit.index.versions.put(Version(b"v", b"a", Kind.FILE, 7, digest, 5, 0o644, WALL_NS, Cause.DELETED, ""))
     pull(kit, b"a", digest, 7)
     assert read(kit) == [], "it is not as listed"
+    assert refused(kit) == [(1, "gone")], "it may be read another time"
 
 
 @pytest.mark.parametrize(("known", "reason"), [(True, "gone"), (False, "forgotten")])
