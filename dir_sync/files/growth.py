@@ -204,9 +204,10 @@ class Growth:
             raise BaseChanged
         if self.in_place and self.length < self._job.target_size:
             self._writer.set_meta(self._was.mode, self._was.mtime)
-        self._left = self._writer.stat()
-        if self.in_place and self._left.size != self.length:
+        left = self._writer.stat()
+        if self.in_place and left.size != self.length:
             raise BaseChanged  # another program has written into it since: its bytes must not be cut off
+        self._left = left
         self._written, self._last = self.length, b""
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import contextlib
 import pytest
 from blake3 import blake3
 
@@ -330,6 +331,43 @@ def test_what_a_user_saves_before_a_second_attempt_to_cut_is_not_cut_off() -> No
     user.close()
     assert growth.give_up()
     assert paper.content() == b"a new text"
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("moment", range(8))
+@pytest.mark.parametrize("verb", ["file.sync", "remove_file"])
+def test_what_a_user_wrote_at_any_moment_of_a_step_is_not_cut_off_by_a_second_attempt(verb: str, moment: int) -> None:
+    """Also right before the step gets its time: the file then has the user's size, and the time that we expect."""
+    paper = Paper(b"12345", b"12345678901234567890123")
+    growth = paper.open()
+    ahead = moment
+
+    def save(each: str, path: bytes) -> None:
+        nonlocal ahead
+        ahead -= 1
+        if ahead == -1 and paper.disk.locked is None:
+            user = paper.disk.hold(b"f")
+            user.truncate(0)
+            user.write(0, b"a new text, which is longer")
+            user.close()
+
+    paper.disk.before = save
+    with contextlib.suppress(BaseChanged):
+        growth.add(5, b"67890")
+    paper.disk.before = None
+    failed: list[bytes] = []
+
+    def fail(each: str, path: bytes) -> Trouble | None:
+        if each != verb or failed:
+            return None
+        failed.append(path)
+        return Trouble.IO
+
+    paper.disk.fail = fail
+    if not growth.give_up():
+        assert growth.give_up()
+    kept = paper.content() or b""
+    assert kept == b"12345" if ahead >= 0 else kept.startswith(b"a new text, which is longer")
 
 
 @pytest.mark.usefixtures("small_steps")
