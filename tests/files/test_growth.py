@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from random import Random
 
-import contextlib
 import pytest
 from blake3 import blake3
 
