@@ -24,6 +24,7 @@ from dir_sync.core import limits
 from dir_sync.core.jobs import Growing
 from dir_sync.core.model import FINGERPRINT_BYTES, Stat, fingerprint, parent_of
 from dir_sync.core.transfers.growth import MARK_BYTES, mark_offsets
+from dir_sync.files.hashing import digest_of
 from dir_sync.ports import Disk, DiskError, Trouble, Writer
 
 __all__ = ["BaseChanged", "GrowingFiles", "Growth", "Hashes", "WrongContent"]
@@ -295,10 +296,20 @@ class Growth:
             return False
         if self._is_finishing:
             return stat.size == self._left.size and stat.mtime in (self._left.mtime, self._job.mtime)
-        if not self._last:
+        if not self._last or stat == self._left:
             return stat == self._left
         more = stat.size - self._written
-        return 0 <= more <= len(self._last) and self._writer.read(self._written, more) == self._last[:more]
+        if not 0 <= more <= len(self._last) or self._writer.read(self._written, more) != self._last[:more]:
+            return False
+        # The last bytes may be like ours by chance, if they repeat: a user may have saved another text in that instant.
+        return self._is_prefix(self._written)
+
+    def _is_prefix(self, size: int) -> bool:
+        """True if the first `size` bytes of the file, after which there is a mark, are those of the new version."""
+        digest, is_whole = digest_of(self._writer, size, lambda: False)
+        if size == self._job.size:
+            return is_whole and digest == self._job.content
+        return is_whole and digest[:MARK_BYTES] == self._marks[size]
 
     def leave(self) -> None:
         """The program ends: close the file. The next start cleans up."""

@@ -2,7 +2,7 @@
 
 In:   open files or paths, and a function that tells whether the program ends.
 Out:  digests, marks of growing files. Raises Stopped when the program ends.
-Used by: `history_store`, `prepare`, `replace`, `install`, `move`, `batches`, `downloads`, `patch`, `deltas`,
+Used by: `history_store`, `prepare`, `replace`, `install`, `move`, `batches`, `growth`, `downloads`, `patch`, `deltas`,
 `reading`, `rereads`, `growth_undo`, `scanner`, `recovery`.
 """
 

@@ -371,6 +371,21 @@ def test_what_a_user_wrote_at_any_moment_of_a_step_is_not_cut_off_by_a_second_at
 
 
 @pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("text", [b"a text----", b"another text, which is longer"[:12] + b"---"])
+def test_what_a_user_saves_where_a_write_failed_is_not_cut_off_because_its_bytes_repeat(text: bytes) -> None:
+    paper = Paper(b"-----", b"-" * 40)
+    growth = paper.open()
+    growth.add(5, b"-----")
+    paper.disk.fail = lambda verb, path: Trouble.IO if verb == "file.write" else None
+    with pytest.raises(DiskError):
+        growth.add(10, b"-" * 10)
+    paper.disk.fail = None
+    paper.disk.write(b"f", text)
+    assert growth.give_up()
+    assert paper.content() == text
+
+
+@pytest.mark.usefixtures("small_steps")
 @pytest.mark.parametrize("verb", ["file.sync", "remove_file"])
 def test_a_file_that_was_left_to_its_user_stays_the_users(verb: str) -> None:
     """A user wrote into it between our look at it and our write, so it is left to him. The note about it could not be
