@@ -344,10 +344,10 @@ class Applier:
         return self._board.name_of(holder_of(peer))
 
     def _moved_whole(self, source: bytes, target: bytes) -> None:
-        """A whole folder was renamed, as `respell` ordered. Move the rows of its content along with it; a look
-        follows."""
+        """A whole folder was renamed, as `respell` ordered. Move the rows of its content along with it; looks follow."""
         now = self._board.now.mono_ms
         self._look_queue.on_touched(target, Urgency.FOLDER)
+        self._board.pending_looks.add(source, now, now)  # what was in the way in it is not there any more
         below = self._board.index.tree.live_below(source, MOVE_ROWS_MAX)
         for row in sorted(below, key=lambda row: row.record.path):
             child = row.record

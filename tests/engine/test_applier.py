@@ -460,6 +460,7 @@ def test_a_folder_that_was_moved_whole_takes_all_that_is_in_it_along() -> None:
     assert accepted[-2:] == [(b"new/a", Kind.FILE), (b"old/a", Kind.ABSENT)]
     assert (b"new", Urgency.FOLDER) in kit.asked("look_queue.on_touched")
     assert kit.is_looked_at(b"new/a")
+    assert kit.is_looked_at(b"old"), "what was in the way in it is not there any more"
 
 
 # --- gifts ----------------------------------------------------------------------------------------------------------
