@@ -191,7 +191,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.prepare", "files.install"),
         *("files.metadata", "files.move", "files.unsigned", "files.history_store", "files.hashing", "files.kept"),
     },
-    "files.growth": {"ports"},
+    "files.growth": {"ports", "files.hashing"},
     "files.growth_undo": {"ports", "files.fingerprints", "files.growth", "files.hashing"},
     "files.appends": {
         *("ports", "files.outcomes", "files.fingerprints", "files.staging", "files.unsigned", "files.growth"),
