@@ -37,6 +37,7 @@
     meeting.py    the other sides of it: nodes that are asked, and note nothing
     observers.py  Observers: at a node, the links of those who only ask so
     pages.py      large pages for what the interpreter keeps
+    arenas.py     one heap for all threads
     priority.py   a thread that waits for everything else on the machine
     opening.py    what a node opens on the network
     status.py     collects the figures of `status`

@@ -20,6 +20,7 @@ from typing import TypeVar
 from dir_sync.config import PORT_MAX, Config, ConfigError
 from dir_sync.core.frozen import changed
 from dir_sync.core.model import show
+from dir_sync.daemon.arenas import use_one_arena
 from dir_sync.daemon.daemon import Daemon
 from dir_sync.daemon.life import Life
 from dir_sync.daemon.opening import NodeError
@@ -46,6 +47,7 @@ _DIGITS_MAX = 640
 
 def tune() -> None:
     """The interpreter as a node needs it."""
+    use_one_arena()
     sys.setswitchinterval(_SWITCH_S)
     sys.set_int_max_str_digits(_DIGITS_MAX)
     gc.freeze()  # imported objects live as long as the process

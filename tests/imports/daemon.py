@@ -9,7 +9,15 @@ DAEMON: dict[str, set[str]] = {
     "daemon.workers": {"network.throttle"},
     "daemon": set(),
     "daemon.process": {
-        *("config", "daemon.daemon", "daemon.life", "daemon.opening", "daemon.pages", "daemon.rereading"),
+        *(
+            "config",
+            "daemon.arenas",
+            "daemon.daemon",
+            "daemon.life",
+            "daemon.opening",
+            "daemon.pages",
+            "daemon.rereading",
+        ),
         *("daemon.signals", "daemon.supervisor", "daemon.threads", "network.siblings", "reporting.log"),
     },
     "daemon.daemon": {
@@ -131,6 +139,7 @@ DAEMON: dict[str, set[str]] = {
         "daemon.workers",
     },
     "daemon.news": {"daemon.inbox", "network.control"},
+    "daemon.arenas": set(),
     "daemon.pages": set(),
     "daemon.priority": set(),
     "daemon.threads": {"reporting.log"},
