@@ -13,7 +13,6 @@ from dir_sync.core.events import Drop, NewReplica, PeerUp
 from dir_sync.core.frozen import mutable
 from dir_sync.core.messages import Acknowledge, Decision, State, StateRequest
 from dir_sync.core.messages import Brake as BrakeNews
-from dir_sync.core.mode import is_own
 from dir_sync.core.model import (
     Kind,
     PeerError,
@@ -32,7 +31,7 @@ from dir_sync.core.transfers.connection import Connection
 from dir_sync.core.transfers.uploads import Upload
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
-from dir_sync.engine.constants import MEMBER, NOBODY, READER
+from dir_sync.engine.constants import MEMBER, READER
 from dir_sync.engine.contacts import Contacts
 from dir_sync.engine.in_vain import VainCounter
 from dir_sync.engine.peer_losses import PeerLosses
@@ -41,6 +40,7 @@ from dir_sync.engine.scope import Scope
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
+from dir_sync.engine.unconfirmed import Unconfirmed
 from dir_sync.engine.uploader import Uploader
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import PeerSeen, Row
@@ -91,6 +91,7 @@ class Intake:
         self._peer_losses = peer_losses
         self._uploader = uploader
         self._sync_report = sync_report
+        self._unconfirmed = Unconfirmed(board, work)
         self._links = 0  # number of connections so far; the next one gets its number from it
         self.asks_again = False  # a peer is to be asked for its whole state again, once it has sent what was asked for
         self.declined: dict[str, list[tuple[bytes, Stamp]]] = {}  # by node: announcements at ignored paths
@@ -235,30 +236,6 @@ class Intake:
         if self._board.index.offers.drop(path, replica):
             self._board.plan_queue.add(path)
 
-    def _keep_offer(self, path: bytes, replica: str, stamp: Stamp) -> None:
-        """A peer replaced its offer by one with `stamp`. Keep the old offer as one of nobody, if a look may still find
-        that version on the disk: because it is being installed, or a failed job or a job of the last run may have
-        installed it."""
-        pushed = self._work.jobs.pushed(path)
-        if pushed is not None and self._board.index.offers.of_peer(path, NOBODY) is None:
-            self._board.index.offers.put(Offer(NOBODY, pushed.item.target, False))
-        tried = self._work.attempts.attempted(path)
-        offer = None
-        if tried is not None:
-            offer = next(
-                (offer for offer in self._board.index.offers.of(path) if offer.record.stamp == tried != stamp), None
-            )
-        if offer is None:  # what this run has tried says nothing about the last one
-            unseen = self._board.scan.is_on or bool(self._board.listings.failed)  # not every folder has been listed yet
-            if not unseen and (tried is not None or not self._work.is_at_work(path)):
-                return
-            offer = self._board.index.offers.of_peer(path, replica)
-            kept = self._board.index.offers.of_peer(path, NOBODY)
-            if offer is None or offer.record.stamp == stamp or (kept and not beats(offer.record, kept.record)):
-                return  # of several, the last run has tried the best one
-        if offer is not None and not is_own(offer.record):
-            self._board.index.offers.put(Offer(NOBODY, offer.record, offer.foreign))
-
     def is_foreign(self, record: Record, row: Row | None, is_first_contact: bool) -> bool:
         """True for a deletion whose maker did not know what is here (`row`): it is from the first contact with a peer, or the
         path is shared again."""
@@ -295,7 +272,7 @@ class Intake:
                     if offer.record.stamp == stamp:
                         self._has_again(peer, offer.record.content)
                     elif offer.peer == peer.replica:
-                        self._keep_offer(path, peer.replica, stamp)
+                        self._unconfirmed.replaced(path, peer.replica, stamp)
                         self._take_back(path, peer.replica)  # the peer has a newer version there
             if is_ours:
                 continue
@@ -384,7 +361,7 @@ class Intake:
             self._vain.add(peer.replica)  # its earlier offer was never installed
         elif earlier is not None and leq(record.vector, earlier.record.vector):
             self._vain.add_repeat(peer.replica)
-        self._keep_offer(path, peer.replica, record.stamp)
+        self._unconfirmed.replaced(path, peer.replica, record.stamp)
         self._board.index.offers.put(Offer(peer.replica, record, foreign))
         self._board.plan_queue.add(path)
         is_other = earlier is not None and earlier.record.content != record.content

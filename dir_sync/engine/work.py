@@ -5,7 +5,7 @@ Out:  whether a path is free, and what it waits for.
 Rule: no entry means that nothing is active at the path; then its row says all.
 Used by: sources, versions, folder_times, own_losses, peer_losses, part_files, transfers, local_renames, look_queue,
 names, rows, uploader, applier, hard_links, incoming_moves, growth_in, deltas_in, fetcher, bulk_install, acquire,
-planner, declining, sync_report, intake, forecaster, recorder, local_changes, ignoring, scan, merging, idle, router,
+planner, declining, sync_report, unconfirmed, intake, forecaster, recorder, local_changes, ignoring, scan, merging, idle, router,
 rereads, healing, apart,
 scrub.
 """

@@ -315,6 +315,7 @@ ENGINE: dict[str, set[str]] = {
         "engine.brakes",
         "engine.transfers",
     },
+    "engine.unconfirmed": {"engine.board", "engine.constants", "engine.work"},
     "engine.intake": {
         *(
             "index",
@@ -328,7 +329,7 @@ ENGINE: dict[str, set[str]] = {
             "engine.brakes",
         ),
         *("engine.peer_losses", "engine.uploader", "engine.sync_report", "engine.in_vain"),
-        *("engine.scope",),
+        *("engine.scope", "engine.unconfirmed"),
     },
     "engine.forecaster": {
         "engine.board",
