@@ -172,6 +172,11 @@ class SimDisk(MemoryDisk):
         seen_to = self._is_users(target) and self._is_watched(target)
         if self.program and inode.kind == Kind.FILE and self._is_users(target) and not self._is_users(source):
             self.given[target] = _Successor(bytes(inode.data))
+            told = self._as_told(target)
+            folder = told.rpartition(b"/")[0]
+            if told != target and folder in self.node.touched:
+                # A user has just given its folder another spelling: so it goes along, as all that was in it before.
+                self.node.touched[told] = self.node.touched[target] = self.node.touched[folder]
         if self._is_users(target):
             ahead = [inode]
             while ahead:
