@@ -270,7 +270,7 @@ class ChangeHandler:
     def happened(self, wd: int, mask: int, cookie: int, name: bytes) -> None:
         self._flood.count += 1
         folder = self._folders.paths.get(wd)
-        if folder is None or not name or name == RESERVED_NAME:
+        if folder is None or not name or (name == RESERVED_NAME and not folder):  # (in another folder it is in the way)
             if name or not mask & InotifyConstants.IN_ATTRIB:
                 return
             if not folder:

@@ -205,6 +205,14 @@ def test_our_own_folder_is_never_told(heard: Heard, tmp_path: Path) -> None:
     assert all(isinstance(event, Touched) and event.path == b"f" for event in events)
 
 
+def test_a_folder_of_that_name_in_another_one_is_told_when_it_goes(heard: Heard, tmp_path: Path) -> None:
+    """It was in the way of a deleted folder."""
+    (tmp_path / "d" / ".dir_sync").mkdir(parents=True)
+    assert heard.handler.watch(b"d")
+    (tmp_path / "d" / ".dir_sync").rmdir()
+    heard.until(lambda events: Touched(b"d/.dir_sync", Urgency.VANISHED) in events)
+
+
 def test_chmod_of_a_file_and_of_a_folder(heard: Heard, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     assert heard.handler.watch(b"d")
