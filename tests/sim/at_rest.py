@@ -267,8 +267,12 @@ class AtRest:
                 is_to_be_had = any(node.disk.has_content(newest.content) for node in self.world.nodes)
             if survives and is_to_be_had and path not in tree and not forgetful:
                 raise Broken(f"the edit of {path!r} died: {[describe_record(local.record) for local in last]}")
-            answered = any(  # whose answer may have met, unknown to it, a delete of what it answered for
-                gone.record.kind == Kind.ABSENT and gone.record.stamp > edit.stamp and not has_seen(gone.record, edit)
+            # Whose answer may have met, unknown to it, a delete of what it answered for. (Its stamp is the smaller one if the
+            # clock of its node is more than a year behind: that node cannot tell a stamp from a forged one.)
+            answered = any(
+                gone.record.kind == Kind.ABSENT
+                and (gone.record.stamp > edit.stamp or edit.stamp.ns - gone.record.stamp.ns > limits.STAMP_AHEAD_NS)
+                and not has_seen(gone.record, edit)
                 for gone in made
                 for edit in edits
                 if edit.kind != Kind.DIRECTORY
