@@ -46,3 +46,18 @@ def test_what_the_last_run_was_installing_is_not_replaced_by_a_guess() -> None:
     better = kit.announces(later(tried, b"2")).record
     kit.it.replaced(b"d/a", PEER, later(better, b"3").stamp)
     assert kept(kit) == tried
+
+
+def test_what_a_peer_asks_for_while_a_file_is_moved_away_does_not_hide_that_it_was_to_go() -> None:
+    """It was renamed there, and a new file was made under the old name at once, and again: that nothing is here is our
+    doing, and no deletion of a user, which would win over the new file."""
+    kit = Alone(Unconfirmed)
+    mine = kit.has(record(b"d/a", b"1")).record
+    gone = kit.announces(later(mine, None)).record
+    kit.work.jobs.begin_move_away(b"d/a", b"d/b")
+    new = later(gone, b"2")
+    kit.it.replaced(b"d/a", PEER, new.stamp)
+    assert kept(kit) == gone
+    kit.announces(new)
+    kit.it.replaced(b"d/a", PEER, later(new, b"3").stamp)
+    assert kept(kit) == gone
