@@ -4,20 +4,35 @@ In:   the version that won, the version that lost, and earlier versions whose co
 Out:  the node that merges; the base of the merge; the record of the result. Nothing is read or written here.
 Rule: of the two nodes that made the versions, the one with the smaller id merges, so nobody else ever does. The base is
 a version from which both were really made: a vector says that a node *knew* a version, which is not enough here. If that
-cannot be proved, nothing is merged, and the conflict stays one.
+cannot be proved, nothing is merged, and the conflict stays one. It stays one too if both changed the owner, the permissions
+or the extended attributes in different ways. A mode and an ACL are one part: they never come from two sides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from dir_sync.core import limits
+from dir_sync.core.attributes import NOTHING, Acl, Attributes, Owner
 from dir_sync.core.model import Kind, Record, Vector, counter_of, join, lineage_of, unstamped
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["TextMerged", "common_version", "includes", "is_text", "may_merge", "merged", "merger_of", "with_loser"]
+__all__ = [
+    "TextMerged",
+    "common_version",
+    "do_parts_clash",
+    "includes",
+    "is_text",
+    "may_merge",
+    "merged",
+    "merger_of",
+    "with_loser",
+]
 
 _GRAIN_NS = 2 * 10**9  # of times on the coarsest file system, FAT
+_T = TypeVar("_T")
+_NO_ACLS: tuple[Acl, Acl] = ((), ())
 
 
 class TextMerged(NamedTuple):
@@ -104,13 +119,48 @@ def with_loser(winner: Record, loser: Record) -> Record:
     return winner._replace(vector=vector, lineage=() if lineage == vector else lineage)
 
 
+class _Parts(NamedTuple):
+    """What of a version is merged as a whole, beside its text. Where nobody said anything, there is no ACL and no
+    extended attribute."""
+
+    owner: Owner | None
+    permissions: tuple[int, tuple[Acl, Acl]]
+    xattrs: tuple[tuple[bytes, bytes], ...]
+
+
+def _parts(record: Record) -> _Parts:
+    owner, acls, xattrs, _ = record.attributes or NOTHING
+    return _Parts(owner, (record.mode, acls or _NO_ACLS), xattrs or ())
+
+
+def _changed(mine: _T, theirs: _T, before: _T) -> _T:
+    return theirs if mine == before else mine
+
+
+def do_parts_clash(winner: Record, loser: Record, base: Record) -> bool:
+    """True if both sides changed the owner, the permissions or the extended attributes in different ways: then a person
+    decides."""
+    sides = zip(_parts(winner), _parts(loser), _parts(base), strict=True)
+    return any(mine != theirs and before not in (mine, theirs) for mine, theirs, before in sides)
+
+
 def merged(winner: Record, loser: Record, base: Record, content: bytes, size: int, now_ns: int) -> Record:
-    """The merged version, before it is a record. The permissions are those that were changed. Its mtime is later than both
-    others, and one that every file system can store."""
-    mode = loser.mode if winner.mode == base.mode else winner.mode
+    """The merged version, before it is a record. Owner, permissions and extended attributes are those that were changed, of
+    the winner if both changed them. Its mtime is later than both others, and one that every file system can store."""
     latest = max(winner.mtime, loser.mtime)
     now = now_ns - now_ns % _GRAIN_NS
     mtime = now if now > latest else latest + _GRAIN_NS
     if content == winner.content:
         mtime = winner.mtime
-    return unstamped(winner.path, Kind.FILE, size, content, mtime, mode)
+    mine, theirs, before = _parts(winner), _parts(loser), _parts(base)
+    owner = _changed(mine.owner, theirs.owner, before.owner)
+    mode, acls = _changed(mine.permissions, theirs.permissions, before.permissions)
+    xattrs = _changed(mine.xattrs, theirs.xattrs, before.xattrs)
+    found = unstamped(winner.path, Kind.FILE, size, content, mtime, mode)
+    said = [record.attributes for record in (winner, loser) if record.attributes is not None]
+    attributes = Attributes(
+        owner if owner is not None else next((one.owner for one in said if one.owner is not None), None),
+        acls if any(one.acls is not None for one in said) else None,
+        xattrs if any(one.xattrs is not None for one in said) else None,
+    )
+    return found if attributes == NOTHING else found._replace(attributes=attributes)

@@ -15,7 +15,16 @@ from blake3 import blake3
 
 from dir_sync.core import limits, notes
 from dir_sync.core.jobs import Cause
-from dir_sync.core.merging import common_version, includes, is_text, may_merge, merged, merger_of, with_loser
+from dir_sync.core.merging import (
+    common_version,
+    do_parts_clash,
+    includes,
+    is_text,
+    may_merge,
+    merged,
+    merger_of,
+    with_loser,
+)
 from dir_sync.core.messages import Loser, Lost
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import (
@@ -25,8 +34,8 @@ from dir_sync.core.model import (
     Record,
     Stamp,
     is_first_scan,
+    same_body,
     same_content,
-    same_meta,
 )
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.peers.announce import Fresh
@@ -224,7 +233,7 @@ class Merging:
         if not may_merge(winner) or (path, winner.stamp, loser.stamp) in self._done:
             return
         base = common_version(winner, loser, kept)
-        if base is None:
+        if base is None or do_parts_clash(winner, loser, base):
             return
         merger = merger_of(winner, loser)
         if merger == index.identity.replica:
@@ -295,7 +304,7 @@ class Merging:
         now = merged(row.record, loser, base, blake3(data).digest(), len(data), now_ns)
         record = self._stamps.changed_to(with_loser(row.record, loser), now, now_ns)
         self._losers[path][loser.stamp] = self._losers[path][loser.stamp]._replace(merged=record)
-        if same_content(record, row.record) and same_meta(record, row.record):
+        if same_body(record, row.record):
             self._work.arrivals.unready(path)
             self._rows.put(record, row.fp)
             self._board.announcements.add_change(Fresh(record, row.record, None, None, None, None))

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from dir_sync.core import limits
-from dir_sync.core.merging import common_version, includes, is_text, may_merge, merged, merger_of, with_loser
+from dir_sync.core.attributes import Attributes, Owner
+from dir_sync.core.merging import (
+    common_version,
+    do_parts_clash,
+    includes,
+    is_text,
+    may_merge,
+    merged,
+    merger_of,
+    with_loser,
+)
 from dir_sync.core.model import Kind, Record, Stamp, Vector, made_from
 
 NS = 10**9
@@ -76,6 +90,52 @@ def test_the_permissions_are_those_that_were_changed_and_the_time_is_later() -> 
     assert merged(THEIRS, MINE, FIRST, b"c" * 32, 9, 41 * NS).mtime == 40 * NS
     assert merged(changed, THEIRS, FIRST, b"c" * 32, 9, 31 * NS).mode == 0o600
     assert merged(THEIRS, MINE, FIRST, THEIRS.content, 9, 41 * NS).mtime == THEIRS.mtime
+
+
+ANNA, BEN = Owner("anna", 1000, "anna", 1000), Owner("ben", 1001, "users", 100)
+NO_ACL: Any = ((), ())
+FOR_BIN: Any = (((1, 6, "", 0), (2, 6, "bin", 2), (4, 4, "", 0), (16, 6, "", 0), (32, 4, "", 0)), ())
+RED, BLUE = ((b"user.t", b"red"),), ((b"user.t", b"blue"),)
+
+
+def parts(record: Record, mode: int, owner: Owner | None, acls: Any, xattrs: Any) -> Record:
+    return record._replace(mode=mode, attributes=Attributes(owner, acls, xattrs))
+
+
+@pytest.mark.parametrize("wins", [True, False])
+def test_owner_acl_and_extended_attributes_are_those_that_were_changed(wins: bool) -> None:
+    base = parts(FIRST, 0o644, ANNA, NO_ACL, ())
+    changed, other = parts(MINE, 0o664, ANNA, FOR_BIN, RED), parts(THEIRS, 0o644, BEN, NO_ACL, ())
+    sides = (changed, other) if wins else (other, changed)
+    now = merged(*sides, base, b"c" * 32, 9, 31 * NS)
+    assert (now.mode, now.attributes) == (0o664, Attributes(BEN, FOR_BIN, RED))
+    assert not do_parts_clash(*sides, base)
+
+
+@pytest.mark.parametrize("wins", [True, False])
+def test_a_mode_and_an_acl_never_come_from_two_sides(wins: bool) -> None:
+    base = parts(FIRST, 0o644, None, NO_ACL, None)
+    sides = parts(MINE, 0o664, None, FOR_BIN, None), parts(THEIRS, 0o600, None, NO_ACL, None)
+    winner, loser = sides if wins else sides[::-1]
+    assert do_parts_clash(winner, loser, base)
+    now = merged(winner, loser, base, b"c" * 32, 9, 31 * NS)
+    assert (now.mode, now.attributes) == (winner.mode, winner.attributes)
+
+
+def test_what_both_changed_in_different_ways_clashes() -> None:
+    base = parts(FIRST, 0o644, ANNA, NO_ACL, ())
+    red, blue = (parts(one, 0o644, ANNA, NO_ACL, what) for one, what in ((MINE, RED), (THEIRS, BLUE)))
+    assert do_parts_clash(red, blue, base)
+    assert not do_parts_clash(red, parts(THEIRS, 0o644, ANNA, NO_ACL, RED), base)
+    assert do_parts_clash(MINE._replace(mode=0o600), THEIRS._replace(mode=0o640), FIRST)
+    assert not do_parts_clash(MINE._replace(mode=0o600), THEIRS._replace(mode=0o600), FIRST)
+
+
+def test_what_a_side_is_first_to_say_is_no_change_if_there_is_nothing() -> None:
+    says = parts(THEIRS, 0o644, None, NO_ACL, ())
+    now = merged(says, MINE._replace(mode=0o600), FIRST, b"c" * 32, 9, 31 * NS)
+    assert (now.mode, now.attributes) == (0o600, Attributes(None, NO_ACL, ()))
+    assert merged(MINE, THEIRS, FIRST, b"c" * 32, 9, 31 * NS).attributes is None
 
 
 def test_what_is_text() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from dir_sync.core import notes
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.events import Touched, Urgency
 from dir_sync.core.jobs import Cause
+from dir_sync.core.preserve import ON_ENTRIES
 from tests.pair import OneNode, Pair
 
 BASE = b"".join(b"line %d\n" % number for number in range(12))
@@ -58,6 +60,57 @@ def test_changes_of_different_lines_are_merged_once_by_the_smaller_id(wins: str,
     assert Cause.CONFLICT not in whys(one, two)
     kept = {node.disk.content(version.name) for node in (one, two) for version in node.index.versions.oldest_first()}
     assert kept >= {MINE, THEIRS}  # nothing is lost
+
+
+FOR_BIN = (((1, 6, "", 0), (2, 6, "bin", 2), (4, 4, "", 0), (16, 6, "", 0), (32, 4, "", 0)), ())
+RED, BLUE = ((b"user.t", b"red"),), ((b"user.t", b"blue"),)
+
+
+def pair_that_keeps() -> Pair:
+    pair = Pair(merges=True)
+    for node in (pair.one, pair.two):
+        node.disk.kept_parts = ON_ENTRIES
+        node.boot()
+    pair.link()
+    edit(pair.one, BASE)
+    pair.run()
+    pair.cut()
+    return pair
+
+
+def parts_of(node: OneNode) -> tuple[int, Attributes]:
+    inode = node.disk._find(b"file")
+    assert inode is not None
+    return inode.mode, inode.attributes
+
+
+@pytest.mark.parametrize("wins", ["one", "two"])
+@pytest.mark.parametrize("theirs", [THEIRS, BASE])
+def test_the_acl_that_one_side_gave_comes_along_with_its_mode(wins: str, theirs: bytes) -> None:
+    both = pair_that_keeps()
+    changes, other = both.one, both.two
+    first, second = (other, changes) if wins == "one" else (changes, other)
+    changes.disk.write(b"file", theirs)
+    changes.disk.chmod(b"file", 0o664)
+    changes.disk.change_attributes(b"file", acls=FOR_BIN, xattrs=RED)
+    meet(both, first, second, *((MINE, theirs) if first is other else (theirs, MINE)))
+    for node in (both.one, both.two):
+        assert node.disk.content(b"file") == (BOTH if theirs == THEIRS else MINE)
+        mode, (_, acls, xattrs, _) = parts_of(node)
+        assert (mode, acls, xattrs) == (0o664, FOR_BIN, RED)
+        assert not node.engine.work.arrivals.is_ready(b"file")
+    assert Cause.CONFLICT not in whys(both.one, both.two)
+
+
+def test_attributes_that_both_changed_stay_a_conflict() -> None:
+    both = pair_that_keeps()
+    for node, colour in ((both.one, RED), (both.two, BLUE)):
+        node.disk.change_attributes(b"file", xattrs=colour)
+    meet(both, both.one, both.two, MINE, THEIRS)
+    assert Cause.CONFLICT in whys(both.one, both.two)
+    assert both.one.disk.content(b"file") == both.two.disk.content(b"file") == THEIRS
+    assert parts_of(both.one) == parts_of(both.two)
+    assert parts_of(both.one)[1].xattrs == BLUE
 
 
 def test_what_overlaps_stays_a_conflict() -> None:
