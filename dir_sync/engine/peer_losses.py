@@ -110,7 +110,9 @@ class PeerLosses:
         return is_member and self.approvals.may_decide(maker, change[0], {link})
 
     def decided(self, paths: Iterable[bytes]) -> None:
-        """A person decided about these held paths alone. What else their links brought stays held, also over a start."""
+        """A person decided about these held paths alone. What else their links brought stays held, also over a start.
+        The peers hear soon that less is held here, or nothing."""
+        self._brakes.publish_later()
         for path in paths:
             self._stay_held(path)
             for link in self._brakes.peers.settled(path, self._board.now.mono_ms):

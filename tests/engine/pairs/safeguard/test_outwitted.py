@@ -348,6 +348,22 @@ def test_what_a_third_node_removes_itself_is_its_own_change(scene: Scene) -> Non
     assert scene.left == before - 5
 
 
+def test_peers_hear_that_nothing_is_held_any_more_when_a_third_node_removes_the_rest_itself(scene: Scene) -> None:
+    """As when a person here rejected most of it, and one there approved what was left."""
+    scene.join_as_member("aa", "10.0.0.1")
+    scene.join_as_member("cc", "10.0.0.3")
+    scene.tell("aa", scene.gone(range(300), "aa"))
+    scene.run()
+    held = [int(path) for paths in scene.node.engine.brakes.peers.held().values() for path in paths]
+    scene.node.inbox.append(Decided(False, tuple(b"%d" % number for number in held[5:])))
+    scene.run()
+    assert [one.files for one in scene.node.engine.brakes.published] == [5]
+    scene.tell("cc", scene.gone(held[:5], "cc"))
+    scene.run()
+    assert not scene.is_held
+    assert scene.node.engine.brakes.published == ()
+
+
 @pytest.mark.parametrize("address", ["10.0.0.66", "10.0.0.67"])
 def test_a_second_id_gets_no_disaster_through_that_is_held(scene: Scene, address: str) -> None:
     scene.join("ee", "10.0.0.66")
