@@ -97,8 +97,9 @@ def merge_by(client: HistoryClient, entry: Entry, tool: str) -> None:
     data = now[1]
     common = client.common(entry)
     if common is None:
-        complain(f"{show(version.path)}: the version from which both were made is not kept here, so $BASE is empty"
-                 " (with --merge text it is kept)")  # fmt: skip
+        known = f"known on {show_text(entry.on)}, which keeps the version that lost" if entry.holder else "kept"
+        complain(f"{show(version.path)}: the version from which both were made is not known here, so $BASE is empty"
+                 f" (with --merge text it is {known})")  # fmt: skip
     contents = {"BASE": common or b"", "LOCAL": data, "REMOTE": client.content(entry), "MERGED": data}
     folder = tempfile.mkdtemp(prefix="dir_sync-merge-")
     ending = os.path.splitext(os.fsdecode(version.path.rpartition(b"/")[2]))[1]

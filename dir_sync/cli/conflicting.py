@@ -80,8 +80,8 @@ def _parser() -> Parser:
         "in the history); 'keep ID' leaves the winner in place. Both resolve the conflict on all "
         "connected machines. 'show ID' prints how the two differ; with --to FILE it writes the version that lost to FILE, "
         "from whichever machine has it. 'merge ID' starts your merge "
-        "tool with the files $BASE (from which both were made; empty if it is not known: it is kept "
-        "with --merge), $LOCAL (the winner), $REMOTE (the loser) and $MERGED, installs what is in "
+        "tool with the files $BASE (from which both were made; with --merge, the machine that keeps the version that lost "
+        "knows it; otherwise it is empty), $LOCAL (the winner), $REMOTE (the loser) and $MERGED, installs what is in "
         "$MERGED then, and resolves the conflict.",
         "conflicts ~/shared",
         "conflicts ~/shared restore 1a2b3c4d",

@@ -14,7 +14,9 @@ from dir_sync.config import ConfigError
 from dir_sync.core.model import Kind
 from dir_sync.history.choice import Entry
 
-ENTRY = cast(Entry, SimpleNamespace(id="1a", version=SimpleNamespace(path=b"d/notes.txt", kind=Kind.FILE)))
+VERSION = SimpleNamespace(path=b"d/notes.txt", kind=Kind.FILE)
+ENTRY = cast(Entry, SimpleNamespace(id="1a", version=VERSION, on="here", holder=""))
+ON_BOB = cast(Entry, SimpleNamespace(id="1a", version=VERSION, on="bob", holder="b" * 8))
 
 
 class Client:
@@ -66,9 +68,16 @@ def test_what_the_tool_made_is_installed_and_nothing_is_left(there: Path, capsys
     assert client.installed == [b"nowlost"]
     assert not list(there.iterdir())
     assert (
-        "d/notes.txt: the version from which both were made is not kept here, so $BASE is empty"
+        "d/notes.txt: the version from which both were made is not known here, so $BASE is empty"
         in capsys.readouterr().err
     )
+
+
+def test_who_may_know_the_version_from_which_both_were_made(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only where the version that lost is kept can it be proved what it was made from."""
+    for entry, words in ((ENTRY, "it is kept)"), (ON_BOB, "it is known on bob, which keeps the version that lost)")):
+        merge_by(cast(Any, Client()), entry, 'cat "$REMOTE" > "$MERGED"')
+        assert f"(with --merge text {words}" in capsys.readouterr().err
 
 
 def test_the_tool_gets_the_version_from_which_both_were_made(
