@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Callable
 from itertools import takewhile
 
@@ -15,6 +17,13 @@ pytestmark = pytest.mark.lan
 BASE = "".join(f"line {number}\n" for number in range(12)).encode()
 MINE, THEIRS = BASE.replace(b"line 1\n", b"mine\n"), BASE.replace(b"line 9\n", b"theirs\n")
 BOTH = MINE.replace(b"line 9\n", b"theirs\n")
+
+NOBODY = 2**32 - 1
+ACCESS = "system.posix_acl_access"
+FOR_BIN = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", *entry)
+    for entry in ((1, 6, NOBODY), (2, 6, 2), (4, 4, NOBODY), (16, 6, NOBODY), (32, 4, NOBODY))
+)
 
 
 @pytest.fixture
@@ -60,3 +69,29 @@ def test_changes_of_different_lines_are_merged_and_others_by_the_tool_of_the_use
         has(node, "plan.txt", BASE.replace(b"line 1\n", b"by hand\n"))
         assert losers(node) == []
     wait_equal(pair.roots, 60)
+
+
+def test_the_acl_that_one_side_gave_comes_along_with_its_mode(new_lan: Callable[..., Lan]) -> None:
+    lan = new_lan(2)
+    options = ("--merge", "text", "--preserve", "acls,xattrs")
+    lan.start(*options)
+    one, two = lan
+    file = one.dir / "notes.txt"
+    file.write_bytes(BASE)
+    has(two, "notes.txt", BASE)
+    lan.meet("before")
+    two.stop()
+    file.write_bytes(MINE)
+    try:
+        os.setxattr(file, ACCESS, FOR_BIN)
+        os.setxattr(file, "user.t", b"red")
+    except OSError as error:
+        pytest.skip(f"not here: {error}")
+    (two.dir / "notes.txt").write_bytes(THEIRS)
+    two.start(*options)
+    for node in lan:
+        has(node, "notes.txt", BOTH)
+    wanted = {ACCESS: FOR_BIN, "user.t": b"red"}
+    for path in [node.dir / "notes.txt" for node in lan]:
+        assert {name: os.getxattr(path, name) for name in os.listxattr(path) if name in wanted} == wanted
+        assert path.stat().st_mode & 0o777 == 0o664
