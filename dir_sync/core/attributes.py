@@ -14,6 +14,7 @@ import json
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Collection
 from typing import Any
 
 from dir_sync.core import limits
@@ -24,6 +25,7 @@ __all__ = [
     "Attributes",
     "AttributesChanged",
     "Owner",
+    "believed",
     "change_in_words",
     "checked",
     "fits",
@@ -97,6 +99,15 @@ def merged(before: Attributes | None, now: Attributes | None, of_file: bool = Tr
 def fits(seen: Attributes | None, known: Attributes | None) -> bool:
     """True if each part that was seen is as in `known`."""
     return seen is None or merged(known, seen) == known
+
+
+def believed(said: Attributes, seen: Attributes, parts: Collection[str]) -> Attributes:
+    """What was seen, but of these `parts` (names of fields) what the version said, if it said anything: the disk was never
+    given them. Parts that were not read stay unread."""
+    return Attributes(*[
+        was if here is not None and was is not None and part in parts else here
+        for part, was, here in zip(Attributes._fields, said, seen, strict=True)
+    ])  # type: ignore[arg-type]  # fmt: skip
 
 
 def is_between(before: Attributes | None, now: Attributes | None, wanted: Attributes | None) -> bool:

@@ -84,6 +84,9 @@ class Grown(NamedTuple):
 RACY = b"?"
 """Appended to the fingerprint of a file that may have been written after it was read, without a trace in its times."""
 
+UNPROVEN = b"?a"
+"""In place of RACY: a look is due, and the disk may lack attributes that the version says (see `Index.keep`)."""
+
 MOUNTED = "another file system is mounted there"
 """The problem text for a path that is not part of the shared folder."""
 

@@ -1,7 +1,7 @@
 """What is kept of a file beside its content, its mode and its time.
 
 Out:  the parts that a user may name, and those that are kept without being named.
-Used by: config, cli.background, cli.preserving, daemon.share, disk, history.restorer, ports.
+Used by: config, cli.background, cli.preserving, daemon.share, disk, history.restorer, index.front, ports.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from dir_sync.file_sync import FileSync
 from dir_sync.folder import state
 from dir_sync.folder.settings import settings_json
 from dir_sync.history.recovering import recover_history
-from dir_sync.index import KEEPS, Index
+from dir_sync.index import Index
 from dir_sync.ports import DiskError, Trouble
 from dir_sync.readable import Readable
 from dir_sync.reporting.log import logger, own_limit
@@ -166,12 +166,7 @@ class Share:
     def _look_for_attributes(self) -> None:
         """Attributes that are kept from now on are looked for in all files, once."""
         kept = self._disk.keeps | ({Part.HARDLINKS} if self._keeps_links else set())
-        parts = sorted(part.value for part in kept)
-        before = self.index.notes.words(KEEPS)
-        if set(parts) - set(before):
-            self.index.rows.doubt_all()
-        if parts != before:
-            self.index.notes.put(KEEPS, " ".join(parts))
+        self.index.keep([part.value for part in kept])
 
     def _open_signatures(self) -> SignatureCache:
         signature_dir = self._config.signature_dir

@@ -17,7 +17,7 @@ from dir_sync.core.jobs import ApplyItem, ApplyResult, Cause, Naming, Result, Tr
 from dir_sync.core.looks import RACY
 from dir_sync.core.messages import Pull
 from dir_sync.core.mode import THEIRS, is_own
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_of, same_content, same_meta
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stamp, joined, parent_of, same_body, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Take
 from dir_sync.core.unable import Unfit
 from dir_sync.engine.apply_orders import ApplyOrders
@@ -319,7 +319,7 @@ class Applier:
                     is_meta = not same_meta(row.record, target)
                     what = change_in_words(row.record.attributes, target.attributes, is_meta)
                     self._board.tell(notes.AttributesChanged(path, self._name_of(maker), what))
-                else:
+                elif row is None or not same_body(row.record, target):  # otherwise the disk only lacked what it says
                     self._board.tell(notes.MetaChanged(path, self._name_of(maker)))
             case TreeOp.INSTALL:
                 local = item.copy_path is not None

@@ -7,10 +7,9 @@ Used by: scan.
 from __future__ import annotations
 
 from dir_sync.core import limits, notes
-from dir_sync.core.attributes import merged
 from dir_sync.core.backoff import backoff
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
-from dir_sync.core.looks import MOUNTED, Hint, LookOutcome, Seen
+from dir_sync.core.looks import MOUNTED, UNPROVEN, Hint, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, beats, parent_of, same_content, unstamped
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.board import Board
@@ -323,14 +322,11 @@ class LocalChanges:
             if pending.open:
                 again = max(again, self._work.pace.span(path, self._board.now.mono_ms, seen.size, again).latest_ms)
             self._board.pending_looks.add(path, again, self._board.now.mono_ms).watched = True
-        now = unstamped(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)
-        if seen.attributes is not None:
-            now = now._replace(attributes=seen.attributes)
-        as_seen = now
         is_same_kind = mine is not None and mine.kind is seen.kind
-        before = self._local_renames.attributes_before(path, row if is_same_kind else None)
-        if before is not None:
-            now = now._replace(attributes=merged(before, seen.attributes, seen.kind is Kind.FILE))
+        here, attributes, is_owed = self._local_renames.attributes_now(seen, row if is_same_kind else None)
+        as_seen = unstamped(path, seen.kind, seen.size, seen.content, seen.mtime, seen.mode)._replace(attributes=here)
+        now = as_seen._replace(attributes=attributes)
+        fp = fp[:FINGERPRINT_BYTES] + UNPROVEN if is_owed else fp  # until the disk has them
         others_differ = False
         if self._hard_links.is_on and seen.kind is Kind.FILE and not self._board.scan.is_first:
             now, as_seen, others_differ = self._hard_links.named(now, as_seen, fp, row if is_same_kind else None)
@@ -342,6 +338,8 @@ class LocalChanges:
                 return True
             is_as_was = same_content(mine, now) and now.attributes == mine.attributes
             if is_as_was and row.fp and got_meta(row.fp) == got_meta(fp):
+                if is_owed:
+                    return self._recorder.give(mine, fp)
                 self._board.index.rows.set_fp(path, fp)
                 if others_differ:
                     self._hard_links.ask_others(path, now.content, fp)
@@ -349,7 +347,7 @@ class LocalChanges:
         best = self._rows.announced(as_seen, mine) or self._recorder.half_moved(as_seen, mine, fp)
         if best is None and mine is not None:
             if self._rows.is_half_set(as_seen, mine) or self._rows.is_set_by_another_name(as_seen, mine, fp):
-                self._board.index.rows.set_fp(path, fp)  # the rest of the newer version follows
+                self._board.index.rows.set_fp(path, seen.fp)  # the rest of the newer version follows
                 return True
         if best is not None:
             # We installed it before a crash, and did not record it, or the name is not durable yet. Announce it when it is.
@@ -376,6 +374,8 @@ class LocalChanges:
             stamp_ns = min(seen.mtime, self._board.now.wall_ns)
             record = self._stamps.changed_to(mine, now, stamp_ns)
         self._recorder.record_change(record, mine, fp, seen)
+        if is_owed and not self._recorder.give(record, fp):
+            self._board.pending_looks.add(path, self._board.now.mono_ms + 15, self._board.now.mono_ms)
         if others_differ:
             self._hard_links.ask_others(path, record.content, fp)
         if not self._board.scan.is_first and record.kind != Kind.DIRECTORY:

@@ -7,8 +7,8 @@ Used by: look_queue, uploader, hard_links, recorder, local_changes, scan.
 from __future__ import annotations
 
 from dir_sync.core import limits
-from dir_sync.core.attributes import NOTHING, Attributes
-from dir_sync.core.looks import Hint, LookOutcome, Seen
+from dir_sync.core.attributes import NOTHING, Attributes, believed, merged
+from dir_sync.core.looks import UNPROVEN, Hint, LookOutcome, Seen
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, inode_of
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
@@ -17,7 +17,7 @@ from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.publisher import Publisher
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.work import WorkTable
-from dir_sync.index import Row
+from dir_sync.index import UNPROVEN_PARTS, Row
 
 __all__ = ["LocalRenames"]
 
@@ -35,6 +35,7 @@ class LocalRenames:
         self._publisher = publisher
         self.renames = Renames()
         self._moved_folders: dict[bytes, Attributes] = {}  # new names of folders, until they are looked at
+        self._unproven_folders: set[bytes] = set()  # those of them whose attributes the disk may lack
         self._is_listing = False  # a folder is about to be listed, which may show where a vanished file is
 
     def pair(self, source: bytes, target: bytes, row: Row | None, is_seen: bool = True) -> None:
@@ -82,6 +83,7 @@ class LocalRenames:
         if row is not None and row.record.kind != Kind.ABSENT:
             if self._moved_folders:
                 self._moved_folders.pop(path, None)
+                self._unproven_folders.discard(path)
             return row.record.attributes or NOTHING
         if self.renames:
             rows = [self._board.index.rows.get(source) for source in self.renames.sources_of(path)]
@@ -91,13 +93,37 @@ class LocalRenames:
                 return old.record.attributes or NOTHING
         return self._moved_folders.get(path)
 
+    def attributes_now(self, seen: Seen, row: Row | None) -> tuple[Attributes | None, Attributes | None, bool]:
+        """The attributes that a look found: those that this node keeps, those of the next version, and whether the disk is to be
+        given some of them. `row`: of the version there, if it is of that kind. As long as the disk may lack what the version
+        says, what is missing there was removed by nobody."""
+        path, here = seen.path, seen.attributes
+        is_unproven = self._is_unproven(path, row)
+        before = self.attributes_before(path, row)
+        if is_unproven and here is not None and before is not None:
+            here = believed(before, here, self._board.index.notes.words(UNPROVEN_PARTS))
+        now = here if before is None else merged(before, here, seen.kind is Kind.FILE)
+        return here, now, here != seen.attributes
+
+    def _is_unproven(self, path: bytes, row: Row | None) -> bool:
+        """True if the disk may lack attributes that the version at a path says, or the one at its old name."""
+        if not self._board.keeps:
+            return False
+        if row is not None:
+            return row.fp.endswith(UNPROVEN) and len(row.fp) > FINGERPRINT_BYTES
+        rows = map(self._board.index.rows.get, self.renames.sources_of(path) if self.renames else ())
+        return path in self._unproven_folders or any(one is not None and self._is_unproven(path, one) for one in rows)
+
     def folder_moved(self, source: bytes, target: bytes) -> None:
         """The watcher reported the rename of a folder. Its record is made anew, with the attributes that it had."""
         row = self._board.index.rows.get(source)
         if row is not None and row.record.attributes is not None:
             if len(self._moved_folders) >= _MOVED_FOLDERS_MAX:
                 self._moved_folders.clear()
+                self._unproven_folders.clear()
             self._moved_folders[target] = row.record.attributes
+            if self._is_unproven(source, row):
+                self._unproven_folders.add(target)
 
     def began_too_early(self, seen: Seen, together: frozenset[bytes] | set[bytes]) -> bool:
         """True if the look at the new name began before the watcher reported the rename. Both names are then looked at

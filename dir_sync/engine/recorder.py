@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dir_sync.core import limits, notes
-from dir_sync.core.jobs import ApplyItem, TreeOp, Version
+from dir_sync.core.jobs import ApplyItem, Cause, TreeOp, Version
 from dir_sync.core.looks import Seen
 from dir_sync.core.messages import DeltaOffer
-from dir_sync.core.model import Kind, Record, inode_of, parent_of, same_content, unstamped
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, inode_of, parent_of, same_content, unstamped
 from dir_sync.core.peers.announce import Fresh
 from dir_sync.core.reconcile import Take
 from dir_sync.engine.applier import Applier
@@ -239,6 +239,13 @@ class LocalRecorder:
         record = self._stamps.changed_to(row.record, folder, now_ns)
         self.record_change(record, row.record, row.fp, None)
         self._folder_times.mark_active(record.path, now_ns)
+
+    def give(self, record: Record, fp: bytes) -> bool:
+        """Give an entry the attributes that its version says and that its disk never had. False if another job is active
+        there."""
+        mode = record.mode if record.kind is Kind.DIRECTORY else None
+        expect = fp[:FINGERPRINT_BYTES]
+        return self.redo(ApplyItem(record.path, TreeOp.META, record, expect, Cause.REPLACED, mode=mode))
 
     def redo(self, item: ApplyItem) -> bool:
         """Repeat a change that is on the disk already, to make it durable. False if another job is active there."""

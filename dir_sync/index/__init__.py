@@ -28,8 +28,18 @@ A table may use database, notes, codec, bloom and the tables above it in `tests/
 
 from dir_sync.index.bases import LostVersion
 from dir_sync.index.database import IndexDamaged
-from dir_sync.index.front import BRAKED, JOURNAL_SINCE, KEEPS, Index
+from dir_sync.index.front import BRAKED, JOURNAL_SINCE, KEEPS, UNPROVEN_PARTS, Index
 from dir_sync.index.peers import PeerSeen
 from dir_sync.index.rows import Row
 
-__all__ = ["BRAKED", "JOURNAL_SINCE", "KEEPS", "Index", "IndexDamaged", "LostVersion", "PeerSeen", "Row"]
+__all__ = [
+    "BRAKED",
+    "JOURNAL_SINCE",
+    "KEEPS",
+    "UNPROVEN_PARTS",
+    "Index",
+    "IndexDamaged",
+    "LostVersion",
+    "PeerSeen",
+    "Row",
+]

@@ -8,10 +8,11 @@ table does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from dir_sync.core.content import in_doubt
 from dir_sync.core.model import Kind
+from dir_sync.core.preserve import ON_ENTRIES
 from dir_sync.core.rng import Rng
 from dir_sync.index.bases import Bases
 from dir_sync.index.bloom import ContentFilter
@@ -28,11 +29,12 @@ from dir_sync.index.tree import Tree
 from dir_sync.index.unshared import Unshared
 from dir_sync.index.versions import Versions
 
-__all__ = ["BRAKED", "JOURNAL_SINCE", "KEEPS", "Index"]
+__all__ = ["BRAKED", "JOURNAL_SINCE", "KEEPS", "UNPROVEN_PARTS", "Index"]
 
 BRAKED = "braked "  # prefix of index notes, before the id of a link: which of its changes are held; "": none
 JOURNAL_SINCE = "journal since"  # index note: since when (wall clock, ns) the journal contains every change
 KEEPS = "keeps"  # index note: the parts of attributes that this node keeps, as words
+UNPROVEN_PARTS = "unproven"  # index note: the parts that a disk may lack where a fingerprint is UNPROVEN, as words
 
 
 class Index:
@@ -102,6 +104,20 @@ class Index:
         """The summary of what is here, for this peer: in doubt where it has announced another version that is still an offer.
         It may have lost that version since, and may have the same as we again. So it has to say what it has there."""
         return in_doubt(self.rows.summary(), self.offers.paths_by(replica))
+
+    def keep(self, parts: Collection[str]) -> None:
+        """From now on, these parts of attributes are kept (words). For those that were not kept until now, each entry is looked
+        at once more; what its version says of them counts, because the disk was not given it."""
+        now, before = set(parts), set(self.notes.words(KEEPS))
+        on_entries = {part.value for part in ON_ENTRIES}
+        if (new := now - before) & on_entries:
+            left = self.notes.words(UNPROVEN_PARTS) if self.rows.has_unproven() else []
+            self.notes.put(UNPROVEN_PARTS, " ".join(sorted((new & on_entries).union(left))))
+            self.rows.doubt_attributes()
+        elif new:
+            self.rows.doubt_all()
+        if now != before:
+            self.notes.put(KEEPS, " ".join(sorted(now)))
 
     def forget_peer(self, replica: str) -> None:
         """Forget a replica as if it had never been connected."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from dir_sync.core.content import SUMMED_COLUMNS, summarize
-from dir_sync.core.looks import RACY
+from dir_sync.core.looks import RACY, UNPROVEN
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, inode_of
 from dir_sync.core.named import NamedTuple
 from dir_sync.index.bloom import ContentFilter, KnownPaths
@@ -123,6 +123,19 @@ class Rows:
         self._decoded.clear()
         query = "UPDATE row SET fp = CAST(fp || ? AS BLOB) WHERE kind IN (?, ?) AND length(fp) = ?"
         self._database.execute(query, (RACY, int(Kind.FILE), int(Kind.SYMLINK), FINGERPRINT_BYTES))
+
+    def doubt_attributes(self) -> None:
+        """`doubt_all`, folders too: what the versions say of attributes was perhaps never given to the disk."""
+        self.flush()
+        self._decoded.clear()
+        query = "UPDATE row SET fp = CAST(substr(fp, 1, ?) || ? AS BLOB) WHERE kind <> ? AND length(fp) >= ?"
+        self._database.execute(query, (FINGERPRINT_BYTES, UNPROVEN, int(Kind.ABSENT), FINGERPRINT_BYTES))
+
+    def has_unproven(self) -> bool:
+        """True if a row has waited for a look since `doubt_attributes`."""
+        self.flush()
+        query = "SELECT EXISTS (SELECT 1 FROM row WHERE length(fp) = ?)"
+        return bool(self._database.execute(query, (FINGERPRINT_BYTES + len(UNPROVEN),)).fetchone()[0])
 
     def forget(self, path: bytes) -> None:
         """Remove a row as if nothing had ever been at its path."""

@@ -24,9 +24,12 @@ from tests.engine.kit import PEER, WALL_NS, Alone, folder, later, record, seen
 
 def alone(first_scan: bool = False, **answers: Any) -> Alone[LocalChanges]:
     answers = {name.replace("__", "."): it for name, it in answers.items()}
-    kit = Alone(
-        LocalChanges, Stamps, answers={"recorder.as_installed": lambda mine: mine, "recorder.redo": True} | answers
-    )
+    usual = {
+        "recorder.as_installed": lambda mine: mine,
+        "recorder.redo": True,
+        "local_renames.attributes_now": lambda found, row: (found.attributes, found.attributes, False),
+    }
+    kit = Alone(LocalChanges, Stamps, answers=usual | answers)
     kit.board.scan.is_first = first_scan
     for name in ("announced", "announced_gone"):  # these two only read
         if f"rows.{name}" not in kit.answers:

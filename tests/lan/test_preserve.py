@@ -135,3 +135,41 @@ def test_what_a_machine_cannot_keep_is_said_once(new_lan: Callable[..., Lan]) ->
     for node in lan:
         assert node.log().count("--preserve owner: that needs root") == 1
         node.stop()
+
+
+def test_a_machine_that_keeps_them_from_now_on_is_given_what_the_others_keep(new_lan: Callable[..., Lan]) -> None:
+    """Two machines share a folder without the option, and are started anew with it, one after the other. Nobody loses what
+    only one disk had, and the second one gets it; also what it edited and renamed while it was off."""
+    lan = new_lan(2)
+    anna, bob = lan
+    for name in ("d/edited", "d/renamed", "d/same"):
+        write(anna.dir / name, name.encode())
+    os.mkdir(anna.dir / "empty")
+    lan.start()
+    lan.meet("start")
+    wait_equal(lan.roots, SOON_S)
+    anna.stop()
+    try:
+        for path in (*anna.dir.glob("d/*"), anna.dir / "d", anna.dir / "empty"):
+            os.chown(path, USER, GROUP)
+            os.setxattr(path, "user.colour", b"red")
+            os.setxattr(path, ACCESS, FOR_MATE)
+    except OSError as error:
+        pytest.skip(f"not here: {error}")
+    keep = ("--preserve", "acls,xattrs,owner")
+    anna.start(*keep)
+    lan.meet("kept")
+    wait_equal(lan.roots, SOON_S)
+    wanted = all_of(anna.dir)
+    assert "user.colour" not in attributes(bob.dir / "d/same")
+    bob.stop()
+    append(bob.dir / "d/edited", b" by bob")
+    (bob.dir / "d/renamed").rename(bob.dir / "d/new")
+    wanted["d/new"] = wanted.pop("d/renamed")
+    bob.start(*keep)
+    wait_equal(lan.roots, SOON_S)
+    wait_for(lambda: all_of(bob.dir) == wanted, SOON_S, "the attributes at the second machine")
+    assert all_of(anna.dir) == wanted
+    assert (anna.dir / "d/edited").read_bytes() == b"d/edited by bob"
+    for node in lan:
+        node.stop()

@@ -41,6 +41,7 @@ def keeps_of(seed: int) -> dict[str, Any]:
         links = [(a, b) for a in range(nodes) for b in range(a + 1, nodes)]
     return {
         "keeps": tuple(parts[:nodes]),
+        "keeps_change": True,
         "attributes": dice.choice([0.1, 0.3, 0.6]),
         "nodes": nodes,
         "links": tuple(links),
@@ -58,7 +59,12 @@ class Keeping:
         self.rng = Random(f"attributes of {world.options.seed}")
 
     def parts_of(self, node: Node) -> frozenset[Part]:
-        return self.world.options.keeps[node.number] if self.world.options.keeps else frozenset()
+        """What the node keeps in this life. Some begin late, and some leave the option out for a life."""
+        if not self.world.options.keeps:
+            return frozenset()
+        habit = (self.world.options.seed + node.number) % 4
+        is_off = (habit == 1 and node.instance <= 1) or (habit == 2 and node.instance % 3 == 2)
+        return frozenset() if is_off and self.world.options.keeps_change else self.world.options.keeps[node.number]
 
     def act(self, node: Node) -> tuple[bytes, str, Any] | None:
         """A user changes an attribute that this node keeps. Returns what it is now."""
@@ -125,7 +131,10 @@ class Keeping:
             world = self.world
             if self.world.at_rest.others() or any(node.linked for node in world.nodes):
                 return
-            node = self.rng.choice([one for one in world.nodes if self.parts_of(one)])
+            keepers = [one for one in world.nodes if self.parts_of(one)]
+            if not keepers:
+                return
+            node = self.rng.choice(keepers)
             found = self.act(node)
             world.rest("after a change of attributes")
             self.check("after a change of attributes")

@@ -78,6 +78,7 @@ class Lives:
         node.engine.work.disk.is_blind = disk is not node.disk
         node.disk.kept_parts = self.world.keeping.parts_of(node)
         node.engine.board.keeps = bool(node.disk.keeps)
+        node.index.keep([part.value for part in node.disk.keeps])
         node.engine.board.links.is_on = self.world.linking.is_on_at(node)
         if self.world.linking.has_few_at(node) and self.world.options.one_file:
             node.disk.names_max = FEW_NAMES

@@ -83,6 +83,7 @@ class Options:
     merges: float  # chance in a step: a user changes lines of a text; texts that lost a conflict are merged
     modes: tuple[Mode, ...]  # of the nodes; (): all work both ways
     keeps: tuple[frozenset[Part], ...]  # which attributes of files each node keeps; (): none
+    keeps_change: bool  # some nodes begin late to keep them, or leave the option out for a life
     attributes: float  # chance in a step: a user changes some of them
     one_file: tuple[bool, ...]  # which nodes keep names of one file; (): none
     rot: bool  # at rest, bits tip over on the disks
@@ -161,6 +162,7 @@ def draw(seed: int) -> Options:
         sealed=seed % 12 == 6,  # not drawn, so the other worlds are what they were; with --sealed all of them are
         rules=0.0,  # with --rules there are some
         keeps=(),  # with --keeps they keep some
+        keeps_change=False,
         attributes=0.0,
         one_file=(),  # with --links some do
         room=0,  # with --limits there is little

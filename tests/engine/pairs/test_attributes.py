@@ -301,3 +301,111 @@ def test_a_version_of_another_machine_comes_with_its_attributes() -> None:
     pair.run()
     (told,) = [message for message in sent.messages if isinstance(message, History)]
     assert [kept.attributes for kept in told.kept] == [PLAIN._replace(xattrs=RED)]
+
+
+# --- a node begins to keep them --------------------------------------------------------------------------------------
+
+EVERYTHING = Attributes(ANNA, FOR_BEN, RED)
+
+
+def a_late_pair() -> Pair:
+    """What the first node keeps is known to the second one, which keeps nothing, and is off. There are d, d/f, l and big."""
+    pair = a_pair(ON_ENTRIES, NOT_KEPT)
+    pair.one.disk.mkdir(b"d")
+    pair.one.disk.change_attributes(b"d", owner=ANNA, acls=FOR_BEN, xattrs=RED)
+    touch(pair, pair.one, b"d")
+    for path, data in ((b"d/f", b"x"), (b"big", b"x" * 2_000_000)):
+        save(pair, pair.one, path, data, owner=ANNA, acls=FOR_BEN, xattrs=RED)
+    pair.cut()
+    assert [there(pair.two, path) for path in (b"d", b"d/f", b"big")] == [PLAIN] * 3
+    return pair
+
+
+def switch(pair: Pair, node: OneNode, parts: frozenset[Part]) -> None:
+    """Start a node anew that keeps these parts from now on."""
+    node.disk.kept_parts = parts
+    node.index.keep([part.value for part in parts])
+    pair.restart(node)
+
+
+def both_have(pair: Pair, attributes: Attributes, *paths: bytes) -> None:
+    for _ in range(30):  # what failed waits longer each time
+        pair.run()
+    for node in (pair.one, pair.two):
+        assert [there(node, path) for path in paths] == [attributes] * len(paths)
+        assert [record(node, path).attributes for path in paths] == [attributes] * len(paths)
+    assert not pair.two.index.rows.has_unproven()
+
+
+def test_what_the_others_keep_is_given_to_a_disk_that_keeps_it_from_now_on() -> None:
+    pair = a_late_pair()
+    stamps = [record(pair.two, path).stamp for path in (b"d", b"d/f", b"big")]
+    switch(pair, pair.two, ON_ENTRIES)
+    both_have(pair, EVERYTHING, b"d", b"d/f", b"big")
+    assert [record(pair.two, path).stamp for path in (b"d", b"d/f", b"big")] == stamps, "nobody has changed anything"
+    change(pair, pair.two, b"d/f", xattrs=())
+    change(pair, pair.two, b"d", acls=((), ()))
+    assert (there(pair.one, b"d/f").xattrs, there(pair.one, b"d").acls) == ((), ((), ())), "a user removes them as ever"
+
+
+def test_what_a_user_did_before_the_look_keeps_them() -> None:
+    """An edit, a save by a new file, and a rename, while the node that is to keep them is off."""
+    pair = a_late_pair()
+    pair.two.disk.write(b"d/f", b"edited", replace=True)
+    pair.two.disk.move(b"big", b"large")
+    switch(pair, pair.two, ON_ENTRIES)
+    both_have(pair, EVERYTHING, b"d", b"d/f", b"large")
+    assert pair.one.disk.content(b"d/f") == b"edited"
+
+
+def test_what_came_while_the_option_was_off_is_given_when_it_is_on_again() -> None:
+    pair = a_pair()
+    save(pair, pair.one, b"f", b"x", owner=ANNA, acls=FOR_BEN, xattrs=RED)
+    pair.cut()
+    switch(pair, pair.two, NOT_KEPT)
+    change(pair, pair.one, b"f", owner=BEN, xattrs=())
+    assert there(pair.two, b"f") == EVERYTHING
+    pair.cut()
+    switch(pair, pair.two, ON_ENTRIES)
+    both_have(pair, Attributes(BEN, FOR_BEN, ()), b"f")
+
+
+def test_a_part_that_was_kept_before_is_a_users() -> None:
+    pair = a_pair(ON_ENTRIES, frozenset({Part.XATTRS}))
+    pair.two.index.keep([Part.XATTRS.value])
+    save(pair, pair.one, b"f", b"x", owner=ANNA, acls=FOR_BEN, xattrs=RED)
+    pair.cut()
+    pair.two.disk.change_attributes(b"f", xattrs=BLUE)
+    switch(pair, pair.two, ON_ENTRIES)
+    both_have(pair, Attributes(ANNA, FOR_BEN, BLUE), b"f")
+
+
+def test_what_no_version_says_is_read_from_a_disk_that_begins_to_keep_it() -> None:
+    pair = a_pair(NOT_KEPT, NOT_KEPT)
+    save(pair, pair.one, b"f", b"x")
+    pair.cut()
+    pair.two.disk.change_attributes(b"f", xattrs=BLUE)
+    switch(pair, pair.two, ON_ENTRIES)
+    assert record(pair.one, b"f").attributes == Attributes(xattrs=BLUE)
+
+
+def test_a_crash_between_the_start_and_the_looks_changes_nothing_of_that() -> None:
+    """The node has noted what it keeps, and is gone before the first look."""
+    pair = a_late_pair()
+    pair.two.index.keep([part.value for part in ON_ENTRIES])
+    pair.two.index.keep([part.value for part in ON_ENTRIES])
+    switch(pair, pair.two, ON_ENTRIES)
+    both_have(pair, EVERYTHING, b"d", b"d/f", b"big")
+
+
+@pytest.mark.parametrize("path", [b"d", b"d/f", b"big"])
+def test_a_disk_that_fails_is_given_them_later(path: bytes) -> None:
+    pair = a_late_pair()
+    pair.two.disk.fail = lambda verb, at: Trouble.LIMIT if (verb, at) == ("set_attributes", path) else None
+    switch(pair, pair.two, ON_ENTRIES)
+    assert there(pair.two, path) == PLAIN
+    assert record(pair.one, path).attributes == EVERYTHING
+    switch(pair, pair.two, ON_ENTRIES)
+    assert record(pair.one, path).attributes == EVERYTHING
+    pair.two.disk.fail = None
+    both_have(pair, EVERYTHING, b"d", b"d/f", b"big")
