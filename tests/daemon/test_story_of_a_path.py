@@ -49,7 +49,7 @@ def test_a_limit_of_speed_is_named_by_its_option() -> None:
     bench = with_offer()
     status = SimpleNamespace(**{**vars(STATUS), "limits": LimitStatus(1_000, 2_000, 0, 3_000)})
     told = story_of(bench.engine, b"f", cast(Any, status), {}, {})
-    words = [one["text"] for one in told["waits"] if one["wait"] == Wait.LIMITED.value]
+    words = [one["reason"] for one in told["waits"] if one["wait"] == Wait.LIMITED.value]
     assert words == ["--limit-down 2.00 kB/s", "--limit-down-per-peer 3.00 kB/s"], "nothing goes out"
     told = story_of(bench.engine, b"f", STATUS, {}, {})
     assert not [one for one in told["waits"] if one["wait"] == Wait.LIMITED.value]

@@ -27,7 +27,7 @@ from dir_sync.core.transfers.transfer import Window
 from dir_sync.core.unable import Unable
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.core.watching.renames import Renames
-from dir_sync.engine import Engine, local_changes, values
+from dir_sync.engine import Engine, local_renames, values
 from dir_sync.engine.acquire import Acquire
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
@@ -399,7 +399,7 @@ def _shared_again_is_an_edit() -> AbstractContextManager[object]:
 
 def _attributes_end_here() -> AbstractContextManager[object]:
     stack = ExitStack()
-    for module in (reconcile, local_changes):
+    for module in (reconcile, local_renames):
         stack.enter_context(patch.object(module, "merged", lambda before, now, *more: now))
     return stack
 
