@@ -11,7 +11,7 @@ from dir_sync.core import attributes, hard_links, reconcile
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import ApplyItem
 from dir_sync.core.model import Record
-from dir_sync.engine import local_changes
+from dir_sync.engine import local_renames
 from dir_sync.engine.hard_links import HardLinks
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.files.replace import Replacer
@@ -62,7 +62,7 @@ def _ids_end_here() -> AbstractContextManager[object]:
         return None if found == attributes.NOTHING else found
 
     stack = ExitStack()
-    for module in (reconcile, local_changes):
+    for module in (reconcile, local_renames):
         stack.enter_context(patch.object(module, "merged", merged))
     return stack
 
