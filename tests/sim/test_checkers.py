@@ -203,6 +203,19 @@ def _made(node: Node, counter: int, content: bytes, *before: Record) -> Record:
     return record
 
 
+def _merges(world: World, node: Node, merge: Merge, *, is_proved: bool) -> None:
+    """The node makes this merge. It is an alarm unless the common version is proved. Ends the world."""
+    node.index.identity.replica = merge.winner.stamp.maker
+    try:
+        if is_proved:
+            world.merging.made(node, merge)
+        else:
+            with pytest.raises(Broken, match="no common version"):
+                world.merging.made(node, merge)
+    finally:
+        world.close()
+
+
 @pytest.mark.parametrize("found", [b"mine", b"mine, and changed meanwhile"])
 @pytest.mark.parametrize("has_forgotten", [True, False])
 def test_what_a_node_without_memory_finds_may_have_been_made_from_what_it_had(
@@ -217,15 +230,7 @@ def test_what_a_node_without_memory_finds_may_have_been_made_from_what_it_had(
     mine = _made(node, 3, found)  # by a first scan: nobody knows what it was made from
     theirs = _made(world.nodes[1], 4, b"theirs", base)
     merge = Merge(_made(node, 5, b"both", mine, theirs), mine, theirs, base, b"both")
-    node.index.identity.replica = mine.stamp.maker
-    try:
-        if has_forgotten:
-            world.merging.made(node, merge)
-        else:
-            with pytest.raises(Broken, match="no common version"):
-                world.merging.made(node, merge)
-    finally:
-        world.close()
+    _merges(world, node, merge, is_proved=has_forgotten)
 
 
 @pytest.mark.parametrize("is_alike", [True, False])
@@ -238,15 +243,7 @@ def test_a_version_with_the_content_of_a_common_one_is_common(is_alike: bool) ->
     base, mine = _made(node, 2, b"both have it", first), _made(node, 3, b"both have it" if is_alike else b"mine", first)
     theirs = _made(world.nodes[1], 4, b"theirs", base)
     merge = Merge(_made(node, 5, b"theirs", mine, theirs), mine, theirs, base, b"theirs")
-    node.index.identity.replica = mine.stamp.maker
-    try:
-        if is_alike:
-            world.merging.made(node, merge)
-        else:
-            with pytest.raises(Broken, match="no common version"):
-                world.merging.made(node, merge)
-    finally:
-        world.close()
+    _merges(world, node, merge, is_proved=is_alike)
 
 
 class _NothingIsKept(Random):
