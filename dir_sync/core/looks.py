@@ -9,7 +9,7 @@ from enum import Enum
 
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.ignore import FolderRules
-from dir_sync.core.model import Kind, Stat
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat
 from dir_sync.core.named import NamedTuple
 
 # Asked
@@ -86,6 +86,16 @@ RACY = b"?"
 
 UNPROVEN = b"?a"
 """In place of RACY: a look is due, and the disk may lack attributes that the version says (see `Index.keep`)."""
+
+HALF_WAY = b"?half"
+"""Appended to the fingerprint of an entry that has some attributes of a newer version, which is to replace it. If that is
+not taken after all, a look counts them as changed here."""
+
+
+def is_doubtful(fp: bytes) -> bool:
+    """True if the content may be another one by now, so that a look is due before anything is copied from there."""
+    return len(fp) > FINGERPRINT_BYTES and not fp.endswith(HALF_WAY)
+
 
 MOUNTED = "another file system is mounted there"
 """The problem text for a path that is not part of the shared folder."""

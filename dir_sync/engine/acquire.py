@@ -9,8 +9,9 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.hard_links import same_but_id
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
+from dir_sync.core.looks import is_doubtful
 from dir_sync.core.mode import is_own, is_own_first, nothing
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of, same_content, same_meta
+from dir_sync.core.model import Kind, Record, parent_of, same_content, same_meta
 from dir_sync.core.reconcile import Offer, Refuse, Take
 from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
@@ -75,7 +76,7 @@ class Acquire:
         mine = None if row is None else row.record
         there = b"" if row is None else row.fp
         self._work.folders.end_wait(path)
-        if len(there) > FINGERPRINT_BYTES:
+        if is_doubtful(there):
             again = self._work.pace.earliest(path, self._board.now.mono_ms + limits.DEBOUNCE_MS)
             self._board.pending_looks.add(path, again, self._board.now.mono_ms)
             return
@@ -109,6 +110,8 @@ class Acquire:
                     self._mode_rules.revert(parent)  # the folder was removed here only, and has something new
                 if self._work.obstacles.is_at_or_above(parent):
                     self._transfers.drop_wanted(path)
+                elif target.kind is Kind.FILE and target.size:
+                    self._ask_without_folder(row, offers, target)
                 return
         why = Cause.CONFLICT if self.is_conflict(mine, take) else Cause.REPLACED
         if mine is not None and mine.kind != Kind.ABSENT and same_content(mine, target):
@@ -140,6 +143,29 @@ class Acquire:
             self._applier.order_change(ApplyItem(path, TreeOp.INSTALL, target, there, why), take)
             return
         self.bring_file(path, row, offers, take, ApplyItem(path, TreeOp.INSTALL, target, there, why))
+
+    def _ask_without_folder(self, row: Row | None, offers: list[Offer], target: Record) -> None:
+        """The folder of a file does not come. Perhaps nobody has the file any more, so in the end those who announced it are
+        asked: who has forgotten it says so."""
+        path = target.path
+        if self._work.arrivals.ready(path) is not None or self._work.arrivals.fetch(path) is not None:
+            return
+        left = _MAKERS_MS - self._work.grace_ms(path, target)
+        if left > 0:
+            self._board.plan_later(path, left)
+            return
+        self._work.end_grace(path)
+        is_near = self._sources.where_is(target.content, path) is not None
+        if is_near or self._work.arrivals.path_it_arrives_at(target.content) is not None:
+            return
+        if holders := self._holders(offers, target):
+            self._fetcher.fetch(path, row, target, holders, is_conflict=True)
+
+    def _holders(self, offers: list[Offer], target: Record) -> list[str]:
+        """The peers that can be asked for a content, and have not failed to give it."""
+        avoid = self._work.holders.failed_holders(target.path)
+        holders = [holder_of(offer.peer) for offer in offers if self._sources.has(offer, target)]
+        return [replica for replica in holders if replica not in avoid]
 
     def is_conflict(self, mine: Record | None, take: Take) -> bool:
         """True if the author of the wanted version had not seen ours. Ours then has to be kept as the loser of a
@@ -258,11 +284,7 @@ class Acquire:
         now = self._board.now.mono_ms
         is_round = self._work.holders.begin_round(path, target.content, now)
         avoid = self._work.holders.failed_holders(path)
-        holders = [
-            holder_of(offer.peer)
-            for offer in offers
-            if self._sources.has(offer, target) and holder_of(offer.peer) not in avoid
-        ]
+        holders = self._holders(offers, target)
         if not holders:
             if avoid:
                 if is_round:
@@ -335,7 +357,7 @@ class Acquire:
             source = row.record.path
             if source == item.path or not row.fp or self._sources.is_avoided(source, row.fp):
                 continue
-            if len(row.fp) > FINGERPRINT_BYTES:
+            if is_doubtful(row.fp):
                 is_at_work = True  # the source grew a moment ago: it is read again before anything is copied from it
                 continue
             if self._work.is_at_work(source):

@@ -262,11 +262,12 @@ class HardLinks:
         if row is None or row.record.kind is not Kind.FILE or not row.fp or not file_id:
             self._tries.pop(path, None)
             return
-        if self._work.is_at_work(path) or len(row.fp) != FINGERPRINT_BYTES:
+        is_free = not self._work.is_at_work(path)
+        if is_free and isinstance(self._mode_rules.decision_at(path, row), Take):
+            return  # that version comes back here
+        if not is_free or len(row.fp) != FINGERPRINT_BYTES:
             self._board.links.add(path, now + _BUSY_MS)
             return
-        if isinstance(self._mode_rules.decision_at(path, row), Take):
-            return  # that version comes back here
         names = self._board.index.rows.with_file_id(row.record.content, file_id)
         names = [one for one in names if one.fp and are_one_file(one.record, row.record)]
         by_inode = Counter(inode_of(one.fp) for one in names)

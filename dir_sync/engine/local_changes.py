@@ -9,8 +9,8 @@ from __future__ import annotations
 from dir_sync.core import limits, notes
 from dir_sync.core.backoff import backoff
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
-from dir_sync.core.looks import MOUNTED, UNPROVEN, Hint, LookOutcome, Seen
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, beats, parent_of, same_content, unstamped
+from dir_sync.core.looks import HALF_WAY, MOUNTED, UNPROVEN, Hint, LookOutcome, Seen
+from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, beats, parent_of, unstamped
 from dir_sync.core.watching.pending_looks import PendingLook
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -29,7 +29,6 @@ from dir_sync.engine.rows import Rows
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.transfers import TransferTable
-from dir_sync.engine.values import got_meta
 from dir_sync.engine.work import WorkTable
 
 __all__ = ["LocalChanges"]
@@ -336,8 +335,7 @@ class LocalChanges:
                     path, fp
                 )  # the folder stays only because of an entry that is not synchronized
                 return True
-            is_as_was = same_content(mine, now) and now.attributes == mine.attributes
-            if is_as_was and row.fp and got_meta(row.fp) == got_meta(fp):
+            if self._rows.is_as_was(row, now, fp):
                 if is_owed:
                     return self._recorder.give(mine, fp)
                 self._board.index.rows.set_fp(path, fp)
@@ -345,10 +343,9 @@ class LocalChanges:
                     self._hard_links.ask_others(path, now.content, fp)
                 return True
         best = self._rows.announced(as_seen, mine) or self._recorder.half_moved(as_seen, mine, fp)
-        if best is None and mine is not None:
-            if self._rows.is_half_set(as_seen, mine) or self._rows.is_set_by_another_name(as_seen, mine, fp):
-                self._board.index.rows.set_fp(path, seen.fp)  # the rest of the newer version follows
-                return True
+        if best is None and mine is not None and self._rows.is_half_way(as_seen, mine, fp):
+            self._board.index.rows.set_fp(path, seen.fp[:FINGERPRINT_BYTES] + HALF_WAY)
+            return True  # the rest of the newer version follows
         if best is not None:
             # We installed it before a crash, and did not record it, or the name is not durable yet. Announce it when it is.
             mode = best.mode if best.kind == Kind.DIRECTORY else None

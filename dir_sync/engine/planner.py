@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dir_sync.core import limits, notes
 from dir_sync.core.declined import Reason
+from dir_sync.core.looks import HALF_WAY
 from dir_sync.core.mode import THEIRS, is_own
 from dir_sync.core.model import Kind, Record, beats, has_seen, leq, parent_of, same_content, show
 from dir_sync.core.reconcile import Answer, Join, Nothing, Offer, Rebase, Refuse, Take, decide
@@ -224,6 +225,10 @@ class Planner:
             return
         if not isinstance(decision, Take):
             self._needs_no_room(path)
+            if row is not None and row.fp.endswith(
+                HALF_WAY
+            ):  # no newer version follows, so a look counts that as changed
+                self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
         elif self._board.taking is not None and self._stays_away(self._board.taking, row, decision):
             return
         match decision:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dir_sync.core.attributes import fits, is_between
 from dir_sync.core.ignore import NAME as RULES_NAME
+from dir_sync.core.looks import HALF_WAY
 from dir_sync.core.mode import OWN_FIRST, THEIRS, Mode, is_own, nothing, own_change
 from dir_sync.core.model import (
     Kind,
@@ -228,6 +229,20 @@ class Rows:
             if theirs.kind == Kind.ABSENT and beats(theirs, mine) and has_seen(theirs, mine):
                 return joined(theirs, mine)
         return None
+
+    @staticmethod
+    def is_as_was(row: Row, now: Record, fp: bytes) -> bool:
+        """True if a look found what the version of a row says. `now`: what is there, with the fingerprint `fp`. A disk that
+        cannot keep a time or a mode as the version says it has them as `row.fp` says."""
+        mine = row.record
+        if not row.fp or not same_content(mine, now) or now.attributes != mine.attributes:
+            return False
+        return same_meta(mine, now) if row.fp.endswith(HALF_WAY) else got_meta(row.fp) == got_meta(fp)
+
+    def is_half_way(self, now: Record, mine: Record, fp: bytes) -> bool:
+        """True if only attributes of an entry differ from the version here, because a newer one is on its way. `now`: what is
+        there, with the fingerprint `fp` and the attributes that this node keeps."""
+        return self.is_half_set(now, mine) or self.is_set_by_another_name(now, mine, fp)
 
     def is_half_set(self, now: Record, mine: Record) -> bool:
         """True if only attributes of an entry differ from the version here, as a change to a newer one leaves them that has

@@ -13,7 +13,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.frozen import field, mutable
 from dir_sync.core.jobs import ReadDone, ReadItem, ReadJob
 from dir_sync.core.messages import Chunks, Pull, PullItem, Refuse
-from dir_sync.core.mode import is_own_large
+from dir_sync.core.mode import is_own, is_own_large
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, PeerError, size_of
 from dir_sync.core.peers.contact import Contact
 from dir_sync.core.transfers.connection import Connection
@@ -133,6 +133,14 @@ class Uploader:
         if pulls:
             self._read(peer, pulls, again=False)
 
+    def _is_known(self, pull: PullItem) -> bool:
+        """False if the peer is to drop what was announced once: nothing is known of that path, or it is shared no longer as
+        it is here. A version that could not be read a moment ago is known."""
+        index = self._board.index
+        row = index.rows.get(pull.path)
+        is_shared = row is not None and not is_own(row.record)
+        return is_shared or index.versions.with_content(pull.digest) is not None
+
     def _read(self, peer: Contact, pulls: Sequence[PullItem], again: bool) -> None:
         served = self._served[peer.replica]
         refused: list[tuple[int, str]] = []
@@ -141,12 +149,7 @@ class Uploader:
         for pull in pulls:
             source = self._source_of(pull)
             if source is None:
-                index = self._board.index
-                row = index.rows.get(pull.path)
-                if row is None:  # a version that could not be read a moment ago is not forgotten
-                    is_known = pull.base is not None or index.versions.with_content(pull.digest) is not None
-                else:  # too large to be shared: the peer drops what was announced once
-                    is_known = pull.base is not None or not is_own_large(row.record)
+                is_known = pull.base is not None or self._is_known(pull)
                 refused.append((pull.id, "gone" if is_known else "forgotten"))
                 served.answered(pull.length)
                 self._vain.add(peer.replica)

@@ -16,7 +16,8 @@ from collections.abc import Container, Iterator
 
 from dir_sync.core import limits
 from dir_sync.core.jobs import ApplyItem
-from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Record, parent_of
+from dir_sync.core.looks import is_doubtful
+from dir_sync.core.model import Kind, Record, parent_of
 from dir_sync.core.reconcile import Take
 from dir_sync.core.transfers.transfer import Fetch
 from dir_sync.core.unable import BlindDisk, Unable
@@ -240,4 +241,4 @@ class WorkTable:
     def has_just_grown(self, path: bytes | None) -> bool:
         """True for a file that has to be read again before anything is copied from it."""
         row = None if path is None else self._board.index.rows.get(path)
-        return row is not None and row.record.kind == Kind.FILE and len(row.fp) > FINGERPRINT_BYTES
+        return row is not None and row.record.kind == Kind.FILE and is_doubtful(row.fp)

@@ -10,7 +10,7 @@ from dir_sync.core import limits, notes
 from dir_sync.core.jobs import ApplyItem, Cause, ReadDone, ReadItem, ReadJob, TreeOp, Version
 from dir_sync.core.looks import MadeDelta
 from dir_sync.core.messages import Chunks, Piece, Pull, PullItem, Refuse
-from dir_sync.core.mode import large_change
+from dir_sync.core.mode import large_change, own_change
 from dir_sync.core.model import Kind, PeerError, Record, Stamp
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.engine.brakes import Brakes
@@ -94,6 +94,14 @@ def test_a_file_that_is_too_large_to_be_shared_by_now_is_not_read() -> None:
     pull(kit, b"copy", mine.content, 7)
     assert refused(kit) == [(1, "forgotten")] * 2
     assert read(kit) == []
+
+
+def test_what_was_changed_here_only_is_known_no_more_as_it_was_announced() -> None:
+    kit = alone()
+    first = record(b"a", b"content")
+    kit.has(own_change(first, WALL_NS, 1)._replace(content=b"d" * 32))
+    pull(kit, b"a", first.content, 7)
+    assert refused(kit) == [(1, "forgotten")]
 
 
 def test_what_is_missing_and_held_is_not_read() -> None:

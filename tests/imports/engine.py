@@ -355,7 +355,7 @@ ENGINE: dict[str, set[str]] = {
         *("engine.scope",),
     },
     "engine.local_changes": {
-        *("engine.constants", "engine.values", "engine.board", "engine.work", "engine.scope", "engine.stamps"),
+        *("engine.constants", "engine.board", "engine.work", "engine.scope", "engine.stamps"),
         *("engine.folder_times", "engine.brakes", "engine.own_losses", "engine.transfers", "engine.publisher"),
         *("engine.local_renames", "engine.look_queue", "engine.names", "engine.rows", "engine.deltas_out"),
         *("engine.hard_links", "engine.intake", "engine.recorder"),

@@ -9,8 +9,8 @@ from dir_sync.core import limits
 from dir_sync.core.events import PeerDown
 from dir_sync.core.jobs import Applied, ApplyJob, ApplyResult, Result
 from dir_sync.core.messages import Acknowledge, Chunks, Piece, Refuse, State
-from dir_sync.core.model import Record, fingerprint
-from tests.engine.whole.bench import FOLDER, OTHER, PEER, WALL_NS, Bench, record, stat, state
+from dir_sync.core.model import Kind, Record, fingerprint
+from tests.engine.whole.bench import FOLDER, OTHER, PEER, WALL_NS, Bench, folder, record, stat, state
 
 SIZE = 200_000
 
@@ -147,3 +147,31 @@ def test_a_newer_version_has_a_grace_of_its_own() -> None:
     assert bench.pulls() == (), "the grace of the first one was over, not that of the second"
     bench.wait(limits.ORIGIN_GRACE_MS)
     assert [pull.digest for pull in bench.pulls()] == [blake3(b"second").digest()]
+
+
+@pytest.mark.parametrize("is_forgotten", [True, False])
+def test_who_announced_a_file_is_asked_for_it_in_the_end_though_its_folder_does_not_come(is_forgotten: bool) -> None:
+    """Perhaps nobody has it any more, and so nobody brings its folder."""
+    bench = Bench()
+    bench.connect()
+    bench.hear(state(record(b"d/a", b"content" * 100)))
+    assert bench.pulls() == ()
+    for _ in range(9):
+        bench.wait(1_000)
+        assert bench.pulls() == ()
+    bench.wait(1_001)
+    (pull,) = bench.pulls()
+    if is_forgotten:
+        bench.hear(Refuse(FOLDER, ((pull.id, "forgotten"),)))
+        assert not bench.index.offers.of(b"d/a")
+    else:
+        bench.hear(Chunks((Piece(pull.id, 0, b"content" * 100),)))
+        assert bench.index.offers.of(b"d/a"), "it waits for its folder"
+        assert not bench.all(ApplyJob)
+    for _ in range(30):
+        bench.wait(1_000)
+        assert bench.pulls() == (), "once"
+    assert not bench.engine.is_busy
+    bench.hear(state(folder(b"d", count=2), sequence=2))
+    bench.apply(ApplyResult(b"d", Result.DONE, fingerprint(stat(kind=Kind.DIRECTORY))))
+    assert bool(bench.pulls() or bench.all(ApplyJob)) is not is_forgotten
