@@ -121,7 +121,13 @@ SCHEMAS: dict[str, Schema] = {
             },
         ),
     },
-    "restart": _STARTED,
+    "restart": {
+        **_STARTED,
+        "changed?": ("list", "options that are otherwise than before; absent: none ran, or a unit of systemd has them"),
+        "changed[].before?": ("text", "with its value or values; empty: it was not given"),
+        "changed[].now?": ("text", "the same; empty: it is dropped, because another one says the opposite"),
+        "kept?": ("list", "options that the node had, and has again, without that of its log"),
+    },
     "service": {
         "action": ("text", "`install`, `remove`, `status`"),
         "by": ("text", "`systemd`, `systemd of the user`, `openrc`, `cron`"),

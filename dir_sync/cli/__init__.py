@@ -40,6 +40,7 @@
     crontab       the crontab of this user, byte for byte
     boot_files    what systemd, OpenRC and cron read
     absolute      the words of a node, so written that they mean the same in any folder
+    kept_options  the words of a node that is restarted with other options
     launch        a node as a process of its own, until it is ready or has ended
     running_nodes  nodes that run on this machine
     once          once: a node that ends when both sides have the same

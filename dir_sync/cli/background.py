@@ -17,6 +17,7 @@ from blake3 import blake3
 from dir_sync import config
 from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, here, of_typed, without
 from dir_sync.cli.asked import Asked, default_file, read_asked
+from dir_sync.cli.kept_options import Kept, with_typed
 from dir_sync.cli.launch import launch
 from dir_sync.cli.names import is_named
 from dir_sync.cli.options import run_parser
@@ -116,9 +117,9 @@ def restart(argv: list[str]) -> int:
     """``restart DIR``: end the node, and start it again."""
     parser = Parser(
         "restart",
-        "End the node that runs for DIR, and start it again in the background, with the command line that it had; or, if "
-        "any option of a node is given, with that one instead. If none runs, it is started. --join and --new count for one start "
-        "only.",
+        "End the node that runs for DIR, and start it again in the background, with the command line that it had. An option of "
+        "a node that is given takes the place of that option; the others stay. If none runs, it is started. --join and --new "
+        "count for one start only.",
         examples_of(
             "restart ~/shared",
             "restart ~/shared --limit-up 2M",
@@ -156,13 +157,16 @@ def _restarted(parser: Parser, given: argparse.Namespace, argv: list[str]) -> Do
         return Done(answer, (f"restarted: {_folders(node)} ({node.unit})",))
     if node.owner != os.geteuid():
         raise ConfigError(f"that node runs as {owner_name(f'/proc/{node.number}')}: run this as that user")
-    words, key_file = (_words_of(node), node.key_file) if is_as_before else (typed, "")
-    words = without(words, FOR_ONE_START) if is_as_before else words
-    asked = read_asked(words.line)
+    if node.typed is None and not is_as_before:
+        kept = Kept(typed, before_is_known=False)
+    else:
+        kept = with_typed(without(_words_of(node), FOR_ONE_START), typed, node.folders)
+    asked = read_asked(kept.words.line)
     _check_all_named(node, [one.folder for one in asked.configs])
     ends(node)
     try:
-        return _start(words, asked, seconds, key_file, "restarted")
+        done = _start(kept.words, asked, seconds, node.key_file, "restarted")
+        return Done({**done.answer, **kept.answer}, (*done.lines, *kept.lines))
     except ConfigError as error:
         raise ConfigError(f"the node is stopped, and did not start again: {error}", error.exit_code) from None
 

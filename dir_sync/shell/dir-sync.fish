@@ -204,7 +204,7 @@ complete -c dir-sync -n '_shtab_dir_sync_using stop' -l config -xka "(__fish_com
 complete -c dir-sync -n '_shtab_dir_sync_using stop' -s h -l help -d 'print this help and exit'
 complete -c dir-sync -n '_shtab_dir_sync_using stop' -l json -d 'print one JSON object, for programs'
 complete -c dir-sync -n '_shtab_dir_sync_using stop; and test $_shtab_dir_sync_npos -ge 0' -ka "(__fish_complete_directories)" -d 'the shared folder, or all of that node'
-complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a restart -d 'End the node that runs for DIR, and start it again in the background, with the command line that it had; or, if any option of a node is given, with that one instead. If none runs, it is started. --join and --new count for one start only.'
+complete -c dir-sync -n '_shtab_dir_sync_using; and test $_shtab_dir_sync_npos -eq 0' -a restart -d 'End the node that runs for DIR, and start it again in the background, with the command line that it had. An option of a node that is given takes the place of that option; the others stay. If none runs, it is started. --join and --new count for one start only.'
 complete -c dir-sync -n '_shtab_dir_sync_using restart' -s b -l broadcast-port -x -d 'UDP port on which machines find each other; the same on all (default: 5000)'
 complete -c dir-sync -n '_shtab_dir_sync_using restart' -s l -l listen-port -x -d 'TCP port for connections; may differ from machine to machine (default: 6000)'
 complete -c dir-sync -n '_shtab_dir_sync_using restart' -s s -l signature-dir -xka "(__fish_complete_directories)" -d 'cache of block signatures, safe to delete at any time (default: /tmp/signatures)'

@@ -194,7 +194,7 @@ def test_the_reason_is_one_line(machine: Machine) -> None:
     assert "which folder? For example:" in done.stderr
 
 
-def test_restart_has_the_same_options_until_others_are_given(machine: Machine) -> None:
+def test_restart_keeps_the_options_that_are_not_given_again(machine: Machine) -> None:
     options = machine.options()
     machine.ok("start", "shared", *options, "--name", "anna", "--limit-up=2M", "--log-file", "log")
     first = machine.node()
@@ -207,9 +207,23 @@ def test_restart_has_the_same_options_until_others_are_given(machine: Machine) -
     assert not any(before), "it has ended"
     for word in (f"--listen-port={options[1]}", "--no-discovery", "--name=anna", "--limit-up=2M"):
         assert word in after
-    machine.ok("restart", "shared", *options, "--name", "bob")
-    assert "--name=bob" in _words(machine.node())
-    assert not [word for word in _words(machine.node()) if word.startswith("--limit")]
+    assert "changed" not in said
+    said = machine.ok("restart", "shared", "--name", "bob", "--peer", "one", "--peer", "two")
+    for word in (f"--listen-port={options[1]}", "--no-discovery", "--name=bob", "--limit-up=2M", "--peer=two"):
+        assert word in _words(machine.node())
+    assert "--name=anna" not in _words(machine.node())
+    assert machine.log(said) == machine.place / "log"
+    assert "changed: --name=bob (was --name=anna), --peer=one --peer=two (new)" in said
+    assert f"kept: --listen-port={options[1]} --no-discovery --interface=lo --limit-up=2M (to drop" in said
+    answer = json.loads(machine.ok("restart", "shared", "--json", "--peer", "three", "-q"))
+    assert not faults("restart", answer)
+    assert answer["changed"] == [
+        {"before": "--peer=one --peer=two", "now": "--peer=three"}, {"before": "", "now": "--quiet"}
+    ]  # fmt: skip
+    assert "--name=bob" in answer["kept"]
+    said = machine.ok("restart", "shared", "-v")
+    assert "changed: no --quiet, --verbose (new)" in said
+    assert "--peer=three" in _words(machine.node())
 
 
 def test_restart_takes_over_a_node_that_was_run_in_a_terminal(machine: Machine) -> None:

@@ -84,6 +84,7 @@ CLI: dict[str, set[str]] = {
     "cli.completing": {"cli.parser", "config", "reporting.output"},
     "cli.making": {"config", "folder.root"},
     "cli.absolute": {"cli.asked", "cli.names", "cli.options", "cli.parser", "config"},
+    "cli.kept_options": {"cli.absolute", "network.control", "reporting.shell"},
     "cli.launch": {"cli.options", "daemon.supervisor", "reporting.shell"},
     "cli.running_nodes": {
         *("config", "folder.processes", "folder.root", "folder.running", "network.control"),
@@ -93,6 +94,7 @@ CLI: dict[str, set[str]] = {
             "cli.absolute",
             "cli.asked",
             "cli.inviting",
+            "cli.kept_options",
             "cli.launch",
             "cli.names",
             "cli.options",
