@@ -13,7 +13,7 @@ from dir_sync.cli.results import columns
 from dir_sync.core.pausing import NO_END
 from dir_sync.core.peer_status import PeerStatus
 from dir_sync.core.peers.standing import NOTHING, lack_of, without
-from dir_sync.core.status import Headline, Safety, Status
+from dir_sync.core.status import Headline, PauseStatus, Safety, Status
 from dir_sync.core.waiting import LACK_MS
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed, moment, who_have
 from dir_sync.reporting.progress_words import amount, going_out_to, not_taken_words, progress_words, time_left, why_not
@@ -28,6 +28,7 @@ __all__ = [
     "not_taken_by",
     "not_taken_there",
     "own_mode",
+    "paused_until",
     "peer_rows",
     "peer_table",
     "rate",
@@ -139,9 +140,13 @@ def _held(status: Status) -> str:
 def _paused(status: Status) -> str:
     if status.pause is None:
         return f" by {listed(status.paused_elsewhere)}: nothing is exchanged"
-    by = " by the schedule" if status.pause.scheduled else ""
-    until = "" if status.pause.until_s == NO_END else f" until {moment(status.pause.until_s)}"
-    return f"{by}{until}: nothing is sent or taken"
+    return f"{paused_until(status.pause)}: nothing is sent or taken"
+
+
+def paused_until(pause: PauseStatus) -> str:
+    """`` by the schedule until 14:30:00``: what comes after the word "paused"; empty if only a person ends it."""
+    by = " by the schedule" if pause.scheduled else ""
+    return by if pause.until_s == NO_END else f"{by} until {moment(pause.until_s)}"
 
 
 def _trouble(status: Status) -> str:

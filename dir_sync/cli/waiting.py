@@ -12,7 +12,7 @@ from typing import Any
 
 from dir_sync import config
 from dir_sync.cli.dialogue import ask_running
-from dir_sync.cli.headlines import is_left_there, not_taken_by, only_here
+from dir_sync.cli.headlines import is_left_there, not_taken_by, only_here, paused_until
 from dir_sync.cli.parser import add_json, checked, command_parser, count
 from dir_sync.cli.results import tell
 from dir_sync.cli.status_words import status_in
@@ -118,6 +118,8 @@ def _say_who_is_unknown(status: Status, wish: Wish) -> None:
 def _missing(status: Status, wish: Wish) -> list[Left]:
     """Why it is not done. No peer waits for what a read-only member changes, and none says that it has refused that."""
     left = missing(status, wish)
+    if status.pause is not None:
+        left[0] = Left("", f"{left[0].problem}{paused_until(status.pause)}: nothing is sent or taken")
     return [Left("", _READER), *left] if status.is_reader else left
 
 
@@ -149,9 +151,11 @@ def _words(verdict: Verdict, status: Status, wish: Wish, left: list[Left], folde
     reason = "not in time" if verdict is Verdict.LATE else "it cannot be done now"
     lines = [f"{reason}: {status.folder} is not everywhere"]
     if status.is_reader:
-        lines, left = [f"{status.folder}: {_READER}"], missing(status, wish)
+        lines, left = [f"{status.folder}: {_READER}"], left[1:]
     lines += [f"  {one.path + ': ' if one.path else ''}{one.problem}" for one in left]
     lines += [f"  {line}" for line in _lacks(status, wish)]
+    if status.pause is not None:
+        lines.append(f"to go on: {shell.command('resume', folder)}")
     return [*lines, f"to see more: {shell.command('status', folder)}"]
 
 

@@ -122,14 +122,18 @@ def lagging(status: Status, wish: Wish) -> list[PeerStatus]:
 
 
 def missing(status: Status, wish: Wish) -> list[Left]:
-    """Why it is not done, as far as this node knows, beside what peers lack. `path` "": not one path."""
+    """Why it is not done, as far as this node knows, beside what peers lack; a pause here comes first. `path` "": not one path.
+    While the folder is paused, no peer is connected to it, and that is no reason of its own."""
     found = []
     if status.pause is not None:
         found.append(Left("", "this folder is paused here"))
     if status.mesh is not None and status.mesh.removed_by:
         found.append(Left("", f"this machine was removed from its mesh by {status.mesh.removed_by}"))
-    found += [Left("", f"{name} has paused this folder") for name in status.paused_elsewhere]
-    if not (status.peers or status.paused_elsewhere):
+    found += [
+        Left("", f"{name} has paused this folder, until that pause is over or somebody runs 'resume' on that machine")
+        for name in status.paused_elsewhere
+    ]
+    if not (status.peers or status.paused_elsewhere or status.pause is not None):
         found.append(Left("", "no other machine is connected"))
     found += [
         Left("", f"{name} is not connected")

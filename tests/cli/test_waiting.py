@@ -12,6 +12,7 @@ import pytest
 from dir_sync import config
 from dir_sync.cli import main, waiting
 from dir_sync.network.control import Answer
+from dir_sync.reporting.log import moment
 from tests.cli.test_status import ANSWER, BOB, DORA, MESH
 
 PEER = BOB | {"traffic": None}
@@ -44,6 +45,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Answer]]:
     return give
 
 
+UNTIL_S = int(time.time()) + 3_600
 FULL = {"reason": "disk-full", "files": 1, "bytes": 1_000, "others": 0, "limit": 0}
 
 
@@ -88,6 +90,20 @@ def test_the_node_looks_first_and_wakes_it_then(
         ({"peers": [PEER], "held": [HELD]}, [], 4,
          ["it cannot be done now: /home/anna/my docs is not everywhere",
           "  120 files (f1, ...) are held here until a person decides", "to see more: python main.py status 'my docs'"]),
+        ({"peers": [], "pause": {"until_s": UNTIL_S, "scheduled": False}}, [], 4,
+         ["it cannot be done now: /home/anna/my docs is not everywhere",
+          f"  this folder is paused here until {moment(UNTIL_S)}: nothing is sent or taken",
+          "to go on: python main.py resume 'my docs'", "to see more: python main.py status 'my docs'"]),
+        ({"peers": [], "pause": {"until_s": UNTIL_S, "scheduled": True}}, ["--copies", "2"], 4,
+         ["it cannot be done now: /home/anna/my docs is not everywhere",
+          f"  this folder is paused here by the schedule until {moment(UNTIL_S)}: nothing is sent or taken",
+          "  0 of 2 machines have everything",
+          "to go on: python main.py resume 'my docs'", "to see more: python main.py status 'my docs'"]),
+        ({"peers": [], "pause": {"until_s": 0, "scheduled": False}, "mesh": MESH | {"role": "ro"}}, [], 4,
+         ["/home/anna/my docs: this machine is a read-only member of its closed mesh: nothing goes out, and what is changed"
+          " here stays here",
+          "  this folder is paused here: nothing is sent or taken",
+          "to go on: python main.py resume 'my docs'", "to see more: python main.py status 'my docs'"]),
     ],
 )  # fmt: skip
 def test_how_it_ends(

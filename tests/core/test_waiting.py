@@ -150,7 +150,9 @@ def test_what_is_missing_is_said() -> None:
         return [left.problem for left in missing(status, wish)]
 
     assert said(with_peers()) == ["no other machine is connected"]
-    assert said(with_peers(paused_elsewhere=("bob",))) == ["bob has paused this folder"]
+    assert said(with_peers(paused_elsewhere=("bob",))) == [
+        "bob has paused this folder, until that pause is over or somebody runs 'resume' on that machine"
+    ]
     assert said(with_peers(BOB, unseen=1)) == ["changes here are still to be looked at"]
     assert said(with_peers(BOB), Wish(copies=2)) == ["1 of 2 machines have everything"]
     assert said(with_peers(BOB), Wish(peers=("eve",))) == ["eve is not connected"]
