@@ -33,7 +33,10 @@ def first_scan_record(
     """The record of something found by the very first scan. Its maker is a hash over kind, content, mode, mtime and
     attributes (docs/protocol.md, 3.2), not the finding node: so nodes that start with equal trees get equal records."""
     ns = 1 if kind is Kind.DIRECTORY else min(max(mtime, 1), limits.STAMP_NS_MADE_MAX)
-    body = _body(kind, mode, mtime // NS_PER_S, mtime % NS_PER_S, kept.text(attributes), content)
+    if kind is Kind.FILE and not attributes:  # nearly all: `_body` as it is for them
+        body = _NAMED.pack(_FILE, mode, mtime // NS_PER_S, mtime % NS_PER_S) + content
+    else:
+        body = _body(kind, mode, mtime // NS_PER_S, mtime % NS_PER_S, kept.text(attributes), content)
     maker = "=" + blake3(body).hexdigest(12)
     stamp = _new(Stamp, (ns, maker))
     return _new(Record, (path, kind, size, content, mtime, mode, stamp, ((maker, 1),), (), attributes))

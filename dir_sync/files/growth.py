@@ -73,8 +73,15 @@ class GrowingFiles:
 
     def watch(self) -> Callable[[Stat], bool]:
         """Call this before reading; what it returns tells afterwards whether a file was growing meanwhile."""
-        before = frozenset(self._files.values()) if self._files else frozenset()
-        return lambda stat: (stat.device, stat.inode) in before or (stat.device, stat.inode) in [*self._files.values()]
+        files = self._files
+        before = frozenset(files.values()) if files else frozenset()
+
+        def is_growing(stat: Stat) -> bool:
+            if not before and not files:  # asked for each file of a first scan
+                return False
+            return (stat.device, stat.inode) in before or (stat.device, stat.inode) in [*files.values()]
+
+        return is_growing
 
 
 class Growth:

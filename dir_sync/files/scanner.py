@@ -107,13 +107,13 @@ def _list(
     if new:
         prefix = folder.path + b"/" if folder.path else b""
         now, grain_ns = now_ns(), disk.grain_ns
-        is_growing = growing.watch()
+        is_growing, keeps = growing.watch(), keeper is not None and keeper.is_on
         files = disk.read_many(folder.path, [name for name, _ in new], limits.INLINE_BYTES_MAX)
         for entry, file in zip(new, files, strict=True):
             small = None
             if file is not None and not is_growing(file[0]):
                 small = _seen_small(prefix + entry[0], file, want_bytes, grain_ns, now)
-                if small is not None and keeper is not None and keeper.is_on:
+                if keeps and small is not None and keeper is not None:
                     try:
                         small = small._replace(attributes=keeper.seen(small.path, Kind.FILE, None))
                     except DiskError:
