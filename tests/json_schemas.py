@@ -80,6 +80,10 @@ _PAUSE: Schema = {
     "was_paused": ("bool", ""),
     "paused": ("bool", ""),
     "until_s": ("number", "Unix time; 0: until `resume`"),
+    "overruled_until_s": (
+        "number|null",
+        "Unix time until which a `resume` counts more than the schedule, which says `off` now; 0: for good; null: none does",
+    ),
 }
 _DECISION: Schema = {
     "decision": ("text", "`approved` or `rejected`"),

@@ -60,9 +60,22 @@ def resume(argv: list[str]) -> int:
     add_json(parser)
     given = parser.parse_args(argv)
     answer, is_node = _done(given.folder, {"command": "resume"})
-    line = "resumed" if answer["was_paused"] else "it was not paused: there is nothing to do"
+    line = (
+        _resumed(answer.get("overruled_until_s"))
+        if answer["was_paused"]
+        else "it was not paused: there is nothing to do"
+    )
     _say(given.json, answer, f"{line}{'' if is_node else ' (no node runs now)'}")
     return config.OK
+
+
+def _resumed(overruled_until_s: int | None) -> str:
+    """`overruled_until_s`: until when this counts more than `off` of the schedule; None: that does not say so."""
+    if overruled_until_s is None:
+        return "resumed"
+    if overruled_until_s == NO_END:
+        return "resumed for good, though the schedule says 'off'"
+    return f"resumed until {moment(overruled_until_s)}, when the schedule counts again"
 
 
 def _say(as_json: bool, answer: Answer, line: str) -> None:

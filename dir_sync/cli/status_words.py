@@ -161,6 +161,9 @@ def _speed(per_s: int) -> str:
 def _schedule(schedule: ScheduleStatus) -> str:
     until = f" until {moment(schedule.until_s)}" if schedule.until_s else ""
     holds = f"'{schedule.holds}' holds{until}" if schedule.holds else f"no rule holds{until}"
+    if (overruled_s := schedule.overruled_until_s) is not None:
+        until = f"until {moment(overruled_s)}" if overruled_s else "any more"
+        holds = f"'{schedule.holds}' does not count {until}, because of 'resume'"
     return f"schedule: {holds} ({how_many(len(schedule.rules), 'rule')})"
 
 

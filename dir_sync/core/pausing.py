@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["NOTE", "NO_END", "Pause", "Wish", "judge", "read_wish"]
+__all__ = ["NOTE", "NO_END", "Pause", "Wish", "judge", "overruled_until", "read_wish"]
 
 NOTE = "paused"  # the note of the index with the wish
 NO_END = 0
@@ -51,3 +51,10 @@ def judge(wish: Wish | None, off_until_s: int | None, now_s: float) -> Pause | N
     if wish is not None and wish.counts(now_s):
         return Pause(wish.until_s) if wish.pauses else None
     return None if off_until_s is None else Pause(off_until_s, scheduled=True)
+
+
+def overruled_until(wish: Wish | None, off_until_s: int | None, now_s: float) -> int | None:
+    """Until when a `resume` counts more than the schedule, which says `off` now: Unix time; NO_END: for good; None: none does."""
+    if wish is None or wish.pauses or off_until_s is None or not wish.counts(now_s):
+        return None
+    return wish.until_s

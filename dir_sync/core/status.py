@@ -158,6 +158,9 @@ class ScheduleStatus:
     rules: tuple[str, ...]
     holds: str  # the rule that counts now; "": none
     until_s: int  # Unix time; 0: for good
+    overruled_until_s: int | None = (
+        None  # it says `off`, and a `resume` counts more until then; 0: for good; None: none does
+    )
 
 
 @frozen

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from dir_sync.core.pausing import NO_END, Pause, judge
+from dir_sync.core.pausing import NO_END, Pause, judge, overruled_until
 from dir_sync.daemon.timetable import Timetable
 from dir_sync.folder import pauses
 from dir_sync.index import Index
@@ -45,6 +45,7 @@ class Pausing:
         self._timetable = timetable
         self._wish = pauses.noted(index)
         self.pause: Pause | None = None
+        self.overruled_until_s: int | None = None  # a `resume` counts more than `off` of the schedule until then
         self._judge(now_s)
 
     def look(self, now_s: float) -> None:
@@ -61,10 +62,12 @@ class Pausing:
         self._wish = pauses.asked(self._index, question, now_s, self._timetable.off_until_s)
         self._commit()
         self.look(now_s)
-        return pauses.answer_of(was, self.pause)
+        return pauses.answer_of(was, self.pause, self.overruled_until_s)
 
     def _judge(self, now_s: float) -> None:
-        was, self.pause = self.pause, judge(self._wish, self._timetable.off_until_s, now_s)
+        off_until_s = self._timetable.off_until_s
+        was, self.pause = self.pause, judge(self._wish, off_until_s, now_s)
+        self.overruled_until_s = overruled_until(self._wish, off_until_s, now_s)
         if self.pause == was:
             return
         if self.pause is None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from dir_sync.config import Config
 from dir_sync.core.events import Blind
+from dir_sync.core.frozen import changed
 from dir_sync.core.jobs import Version
 from dir_sync.core.live_notes import PauseBegan, PauseOver
 from dir_sync.core.model import show, show_text
@@ -172,6 +173,8 @@ class Sharing:
 
             mesh = None if sealing is None else sealing.status
             schedule = parts.timetable.status
+            if schedule is not None:
+                schedule = changed(schedule, overruled_until_s=pausing.overruled_until_s)
             port = manager.port
             limits = parts.timetable.limits
             missed = () if parts.sought is None else parts.sought.missed(peers.links)

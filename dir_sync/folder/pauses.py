@@ -51,10 +51,12 @@ def refuse_if(pause: PauseStatus | None, folder: str) -> None:
         raise ConfigError(f"{show(os.fsencode(folder))} is paused{until}; to go on: {command('resume', folder)}")
 
 
-def answer_of(was: Pause | None, pause: Pause | None) -> Answer:
-    """For the command: how it was before, and how it is now."""
+def answer_of(was: Pause | None, pause: Pause | None, overruled_until_s: int | None = None) -> Answer:
+    """For the command: how it was before, and how it is now. `overruled_until_s`: until when a `resume` counts more than `off` of
+    the schedule."""
     return {
         "was_paused": was is not None,
         "paused": pause is not None,
         "until_s": NO_END if pause is None else pause.until_s,
+        "overruled_until_s": overruled_until_s,
     }

@@ -57,12 +57,12 @@ def test_docs_cli_is_made_from_them() -> None:
 
 
 def test_what_is_wrong_with_an_output_is_noticed() -> None:
-    right = {"was_paused": True, "paused": False, "until_s": 0}
+    right = {"was_paused": True, "paused": False, "until_s": 0, "overruled_until_s": None}
     assert faults("pause", right) == []
     assert faults("pause", right | {"until_s": None}) == ["until_s is None, and not number"]
     assert faults("pause", right | {"paused": 1}) == ["paused is 1, and not bool"]
     assert faults("pause", right | {"new": 1}) == ["new is not described"]
-    assert faults("pause", {"was_paused": True, "paused": False}) == ["until_s is missing"]
+    assert faults("pause", {"was_paused": True, "paused": False, "overruled_until_s": None}) == ["until_s is missing"]
     assert faults("history", {"versions": [{"odd": 1}], "more": 0}) == ["versions[].odd is not described"]
     assert faults("status", {"anything": 1}) == []
 

@@ -15,7 +15,9 @@ from dir_sync.cli import pausing
 from dir_sync.core.pausing import NO_END
 from dir_sync.folder import pauses, state
 from dir_sync.index import Index
-from dir_sync.network.control import NoDaemon
+from dir_sync.network.control import Answer, NoDaemon
+from dir_sync.reporting.log import moment
+from tests.cli.background_kit import Machine
 
 
 @pytest.fixture
@@ -125,3 +127,39 @@ def test_days_only_where_they_may_be_typed() -> None:
     assert config.seconds_of("1d", 1, 86_400) is None
     assert config.seconds_of("1d", 1, 86_400, "smhd") == 86_400
     assert config.seconds_of("000000001s", 1, 86_400) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        ({"was_paused": True, "overruled_until_s": None}, "resumed\n"),
+        ({"was_paused": True}, "resumed\n"),  # of an older node
+        ({"was_paused": True, "overruled_until_s": 0}, "resumed for good, though the schedule says 'off'\n"),
+        (
+            {"was_paused": True, "overruled_until_s": 1_700_000_000},
+            f"resumed until {moment(1_700_000_000)}, when the schedule counts again\n",
+        ),
+        ({"was_paused": False, "overruled_until_s": 9}, "it was not paused: there is nothing to do\n"),
+    ],
+)
+def test_a_resume_says_until_when_it_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shared: Path, answer: Answer, line: str
+) -> None:
+    answers(monkeypatch, answer)
+    assert cli.main(["resume", str(shared)]) == 0
+    assert capsys.readouterr().out == line
+
+
+def test_status_says_that_the_schedule_does_not_count_after_a_resume(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    try:
+        machine.ok("start", "shared", *machine.options(), "--schedule", "off")
+        said = machine.ok("status", "shared")
+        assert said.startswith("PAUSED by the schedule: ")
+        assert "schedule: 'off' holds (1 rule)" in said
+        machine.ok("resume", "shared")
+        assert "schedule: 'off' does not count any more, because of 'resume' (1 rule)" in machine.ok("status", "shared")
+        machine.ok("pause", "shared")
+        assert "schedule: 'off' holds (1 rule)" in machine.ok("status", "shared")
+    finally:
+        machine.end()

@@ -244,6 +244,20 @@ def test_a_schedule_is_said_with_what_holds_now(holds: str, until_s: int, line: 
     assert any(one.startswith(line) for one in lines(schedule=schedule))
 
 
+@pytest.mark.parametrize(
+    ("until_s", "line"),
+    [
+        (1_700_000_000, "schedule: 'sa off' does not count until 2023-11-"),
+        (0, "schedule: 'sa off' does not count any more, because of 'resume' (1 rule)"),
+    ],
+)
+def test_a_schedule_that_a_resume_has_overruled_does_not_hold(until_s: int, line: str) -> None:
+    schedule = {"rules": ["sa off"], "holds": "sa off", "until_s": 1_700_000_600, "overruled_until_s": until_s}
+    (found,) = (one for one in lines(schedule=schedule) if one.startswith("schedule: "))
+    assert found.startswith(line)
+    assert "because of 'resume'" in found
+
+
 def test_limits_of_speed_are_said_as_they_count_now() -> None:
     limits = {"up": 1_000_000, "down": 0, "peer_up": 0, "peer_down": 2_000_000}
     assert "limits of speed: up 1.00 MB/s; with each machine down 2.00 MB/s" in lines(limits=limits)

@@ -345,12 +345,14 @@ def test_a_pause_is_noted_at_once_and_news_for_the_loop() -> None:
         "was_paused": False,
         "paused": True,
         "until_s": NOW.wall_ns // 10**9 + 60,
+        "overruled_until_s": None,
     }
     assert not bench.folder.index.is_dirty
     assert bench.inbox.get(0) == "pause changed"
     assert bench.answer("pause", for_s=90)["was_paused"]
     assert bench.inbox.get(0) is None, "it is paused as before"
-    assert bench.answer("resume") == {"was_paused": True, "paused": False, "until_s": 0}
+    resumed = {"was_paused": True, "paused": False, "until_s": 0, "overruled_until_s": None}
+    assert bench.answer("resume") == resumed
     assert bench.inbox.get(0) == "pause changed"
     assert not bench.events, "the engine does not know of it"
     assert "error" in bench.answer("pause", for_s=-1)
@@ -375,13 +377,16 @@ def test_a_resume_while_the_schedule_says_off_counts_until_the_schedule_changes(
     bench = Bench()
     bench.timetable.off_until_s = until_s = NOW.wall_ns // 10**9 + 600
     bench.requests._pausing.look(NOW.wall_ns / 1e9)
-    assert bench.answer("resume") == {"was_paused": True, "paused": False, "until_s": 0}
+    resumed = {"was_paused": True, "paused": False, "until_s": 0, "overruled_until_s": until_s}
+    assert bench.answer("resume") == resumed
+    assert bench.requests._pausing.overruled_until_s == until_s
     assert bench.inbox.get(0) == bench.inbox.get(0) == "pause changed"
     bench.timetable.off_until_s = until_s + 600
     bench.requests._pausing.look(until_s - 1.0)
     assert bench.inbox.get(0) is None
     bench.requests._pausing.look(until_s)
     assert bench.inbox.get(0) == "pause changed", "the next time off counts again"
+    assert bench.requests._pausing.overruled_until_s is None
 
 
 def test_the_clocks_of_the_peers_are_asked_for_and_the_last_answers_told(bench: Bench) -> None:
