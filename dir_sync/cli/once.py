@@ -27,7 +27,7 @@ from dir_sync.daemon.signals import Ending
 from dir_sync.folder.pauses import refuse_if
 from dir_sync.folder.state import Locked
 from dir_sync.reporting import log, shell
-from dir_sync.reporting.log import how_many, human_bytes, listed
+from dir_sync.reporting.log import how_many, human_bytes, listed, who_have
 from dir_sync.reporting.output import say
 
 __all__ = ["once"]
@@ -273,7 +273,7 @@ def _headline(shot: Shot, verdict: Verdict, wait_for: int) -> list[str]:
     if verdict is Verdict.STUCK:
         return [f"not in sync{f' with {listed(names)}' if names else ''}: something is left{who}"]
     if not names and status is not None and status.paused_elsewhere:
-        return [f"not in sync: {listed(status.paused_elsewhere)} has paused this folder{who}"]
+        return [f"not in sync: {who_have(status.paused_elsewhere)} paused this folder{who}"]
     if not names:
         return [f"not in sync: no other machine was there in time{who}"]
     is_equal = status is not None and all(peer.has_dealt_with_all for peer in status.peers)

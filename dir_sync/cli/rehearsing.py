@@ -106,10 +106,9 @@ def rehearse(
             lines += ["this could not be the same:", *(f"  {path}: {problem}" for path, problem in left)]
         say("\n".join(lines))
     elif made is None:
-        few = (
-            f"only {log.listed(found.peers)} was there in time" if found.peers else "no other machine was there in time"
-        )
-        say("\n".join([f"not known: {few}", *(f"  {one}" for _, one in left)]))
+        were = "was" if len(found.peers) <= 1 else "were"
+        few = f"only {log.listed(found.peers)}" if found.peers else "no other machine"
+        say("\n".join([f"not known: {few} {were} there in time", *(f"  {one}" for _, one in left)]))
     return code
 
 

@@ -87,14 +87,21 @@ def test_what_would_be_left_is_code_4(
     ]
 
 
-@pytest.mark.parametrize("peers", [(), ("bea",)])
+@pytest.mark.parametrize(
+    ("peers", "who"),
+    [
+        ((), "no other machine was there in time"),
+        (("bea",), "only bea was there in time"),
+        (("bea", "cem"), "only bea and cem were there in time"),
+    ],
+)
 def test_not_enough_others_is_code_3(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str, peers: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str, peers: tuple[str, ...], who: str
 ) -> None:
     ends(monkeypatch, Rehearsed(None, peers, (), ("cannot ask 10.0.0.2:6000 (Connection refused)",)))
     assert cli.main(["once", folder, "--dry-run"]) == 3
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("not known: " + ("only bea" if peers else "no other machine"))
+    assert first == f"not known: {who}"
     assert second == "  cannot ask 10.0.0.2:6000 (Connection refused)"
     assert cli.main(["once", folder, "--dry-run", "--json"]) == 3
     said = json.loads(capsys.readouterr().out)
