@@ -155,12 +155,14 @@ def _of_folder(asked: Asked, node: _Node) -> Iterator[Check]:
     yield from judge_folder(asked.typed, reason, waits, node.process)
     if node.trouble:
         yield fail("node", node.trouble, shell.command(asked.typed))
+    if waits and os.path.isdir(folder):  # a full disk may be why
+        yield from judge_room(folder_facts.room(folder, node.keeps_free), asked.typed)
     if waits or reason:
         return
     can = folder_facts.abilities(folder)
     yield from judge_state_folder(folder_facts.state_folder(folder, can.modes is not False), asked.typed)
     yield from judge_room(folder_facts.room(folder, node.keeps_free), asked.typed)
-    yield from judge_abilities(can)
+    yield from judge_abilities(can, asked.typed)
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------
@@ -195,7 +197,7 @@ def _short(path: str) -> str:
 
 
 def _of_network(asked: Asked, node: _Node) -> Iterator[Check]:
-    yield from judge_clocks(node.peers)
+    yield from judge_clocks(__version__, node.peers)
     yield from judge_mtu(network_facts.paths(asked.interface, node.peers))
     is_listening = node.status is not None and asked.tcp > 0
     typed = asked.typed or "DIR"

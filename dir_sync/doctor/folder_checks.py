@@ -6,6 +6,8 @@ Used by: doctor.folder_facts, doctor.examination.
 
 from __future__ import annotations
 
+import errno
+
 from dir_sync.core.named import NamedTuple
 from dir_sync.doctor.verdict import Check, fail, good, warn
 from dir_sync.reporting.log import human_bytes
@@ -23,6 +25,16 @@ __all__ = [
 
 ROOM_FAIL = 50 * 10**6
 ROOM_WARN = 10**9
+_UNWRITABLE = {  # why nothing can be written, and the command that tells more
+    errno.ENOSPC: ("no room is left on its disk", "df -h {0}; df -i {0}   # then remove what is not needed"),
+    errno.EDQUOT: ("this user's quota is used up", "quota -s   # then remove what is not needed"),
+    errno.EROFS: (
+        "its file system is mounted read-only",
+        "findmnt -T {0}   # if that disk is in order: sudo mount -o remount,rw TARGET",
+    ),
+    errno.EIO: ("its disk reports errors", "sudo dmesg --level=err | tail   # is the disk failing?"),
+    errno.EACCES: ("this user may not write there", "ls -ld {0}"),
+}
 _ELSEWHERE = "a file system of Linux (ext4, xfs, btrfs, ...) can"
 
 
@@ -39,7 +51,8 @@ class Abilities(NamedTuple):
     holes: bool | None = None
     links: bool | None = None
     modes: bool | None = None
-    trouble: str = ""  # why nothing could be tried
+    trouble: str = ""  # why nothing could be tried, in the words of the system
+    errno: int = 0  # its number
 
 
 class Room(NamedTuple):
@@ -65,9 +78,11 @@ class StateFolder(NamedTuple):
     damaged: tuple[str, ...] = ()  # index files that were set aside
 
 
-def judge_abilities(found: Abilities) -> list[Check]:
+def judge_abilities(found: Abilities, folder: str) -> list[Check]:
     if found.trouble:
-        return [fail("file-system", f"nothing can be written in the folder: {found.trouble}")]
+        why, command = _UNWRITABLE.get(found.errno, (found.trouble, "ls -ld {0}; findmnt -T {0}"))
+        text = f"nothing can be written in the folder, so nothing can be received: {why}"
+        return [fail("file-system", text, command.format(quoted(folder)))]
     lacking: list[tuple[str, bool | None, str]] = [
         ("exchange", found.exchange, "two names cannot be exchanged in one step: a file is replaced in two"),
         ("times", found.nanoseconds, "times are kept less exactly than to the nanosecond"),
@@ -97,19 +112,24 @@ def judge_abilities(found: Abilities) -> list[Check]:
 
 def judge_room(found: Room, folder: str) -> list[Check]:
     said = f"{human_bytes(found.free)} of {human_bytes(found.size)} are free"
-    fix = f"df -h {quoted(folder)}   # then remove what is not needed, or lower --history-max"
+    fix = (
+        f"df -h {quoted(folder)}   # then remove what is not needed from that disk",
+        f"du -sh {quoted(folder.rstrip('/') + '/.dir_sync')}   # mostly old versions; a lower --history-max lets them go",
+    )
+    largest = f"a file of more than {human_bytes(max(0, found.free - found.reserve))} cannot be received"
     is_nearly_full = found.free * 20 < found.size
     if found.free <= found.reserve:
-        checks = [fail("space", f"only {said}: nothing can be received, and the node may have to pause", fix)]
+        text = f"the disk is full ({said}): no file can be received, and the node may have to pause"
+        checks = [fail("space", text, *fix)]
     elif found.free < ROOM_FAIL and is_nearly_full:
-        text = f"only {said}: no larger file can be received, and the node may have to pause"
-        checks = [fail("space", text, fix)]
+        text = f"the disk is nearly full ({said}): {largest}, and the node may have to pause"
+        checks = [fail("space", text, *fix)]
     elif found.free < found.least:
-        checks = [warn("space", f"{said}, less than --min-free: contents of other machines wait", fix)]
+        checks = [warn("space", f"{said}, less than --min-free: contents of other machines wait", *fix)]
     elif found.free < ROOM_FAIL:
-        checks = [warn("space", f"only {said}: no larger file can be received", fix)]
+        checks = [warn("space", f"only {said}: {largest}", *fix)]
     elif found.free < ROOM_WARN or is_nearly_full:
-        checks = [warn("space", f"only {said}", fix)]
+        checks = [warn("space", f"only {said}", *fix)]
     else:
         checks = [good("space", said)]
     if found.inodes and not found.inodes_free:

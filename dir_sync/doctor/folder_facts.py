@@ -61,11 +61,11 @@ def abilities(folder: str) -> Abilities:
             prefix=_PREFIX if is_shared else ".dir_sync-doctor-", dir=ours if is_shared else folder
         )
     except OSError as error:
-        return Abilities(kind, trouble=error.strerror or str(error))
+        return Abilities(kind, trouble=error.strerror or str(error), errno=error.errno or 0)
     try:
         return _tried(kind, place)
     except OSError as error:
-        return Abilities(kind, trouble=error.strerror or str(error))
+        return Abilities(kind, trouble=error.strerror or str(error), errno=error.errno or 0)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

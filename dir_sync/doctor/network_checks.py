@@ -33,6 +33,7 @@ CLOCK_FAIL_S = 60.0
 MTU_LEAST = 576  # a beacon fits
 MTU_USUAL = 1_280
 MTU_ETHERNET = 1_500
+ANSWER_PINGS = "sudo sysctl -w net.ipv4.icmp_echo_ignore_all=0"
 LET_PING = 'sudo sysctl -w net.ipv4.ping_group_range="0 2147483647"'
 
 
@@ -234,20 +235,26 @@ def judge_mtu(paths: Sequence[Path]) -> list[Check]:
 def _untried(name: str, text: str, path: Path) -> Check:
     """That it is not known whether full packets reach the peer, why, and how to find out."""
     if path.answers is None:
-        why, fix = "this user may not send a ping", LET_PING
+        why, fix = "this user may not send a ping to try it", LET_PING
     else:
-        why, fix = "it answers no ping", f"let {path.peer} answer pings (ICMP echo), as its firewall may drop them"
+        why = f"{path.peer} answers no ping, which harms nothing else"
+        fix = f"{ANSWER_PINGS}   # on {path.peer}, whose firewall has to let ICMP echo in, too"
     return warn(name, f"{text}; whether packets of that size reach {path.peer} is not known: {why}", fix)
 
 
-def judge_clocks(peers: Sequence[Peer]) -> list[Check]:
-    """Which of two simultaneous changes wins depends on the clocks."""
+def judge_clocks(ours: str, peers: Sequence[Peer]) -> list[Check]:
+    """Which of two simultaneous changes wins depends on the clocks. `ours`: the version of this program."""
     checks = []
     for peer in peers:
         name = f"clock-{peer.name}"
         if peer.offset_s is None:
-            text = f"the clock of {peer.name} is not known: it did not answer in time, or runs an older version"
-            checks.append(warn(name, text, "upgrade dir_sync there"))
+            is_same = peer.version == ours
+            why = (
+                "did not answer in time" if is_same else "did not answer in time, or its version does not tell the time"
+            )
+            fix = "" if is_same else f"; if it does not help, upgrade dir_sync on {peer.name}"
+            text = f"the clock of {peer.name} is not known: that machine {why}"
+            checks.append(warn(name, text, f"date -u   # on both machines, to compare{fix}"))
             continue
         apart = abs(peer.offset_s)
         surely = max(0.0, apart - peer.rtt_s / 2)

@@ -13,7 +13,7 @@ import pytest
 from dir_sync.cli import main
 from dir_sync.cli.doctor import lines_of
 from dir_sync.doctor import broadcasts, examination
-from dir_sync.doctor.folder_checks import Abilities
+from dir_sync.doctor.folder_checks import Abilities, Room
 from dir_sync.doctor.network_checks import Broadcast, Port
 from dir_sync.doctor.verdict import Check, Verdict, fail, good
 from dir_sync.network.control import NoDaemon
@@ -220,3 +220,14 @@ def test_a_command_about_a_folder_with_a_blank_in_its_name_can_be_pasted(
     assert main(["doctor", *free_ports()]) == 0
     where = f"'{tmp_path}/my state/dir_sync'"
     assert f"> mkdir -p {where} && chmod 700 {where}\n" in capsys.readouterr().out
+
+
+def test_a_node_that_waits_because_its_disk_is_full_has_the_room_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dir_sync.folder.root.paused", lambda folder: "the index cannot be written (disk is full)")
+    monkeypatch.setattr(examination.folder_facts, "room", lambda folder, keep: Room(0, 10**9, 900, 1_000))
+    assert main(["doctor", str(tmp_path), *free_ports()]) == 1
+    said = capsys.readouterr().out
+    assert "the node waits for the folder" in said
+    assert "the disk is full (0 B of 1.00 GB are free)" in said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from dir_sync.doctor.folder_checks import (
@@ -21,7 +23,7 @@ GB = 10**9
 
 
 def test_a_file_system_of_linux_can_do_all() -> None:
-    (check,) = judge_abilities(ALL)
+    (check,) = judge_abilities(ALL, "d")
     assert check.verdict is OK
     assert check.text == "ext4: exchange, ns times, case, Unicode forms, xattrs, holes, links, modes, all names"
 
@@ -40,22 +42,36 @@ def test_a_file_system_of_linux_can_do_all() -> None:
     ],
 )
 def test_each_ability_that_is_lacking_is_a_warning_of_its_own(field: str, words: str) -> None:
-    good, lacking = judge_abilities(ALL._replace(**{field: False}))
+    good, lacking = judge_abilities(ALL._replace(**{field: False}), "d")
     assert (good.verdict, lacking.verdict) == (OK, WARN)
     assert words in lacking.text
     assert lacking.fix
-    assert len(judge_abilities(ALL._replace(**{field: None}))) == 1, "it was not tried"
+    assert len(judge_abilities(ALL._replace(**{field: None}), "d")) == 1, "it was not tried"
 
 
 def test_names_that_cannot_be_here() -> None:
-    _, names = judge_abilities(ALL._replace(names=("are not UTF-8", "end with a dot or a blank")))
+    _, names = judge_abilities(ALL._replace(names=("are not UTF-8", "end with a dot or a blank")), "d")
     assert names.verdict is WARN
     assert "are not UTF-8 or end with a dot" in names.text
 
 
-def test_a_folder_that_cannot_be_written_fails() -> None:
-    (check,) = judge_abilities(Abilities("ext4", trouble="Read-only file system"))
+@pytest.mark.parametrize(
+    ("code", "words", "fix"),
+    [
+        (errno.ENOSPC, "no room is left on its disk", "df -h 'a b'; df -i 'a b'"),
+        (errno.EDQUOT, "this user's quota is used up", "quota -s"),
+        (errno.EROFS, "mounted read-only", "findmnt -T 'a b'"),
+        (errno.EIO, "its disk reports errors", "sudo dmesg"),
+        (errno.EACCES, "may not write there", "ls -ld 'a b'"),
+        (errno.ENAMETOOLONG, "Odd", "ls -ld 'a b'; findmnt -T 'a b'"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_fails(code: int, words: str, fix: str) -> None:
+    (check,) = judge_abilities(Abilities("ext4", trouble="Odd", errno=code), "a b")
     assert check.verdict is FAIL
+    assert words in check.text
+    assert "nothing can be received" in check.text
+    assert check.fix[0].startswith(fix)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +94,14 @@ def test_room(room: Room, verdicts: list[Verdict]) -> None:
     assert [check.verdict for check in checks] == verdicts
     assert all(check.fix for check in checks if check.verdict is not OK)
     is_full = room.free <= room.reserve
-    assert ("nothing can be received" in checks[0].text) == is_full
+    assert ("no file can be received" in checks[0].text) == is_full
+
+
+def test_what_does_not_fit_is_said_in_bytes() -> None:
+    """Not "no larger file": larger than what is free, without what a node leaves free for its index."""
+    (check, *_) = judge_room(Room(5_080_000, 21_000_000, 900, 1_000, reserve=4_080_000), "d")
+    assert "a file of more than 1.00 MB cannot be received" in check.text
+    assert check.fix[1].startswith("du -sh d/.dir_sync ")
 
 
 @pytest.mark.parametrize(

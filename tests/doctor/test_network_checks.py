@@ -143,7 +143,7 @@ def test_firewalls(wall: Firewall, hears: bool, peers: int, verdict: Verdict) ->
         (Path("eth0", 1_500), OK, "eth0: MTU 1500"),
         (Path("eth0", 1_500, "bob", True, True), OK, "packets of 1500 bytes reach bob"),
         (Path("eth0", 1_500, "bob", None, None), WARN, "reach bob is not known: this user may not send a ping"),
-        (Path("eth0", 1_500, "bob", False, None), WARN, "reach bob is not known: it answers no ping"),
+        (Path("eth0", 1_500, "bob", False, None), WARN, "reach bob is not known: bob answers no ping"),
         (Path("eth0", 9_000, "bob", True, False), FAIL, "packets of 9000 bytes do not reach bob"),
         (Path("eth0", 9_000), OK, "all machines on that network need the same"),
         (Path("eth0", 800), WARN, "unusually small"),
@@ -168,16 +168,26 @@ def test_mtu(path: Path, verdict: Verdict, words: str) -> None:
     ],
 )
 def test_clocks(offset_s: float, rtt_s: float, verdict: Verdict, words: str) -> None:
-    (check,) = judge_clocks([BOB._replace(offset_s=offset_s, rtt_s=rtt_s)])
+    (check,) = judge_clocks("0.1.0", [BOB._replace(offset_s=offset_s, rtt_s=rtt_s)])
     assert check.verdict is verdict
     assert words in check.text
     assert bool(check.fix) == (verdict is not OK)
 
 
 def test_a_clock_that_is_not_told_is_a_warning() -> None:
-    (check,) = judge_clocks([BOB._replace(offset_s=None)])
+    (check,) = judge_clocks("0.1.0", [BOB._replace(offset_s=None, version="0.1.0")])
     assert check.verdict is WARN
-    assert judge_clocks([]) == []
+    assert "version" not in check.text, "it is the same here and there"
+    assert not any("upgrade" in one for one in check.fix)
+    (check,) = judge_clocks("0.2.0", [BOB._replace(offset_s=None, version="0.1.0")])
+    assert "its version does not tell the time" in check.text
+    assert "upgrade dir_sync on bob" in check.fix[0]
+    assert judge_clocks("0.1.0", []) == []
+
+
+def test_what_lets_a_peer_answer_pings_is_a_command() -> None:
+    (check,) = judge_mtu([Path("eth0", 1_500, "bob", False, None)])
+    assert check.fix[0].startswith("sudo sysctl -w net.ipv4.icmp_echo_ignore_all=0   # on bob")
 
 
 def test_versions() -> None:
