@@ -167,7 +167,7 @@ def _named(everybody: list[Answer], name: str) -> Answer:
     """The member that a user means."""
     found = [one for one in everybody if one["name"] == name or (len(name) >= 4 and one["identity"].startswith(name))]
     if not found:
-        raise ConfigError(f"no member is called {show(os.fsencode(name))}; 'members' lists all of them")
+        raise ConfigError(f"no member is called '{show(os.fsencode(name))}'; 'members' lists all of them")
     others = [one for one in found if not one["me"]]
     if others and len(found) > len(others):
         found = others  # nobody removes this machine here

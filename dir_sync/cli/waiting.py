@@ -18,11 +18,10 @@ from dir_sync.cli.results import tell
 from dir_sync.cli.status_words import status_in
 from dir_sync.config import ConfigError
 from dir_sync.core.declined import declined_json
-from dir_sync.core.peer_status import AwayPeer, PeerStatus
 from dir_sync.core.peers.standing import NOTHING, without
 from dir_sync.core.shot import Left, Verdict
 from dir_sync.core.status import Status
-from dir_sync.core.waiting import Patience, Wish, is_called, lagging, leaves_out_by_rules, missing
+from dir_sync.core.waiting import Patience, Wish, lagging, leaves_out_by_rules, missing, unknown
 from dir_sync.network.control import Answer
 from dir_sync.reporting import log, shell
 from dir_sync.reporting.live_line import LiveLine, on_stderr
@@ -91,7 +90,8 @@ def _until_over(folder: str, wish: Wish, patience: Patience, line: LiveLine | No
         if status.is_reader:
             return Verdict.STUCK, status
         if not has_named:
-            _say_who_is_unknown(status, wish)
+            for nobody in unknown(status, wish).values():
+                log.complain(f"{nobody}: waiting for it")
             has_named = True
         verdict = patience.judge(status, time.time() - status.started_s, _mono_ms())
         if verdict is not None:
@@ -102,17 +102,6 @@ def _until_over(folder: str, wish: Wish, patience: Patience, line: LiveLine | No
         within_s = _CHANGE_WITHIN_S if left_ms is None else min(_CHANGE_WITHIN_S, left_ms / 1000)
         question = {"command": "status", "unlike": answer["number"], "within_s": within_s}
         time.sleep(max(0.0, min(asked_s + _AT_MOST_EACH_S - time.monotonic(), within_s)))
-
-
-def _say_who_is_unknown(status: Status, wish: Wish) -> None:
-    """A name may be mistyped; the machine may also come for the first time."""
-    known: list[PeerStatus | AwayPeer] = [*status.peers, *status.away]
-    names = sorted({peer.name for peer in known})
-    for name in wish.peers:
-        if name in status.paused_elsewhere or any(is_called(peer, name) for peer in known):
-            continue
-        others = f" (known: {listed(names)})" if names else ""
-        log.complain(f"no machine called {name} was ever here{others}: waiting for it")
 
 
 def _missing(status: Status, wish: Wish) -> list[Left]:

@@ -2,7 +2,7 @@
 
 In:   figures of a running node. Out: frozen values; their fields are keys of the JSON object of `status`.
 Rule: as in core.status: names are escaped where the values are made, and a later version may add fields, with defaults.
-Used by: cli.headlines, cli.waiting, core.shot, core.status, core.waiting, daemon.status.
+Used by: cli.headlines, core.shot, core.status, core.waiting, daemon.status.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ Used by: cli.headlines, cli.waiting.
 from __future__ import annotations
 
 from dir_sync.core.declined import Reason
+from dir_sync.core.model import show_text
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.peer_status import AwayPeer, PeerStatus
 from dir_sync.core.peers.standing import NOTHING
@@ -25,6 +26,7 @@ __all__ = [
     "lagging",
     "leaves_out_by_rules",
     "missing",
+    "unknown",
 ]
 
 FOUND_S = 2.0  # other machines are found within this after the start of a node: until then, "all that are connected" may change
@@ -121,6 +123,19 @@ def lagging(status: Status, wish: Wish) -> list[PeerStatus]:
     return [peer for peer in status.peers if wish.concerns(peer) and peer.lacks not in (None, NOTHING)]
 
 
+def unknown(status: Status, wish: Wish) -> dict[str, str]:
+    """The wanted machines that were never here, by the name that was typed: it may be mistyped, or the machine may come for the
+    first time. Each with a line that says so, and who is known."""
+    known: list[PeerStatus | AwayPeer] = [*status.peers, *status.away]
+    names = sorted({peer.name for peer in known} | set(status.paused_elsewhere))
+    others = f" (known: {', '.join(names)})" if names else ""
+    return {
+        name: f"no machine called '{show_text(name)}' was ever here{others}"
+        for name in wish.peers
+        if name not in status.paused_elsewhere and not any(is_called(peer, name) for peer in known)
+    }
+
+
 def missing(status: Status, wish: Wish) -> list[Left]:
     """Why it is not done, as far as this node knows, beside what peers lack; a pause here comes first. `path` "": not one path.
     While the folder is paused, no peer is connected to it, and that is no reason of its own."""
@@ -135,10 +150,12 @@ def missing(status: Status, wish: Wish) -> list[Left]:
     ]
     if not (status.peers or status.paused_elsewhere or status.pause is not None):
         found.append(Left("", "no other machine is connected"))
+    nobody = unknown(status, wish)
+    found += [Left("", line) for line in nobody.values()]
     found += [
         Left("", f"{name} is not connected")
         for name in wish.peers
-        if status.peers and not any(is_called(peer, name) for peer in status.peers)
+        if name not in nobody and status.peers and not any(is_called(peer, name) for peer in status.peers)
     ]
     if status.unseen or status.scanning:
         found.append(Left("", "changes here are still to be looked at"))

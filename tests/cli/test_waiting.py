@@ -146,7 +146,7 @@ def test_a_name_that_nobody_has_is_said_at_once(
 ) -> None:
     answers({"peers": [PEER]})
     assert main(["wait", "x", "--peer", "bbo", "--timeout", "0"]) == config.TIMEOUT
-    assert capsys.readouterr().err == "dir_sync: no machine called bbo was ever here (known: bob): waiting for it\n"
+    assert capsys.readouterr().err == "dir_sync: no machine called 'bbo' was ever here (known: bob): waiting for it\n"
 
 
 @pytest.mark.parametrize(("name", "is_known"), [("dora", True), ("dddd", True), ("d", False), ("dddd0", False)])
@@ -157,7 +157,7 @@ def test_one_that_is_away_is_known_by_its_name_or_by_a_long_enough_beginning_of_
     answers({"peers": [PEER], "away": [DORA]})
     assert main(["wait", "x", "--peer", name, "--timeout", "0"]) == config.TIMEOUT
     assert capsys.readouterr().err == (
-        "" if is_known else f"dir_sync: no machine called {name} was ever here (known: bob and dora): waiting for it\n"
+        "" if is_known else f"dir_sync: no machine called '{name}' was ever here (known: bob, dora): waiting for it\n"
     )
 
 

@@ -155,7 +155,10 @@ def test_what_is_missing_is_said() -> None:
     ]
     assert said(with_peers(BOB, unseen=1)) == ["changes here are still to be looked at"]
     assert said(with_peers(BOB), Wish(copies=2)) == ["1 of 2 machines have everything"]
-    assert said(with_peers(BOB), Wish(peers=("eve",))) == ["eve is not connected"]
+    assert said(with_peers(BOB), Wish(peers=("eve",))) == ["no machine called 'eve' was ever here (known: bob)"]
+    assert said(with_peers(), Wish(peers=("eve",))) == [
+        *("no other machine is connected", "no machine called 'eve' was ever here")
+    ]
     assert said(with_peers(peer("bob", NOTHING, Lack(1, 2, 3)))) == ["this machine lacks 4 changes that bob has"]
     assert said(with_peers(peer("bob", NOTHING, Lack(1, 2, 0)))) == ["this machine lacks 1 change that bob has"]
     assert said(with_peers(peer("bob", None))) == ["bob and this machine are still comparing"]
