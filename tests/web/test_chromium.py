@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dir_sync.cli import main
 from tests.web.lab import Lab, chromium, free_port, until, why_no_browser
 
 if TYPE_CHECKING:
@@ -590,6 +591,35 @@ def test_rows_that_could_not_be_had_are_asked_for_again(view: View) -> None:
     view.sees("row 999")
 
 
+def test_held_changes_have_the_words_of_the_command(
+    view: View, lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some = [{"folder": "photos", "files": 3, "examples": ["photos/1"]}]
+    kinds = [("deleted", ""), ("deleted", "carol"), ("rewritten", ""), ("vanished", ""), ("vanished", "carol"),
+             ("vanished", "dora"), ("unknown", "carol")]  # fmt: skip
+    groups = [
+        {"at": at, "by": "carol", "here": here, "kind": kind, "files": 3, "folders": some, "more_folders": 0}
+        for kind, at in kinds
+        for here in (True, False)
+    ]
+    groups.append({**groups[0], "files": 1, "folders": []})
+    monkeypatch.setattr("dir_sync.cli.deciding.ask_running", lambda folder, question: {"held": groups})
+    assert main(["held", "x"]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if " file" in line and line[0].isdigit()]
+    assert len(said) == len(groups)
+    lab.hold()
+    view.page.route("**/api/folders/*/held", lambda route: route.fulfill(json={"held": groups}))
+    view.open("held", view.id_of("bob"))
+    view.page.locator(f"#held-{len(groups) - 1}").wait_for()
+    shown = [view.page.locator(f"#held-{number} th").inner_text() for number in range(len(groups))]
+    view.page.unroute("**/api/folders/*/held")
+    view.page.locator("#reject").click()
+    view.page.locator("#yes").click()
+    view.sees("Nothing is held.")
+    lab.in_sync()
+    assert shown == said
+
+
 @pytest.mark.parametrize("word", ["reject", "approve"])
 def test_held_changes_are_decided(view: View, lab: Lab, word: str) -> None:
     lab.hold()
@@ -598,7 +628,7 @@ def test_held_changes_are_decided(view: View, lab: Lab, word: str) -> None:
     page.locator("#held-0").wait_for()
     assert "30" in page.locator("#held-title").inner_text()
     page.locator("nav .mark", has_text="30").first.wait_for()
-    assert page.locator("#held-0 th").inner_text() == "30 files vanished while no node was watching"
+    assert page.locator("#held-0 th").inner_text() == "30 files vanished here while no node was watching"
     assert "photos: 30 files" in page.locator("#held-0").inner_text()
     if word == "reject":
         fits_a_telephone(view, view.id_of("bob"))

@@ -27,12 +27,10 @@ export function held({ place, folder }) {
   });
 
   function row(one, index) {
-    const doer = one.kind === "vanished" ? null : one.here ? t("who.me") : one.by;
     return {
       id: `held-${index}`,
       cells: [
-        t(`held.${one.kind}`, { n: one.files }),
-        [doer ?? "–", one.at ? ` (${t("held.at", { where: one.at })})` : ""],
+        words(one),
         h("ul", { class: "plain" }, one.folders.slice(0, FOLDERS_MAX).map((below) => h("li", {},
           `${below.folder || "."}: ${t("held.files", { n: below.files })}`,
           h("span", { class: "soft" }, ` – ${below.examples.slice(0, 2).join(", ")}${below.files > 2 ? ", …" : ""}`)))),
@@ -51,7 +49,7 @@ export function held({ place, folder }) {
       h("p", { class: "soft" }, t("held.words")),
       isHeld ? h("section", { class: "card", "aria-labelledby": "held-title" },
         h("h2", { id: "held-title" }, t("held.count", { n: heldCount(status) })),
-        table(["held.what", "held.who", "held.where"], groups.map(row), { label: "held-title" }),
+        table(["held.what", "held.where"], groups.map(row), { label: "held-title" }),
         h("div", { class: "row end" },
           button(t("held.reject"), decide("reject"), { id: "reject", kind: "primary" }),
           button(t("held.approve"), decide("approve"), { id: "approve", kind: "danger" })))
@@ -71,6 +69,14 @@ export function held({ place, folder }) {
     },
     again: load,
   };
+}
+
+// What was done to the files of a group, by whom, and where that is held: the words of the command `held`.
+function words(one) {
+  const files = t(one.at || one.folders.length ? "held.count" : "held.rest", { n: one.files });
+  const done = t(`held.${one.kind}.${one.here ? "here" : "there"}`, { who: one.by, where: one.at });
+  const isTold = one.kind === "unknown" || (one.kind === "vanished" && one.at === one.by); // where it is held
+  return `${files} ${done}${one.at && !isTold ? ` (${t("held.at", { where: one.at })})` : ""}`;
 }
 
 export function heldCount(status) {
