@@ -15,6 +15,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from dir_sync.config import ConfigError
+from dir_sync.core.attributes import NOTHING, Owner
 from dir_sync.core.merging import is_text
 from dir_sync.core.model import FIRST_CONTACT, Kind, show, show_text
 from dir_sync.core.named import NamedTuple
@@ -35,6 +36,7 @@ _KNOWN = {
 }
 
 
+_VALUE_MAX = 40  # bytes of an extended attribute that are shown
 _NOT_FOUND = 127  # the exit code of a shell that knows no such command
 
 
@@ -48,13 +50,49 @@ class _Side(NamedTuple):
 def difference(client: HistoryClient, entry: Entry) -> list[str]:
     """A unified diff from what is there now to the version that lost."""
     now, lost = _sides(client, entry)
-    lines = [f"--- {now.words}", f"+++ {lost.words}"]
+    lines = [f"--- {now.words}", f"+++ {lost.words}", *_other_attributes(client, entry)]
+    if len(lines) > 2 and now.data == lost.data:
+        return [*lines, "the content is the same"]
     if not is_text(now.data or b"") or not is_text(lost.data or b""):
         path = show(entry.version.path)
         return [*lines, f"{path}: at least one of the two is no text, so no lines can be compared"]
     before, after = ((side.data or b"").decode("utf-8") for side in (now, lost))
     found = line_diff(before, after, _printed)
     return [*lines, *(found or ["no line is different"])]
+
+
+def _other_attributes(client: HistoryClient, entry: Entry) -> list[str]:
+    """How the two differ beside their content and their time, which is named anyway: a line for each of the permissions and of
+    the owner, ACL and extended attributes, as far as both say them."""
+    version = entry.version
+    there = client.stat(version.path)
+    if there is None or there.kind is not version.kind:
+        return []
+    lines = []
+    if there.kind is not Kind.SYMLINK and there.mode != version.mode:
+        lines.append(f"permissions: {there.mode:04o} now, {version.mode:04o} in the version that lost")
+    now, lost = client.attributes(version.path), version.attributes or NOTHING
+    if now.owner is not None and lost.owner is not None and now.owner != lost.owner:
+        lines.append(f"owner: {_owner(now.owner)} now, {_owner(lost.owner)} in the version that lost")
+    if now.acls is not None and lost.acls is not None and now.acls != lost.acls:
+        lines.append("ACL: not the same")
+    if now.xattrs is not None and lost.xattrs is not None:
+        mine, theirs = dict(now.xattrs), dict(lost.xattrs)
+        for name in sorted(mine.keys() | theirs.keys()):
+            if mine.get(name) != theirs.get(name):
+                both = f"{_value(mine.get(name))} now, {_value(theirs.get(name))} in the version that lost"
+                lines.append(f"extended attribute {show(name)}: {both}")
+    return lines
+
+
+def _owner(owner: Owner) -> str:
+    return f"{show_text(owner.user) or owner.uid}:{show_text(owner.group) or owner.gid}"
+
+
+def _value(value: bytes | None) -> str:
+    if value is None:
+        return "not there"
+    return f"'{show(value[:_VALUE_MAX])}'" + ("..." if len(value) > _VALUE_MAX else "")
 
 
 def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:

@@ -5,7 +5,7 @@ Out:  frozen values with one canonical form, so that equal attributes are equal 
 Rule: each part is None in a version if no node that made it keeps that part. What is None is left as it is on each disk,
 and the next version of a node that keeps the part says what is there. `merged` is the one place where a version gets the
 parts that its maker does not keep from the version before.
-Used by: core, engine, disk, files, history, index, ports.
+Used by: cli.conflict_tools, core, engine, disk, files, history, index, ports.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from dir_sync.config import TIMEOUT, USAGE, ConfigError
 from dir_sync.core import limits
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import Before, Cause
 from dir_sync.core.model import Kind, Stat, show
 from dir_sync.core.parents import parents_of
@@ -261,6 +262,10 @@ class HistoryClient:
     def now(self, path: bytes) -> tuple[Stat, bytes] | None:
         """What is at a path now, with its content or target; None: nothing. ConfigError if it cannot be read."""
         return self._restorer.now(path)
+
+    def attributes(self, path: bytes) -> Attributes:
+        """What of owner, ACL and extended attributes is kept here, of what is at a path now."""
+        return self._restorer.attributes(path)
 
     def content(self, entry: Entry) -> bytes:
         """The content of a file, brought from the machine that keeps it if it is not in this history, or the target of a

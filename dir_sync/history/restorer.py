@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
+from dir_sync.core.attributes import NOTHING, Attributes
 from dir_sync.core.jobs import Applied, ApplyItem, ApplyJob, Before, Cause, Result, TreeOp, Version
 from dir_sync.core.model import FINGERPRINT_BYTES, Kind, Stat, fingerprint, show, unstamped
 from dir_sync.core.parents import parents_of
@@ -124,6 +125,13 @@ class Restorer:
             return found
         except DiskError as error:
             raise ConfigError(f"{show(path)} cannot be read: {error}") from None
+
+    def attributes(self, path: bytes) -> Attributes:
+        """The kept parts of what is at a path; no part if it cannot be read."""
+        try:
+            return self.disk.read_attributes(path, None) or NOTHING
+        except DiskError:
+            return NOTHING
 
     def install(self, path: bytes, expected: bytes, data: bytes, mode: int, node: str) -> None:
         """Replace a file that has the expected content. ConfigError if something else is there. `node`: our id."""

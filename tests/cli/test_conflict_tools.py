@@ -11,6 +11,7 @@ import pytest
 
 from dir_sync.cli.conflict_tools import difference, merge_by
 from dir_sync.config import ConfigError
+from dir_sync.core.attributes import Attributes, Owner
 from dir_sync.core.model import Kind
 from dir_sync.history.choice import Entry
 
@@ -31,6 +32,9 @@ class Client:
 
     def common(self, entry: Entry) -> bytes | None:
         self._may("common")
+        return None
+
+    def stat(self, path: bytes) -> Any:
         return None
 
     def content(self, entry: Entry) -> bytes:
@@ -150,6 +154,40 @@ def test_texts_are_shown_as_lines() -> None:
     entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="", version=version))
     lines = difference(cast(Any, Binary(b"a\nnow\nb\n", b"a\nlost\x1b\nb\n")), entry)
     assert lines[2:] == ["@@ -1,3 +1,3 @@", " a", "-now", "+lost\\x1b", " b"]
+
+
+class Other(Binary):
+    """What is there now has the mode 600 and these attributes."""
+
+    def __init__(self, attributes: Attributes, lost: bytes = b"a\n") -> None:
+        super().__init__(b"a\n", lost)
+        self._attributes = attributes
+
+    def stat(self, path: bytes) -> Any:
+        return SimpleNamespace(kind=Kind.FILE, mode=0o600)
+
+    def attributes(self, path: bytes) -> Attributes:
+        return self._attributes
+
+
+def test_attributes_that_differ_are_shown_as_far_as_both_sides_say_them() -> None:
+    was = Attributes(Owner("bob", 7, "", 8), ((), ()), ((b"user.a", b"1"), (b"user.long", b"x" * 50)))
+    now = Attributes(Owner("anna", 5, "staff", 6), (((1, 7, "", 0),), ()), ((b"user.a", b"2\x1b"), (b"user.b", b"")))
+    version = SimpleNamespace(path=b"notes", kind=Kind.FILE, mtime=0, mode=0o644, attributes=was)
+    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="bob", version=version))
+    same = [
+        "permissions: 0600 now, 0644 in the version that lost",
+        "owner: anna:staff now, bob:8 in the version that lost",
+        "ACL: not the same",
+        "extended attribute user.a: '2\\x1b' now, '1' in the version that lost",
+        "extended attribute user.b: '' now, not there in the version that lost",
+        f"extended attribute user.long: not there now, '{'x' * 40}'... in the version that lost",
+    ]
+    assert difference(cast(Any, Other(now)), entry)[2:] == [*same, "the content is the same"]
+    assert difference(cast(Any, Other(now, b"b\n")), entry)[2:] == [*same, "@@ -1 +1 @@", "-a", "+b"]
+    assert difference(cast(Any, Other(Attributes())), entry)[2:] == [same[0], "the content is the same"]
+    version.mode, version.attributes = 0o600, None
+    assert difference(cast(Any, Other(now)), entry)[2:] == ["no line is different"]
 
 
 @pytest.mark.parametrize("tool", ["no-such-tool", "no-such-tool --wait", '/no/such/tool "$LOCAL" "$MERGED"'])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Record, Stamp
 from dir_sync.history.codec import id_of
@@ -48,3 +49,20 @@ def test_what_the_only_other_machine_keeps_is_of_that_one() -> None:
     assert makers_of_losers(index_with(BOB), [loser], [loser]) == {}, "it may be of this machine"
     assert makers_of_losers(index_with(BOB, CAROL), [], [loser]) == {}
     assert makers_of_losers(index_with(), [], []) == {}
+
+
+def test_who_changed_only_attributes_made_that_version() -> None:
+    """Its content is that of a version which another machine made."""
+    index = index_with(BOB)
+    base = record(b"x", ANNA)
+    for now, before in ((base, None), (record(b"n", ANNA), base)):
+        index.journal.write(now, before, 1)
+    for loser in (lost(b"x")._replace(mode=0o600), lost(b"x")._replace(mtime=2)):
+        assert makers_of_losers(index, [], [loser]) == {id_of(loser): BOB}
+        assert makers_of_losers(index, [loser], []) == {id_of(loser): ANNA}, "kept here: its content is all there is"
+    said = base._replace(attributes=Attributes(xattrs=((b"user.k", b"one"),)), path=b"g")
+    for now, before in ((said, None), (record(b"n", ANNA, b"g"), said)):
+        index.journal.write(now, before, 1)
+    for value, maker in ((b"one", ANNA), (b"two", BOB)):
+        loser = lost(b"x", b"g")._replace(attributes=Attributes(xattrs=((b"user.k", value),)))
+        assert makers_of_losers(index, [], [loser]) == {id_of(loser): maker}
