@@ -31,6 +31,7 @@ __all__ = [
     "gates_to_json",
     "members_from_json",
     "members_to_json",
+    "seconds_from_json",
     "times_from_json",
 ]
 
@@ -81,6 +82,11 @@ def times_from_json(value: Any) -> dict[str, int]:
     if type(value) is not dict or len(value) > MEMBERS_MAX:
         raise PeerError("seen is missing or wrong")
     return {_identity(one): _number(at_s, "seen", 1, _SECONDS_MAX) for one, at_s in value.items()}
+
+
+def seconds_from_json(value: Any) -> int:
+    """A time of which 0 means that it is not known. PeerError."""
+    return _number(value, "since", 0, _SECONDS_MAX)
 
 
 def gates_to_json(gates: Iterable[Gate]) -> list[list[Any]]:

@@ -106,6 +106,7 @@ class Membership:
     seen: Mapping[str, int] = field(
         default_factory=dict
     )  # when each was here last (Unix time, our own clock), by identity
+    since_s: int = 0  # when we founded or joined it (Unix time, our own clock); 0: not known; for people only
 
     def everybody(self) -> dict[str, Member]:
         """All of whom this member knows or has heard, without those who were removed."""

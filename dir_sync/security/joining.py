@@ -151,7 +151,13 @@ def _keep(folder: str, welcome: Welcome, static: bytes) -> Kept:
     me = identity_of(public_of(static))
     told = {one.identity: one for one in welcome.members if one.identity not in (me, welcome.host.identity)}
     mine = Membership(
-        me, welcome.key.role.value, welcome.charter, welcome.older, {welcome.host.identity: welcome.host}, told
+        me,
+        welcome.key.role.value,
+        welcome.charter,
+        welcome.older,
+        {welcome.host.identity: welcome.host},
+        told,
+        since_s=int(time.time()),
     )
     kept = Kept(welcome.key, mine, static)
     store.save(folder, kept)  # before the mark: a folder that is marked has a key

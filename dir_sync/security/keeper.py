@@ -53,7 +53,8 @@ class Keeper:
         """This machine, as others should note it."""
         mine = self.membership
         known = mine.charter.members.get(mine.me)
-        return Member(mine.me, self.name, mine.role, known.since_s if known else 0, known.by if known else "")
+        since_s = (known.since_s if known else 0) or mine.since_s
+        return Member(mine.me, self.name, mine.role, since_s, known.by if known else "")
 
     def rekey(self, before: Kept, key: MeshKey, mine: Membership) -> bool:
         """Go over to another key, unless something else has changed since `before`. ConfigError if it cannot be kept."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass, replace
 
 from dir_sync.config import ConfigError
@@ -18,6 +19,7 @@ from dir_sync.core.charters import (
     gates_to_json,
     members_from_json,
     members_to_json,
+    seconds_from_json,
     times_from_json,
 )
 from dir_sync.core.keys import KeyTextError, MeshKey, identity_of
@@ -58,7 +60,8 @@ class Kept:
 
 def begin(key: MeshKey, me: str) -> Kept:
     """For a machine that has a key from a file, and knows nobody yet. `me`: its identity."""
-    return Kept(key, Membership(me, key.role.value, Charter(key.generation, key.id, {}, frozenset())))
+    charter = Charter(key.generation, key.id, {}, frozenset())
+    return Kept(key, Membership(me, key.role.value, charter, since_s=int(time.time())))
 
 
 def identity() -> bytes:
@@ -123,6 +126,7 @@ def save(folder: str, kept: Kept) -> None:
         "met": members_to_json(membership.met.values()),
         "told": members_to_json(membership.told.values()),
         "seen": dict(membership.seen),
+        "since": membership.since_s,
         "removal": None if kept.removal is None else list(kept.removal),
     }
     with files.keys_folder(create=True) as keys:
@@ -167,6 +171,7 @@ def _kept(data: bytes, folder: str) -> Kept:
             {one.identity: one for one in members_from_json(fields["met"])},
             {one.identity: one for one in members_from_json(fields["told"])},
             times_from_json(fields.get("seen", {})),
+            seconds_from_json(fields.get("since", 0)),
         ),
         static,
         _removal(fields.get("removal")),

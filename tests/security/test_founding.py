@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,17 @@ def test_a_folder_is_closed_once(state: Path, folder: str) -> None:
         founding.found(folder)
     with keeping(folder, "kitchen") as keeper:
         assert keeper.kept == kept
+
+
+def test_the_founder_knows_since_when_and_tells_others(state: Path, folder: str) -> None:
+    kept = founding.found(folder)
+    assert abs(kept.membership.since_s - time.time()) < 3_600
+    keeper = keeper_of(folder, kept)
+    keeper.met(TV)
+    assert members_words(keeper, frozenset(), 9)[0]["since_s"] == kept.membership.since_s
+    founding.remove(keeper, [NAS.identity], [TV.identity])
+    assert keeper.me().since_s == kept.membership.since_s, "a later key does not change it"
+    assert keeper.membership.charter.members[keeper.membership.me].since_s == kept.membership.since_s
 
 
 def test_an_open_folder_has_no_keeper_unless_it_is_closed(state: Path, folder: str) -> None:

@@ -146,6 +146,10 @@ def test_both_know_each_other_afterwards(keeper: Keeper, other: str, role: str) 
     assert files.marker_of(other) == KEY.fingerprint
     laptop = keeper.membership.met[kept.membership.me]
     assert (laptop.name, laptop.role, laptop.by) == ("laptop", role, keeper.membership.me)
+    assert abs(kept.membership.since_s - laptop.since_s) < 60, "both note when it joined, each by its clock"
+    assert kept.membership.met[keeper.membership.me].since_s == keeper.membership.since_s, (
+        "that of the founder came along"
+    )
     assert store.load(keeper.folder) == keeper.kept
     mesh = admission.admit(other, None) if role == "rw" else None
     assert mesh is None or mesh.credentials.identity == kept.membership.me

@@ -24,7 +24,7 @@ def full() -> store.Kept:
     charter = Charter(3, KEY.id, {OTHER: other}, frozenset({"2" * 32}))
     older = (Gate(2, "a" * 32, b"g" * 32),)
     told = {"3" * 32: Member("3" * 32, "tv", "ro")}
-    mine = Membership(ME, "rw", charter, older, {OTHER: other}, told, {OTHER: 1_700_000_500})
+    mine = Membership(ME, "rw", charter, older, {OTHER: other}, told, {OTHER: 1_700_000_500}, 1_690_000_000)
     return store.Kept(KEY, mine, removal=store.Removal("nas", 1_700_000_600))
 
 
@@ -37,8 +37,9 @@ def test_all_of_it_comes_back(state: Path, folder: str) -> None:
     store.save(folder, full())
     assert store.load(folder) == full()
     assert store.load(folder + "2") is None
-    store.save(folder, store.begin(KEY, ME))
-    assert store.load(folder) == store.begin(KEY, ME)
+    begun = store.begin(KEY, ME)
+    store.save(folder, begun)
+    assert store.load(folder) == begun
     store.forget(folder)
     store.forget(folder)
     assert store.load(folder) is None
@@ -58,12 +59,20 @@ def test_what_an_earlier_version_kept_is_read(state: Path, folder: str) -> None:
     store.save(folder, full())
     path = path_of(state, folder)
     fields = json.loads(path.read_bytes())
-    del fields["seen"], fields["removal"]
+    del fields["seen"], fields["removal"], fields["since"]
     path.write_text(json.dumps(fields))
     kept = store.load(folder)
     assert kept is not None
-    assert (kept.membership.seen, kept.removal) == ({}, None)
-    for wrong in ({"seen": {"x": 1}}, {"seen": []}, {"seen": {OTHER: "1"}}, {"removal": ["nas"]}, {"removal": [1, 1]}):
+    assert (kept.membership.seen, kept.removal, kept.membership.since_s) == ({}, None, 0)
+    for wrong in (
+        {"since": -1},
+        {"since": "1"},
+        {"seen": {"x": 1}},
+        {"seen": []},
+        {"seen": {OTHER: "1"}},
+        {"removal": ["nas"]},
+        {"removal": [1, 1]},
+    ):
         path.write_text(json.dumps({**fields, **wrong}))
         with pytest.raises(ConfigError, match="is damaged"):
             store.load(folder)
