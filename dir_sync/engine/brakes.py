@@ -7,6 +7,8 @@ Used by: own_losses, peer_losses, transfers, local_renames, rows, uploader, hard
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dir_sync.core import limits
 from dir_sync.core.messages import Brake as BrakeNews
 from dir_sync.core.messages import Held
@@ -35,13 +37,18 @@ class Brakes:
     def held(self) -> tuple[Held, ...]:
         """What this node holds, by the node that made the changes. Our own losses stand under our own name."""
         held = [
-            Held(maker, max(paths.values()), len(paths), next(iter(paths)))
+            Held(maker, self.reach(maker, paths), len(paths), next(iter(paths)))
             for maker, paths in sorted(self.peers.held().items())
         ]
         if self.own.held:
             first = next(iter(self.own.held))
             held.append(Held(self._board.index.identity.replica, self.own.counter, self.own.held_files, first))
         return tuple(held[: limits.LINKS_MAX])
+
+    def reach(self, maker: str, held: Mapping[bytes, int]) -> int:
+        """Up to which counter a decision about what is held of a maker counts: who approves it also approves what was let
+        through before it. `held`: paths and the counters of their changes."""
+        return max(self.peers.let_through(maker), max(held.values()))
 
     def held_anywhere(self) -> list[tuple[str, Held]]:
         """Who holds it, and what: first this node, then each peer as it has said."""

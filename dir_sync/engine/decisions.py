@@ -23,7 +23,6 @@ from dir_sync.engine.own_losses import OwnLosses
 from dir_sync.engine.path_decisions import PathDecisions
 from dir_sync.engine.peer_losses import PeerLosses
 from dir_sync.engine.rows import Rows
-from dir_sync.history import undo_plan
 
 __all__ = ["Decisions"]
 
@@ -61,7 +60,7 @@ class Decisions:
         for replica, news in self._brakes.held_elsewhere.items():
             if approve and (files := sum(one.files for one in news if one.maker == replica)):
                 self._peer_losses.approvals.expect(replica, files)
-        open_ = {(maker, max(held.values())) for maker, held in self._brakes.peers.held().items()}
+        open_ = {(maker, self._brakes.reach(maker, held)) for maker, held in self._brakes.peers.held().items()}
         open_.update((maker, counter) for news in self._brakes.held_elsewhere.values() for maker, counter, _, _ in news)
         for maker, counter in sorted(open_):
             self.decide_on(maker, counter, approve, "")
@@ -86,14 +85,8 @@ class Decisions:
         ):
             is_news = True
             self.decided_here(approve)
-        if counts and not approve and maker == self._board.index.identity.replica and said_by:
-            since_ns = self._board.now.wall_ns - _REVERT_MS * 1_000_000
-            wanted = undo_plan.plan(self._board.index, since_ns, maker).wanted
-            self._peer_losses.approvals.expect_reverts(
-                said_by, {one.path: one.content for one in wanted if one.kind == Kind.FILE}
-            )
         if counts and not approve and maker == self._board.index.identity.replica:
-            self._want_back(said_by)
+            self._ours_rejected(said_by)
         rewrites = self._brakes.peers.holds_rewrites(maker)
         links = self._brakes.peers.links_of(maker)
 
@@ -142,25 +135,31 @@ class Decisions:
         if held:
             self._brakes.publish()
 
-    def _want_back(self, said_by: str) -> None:
-        """Our changes were rejected. Where this node only sends, it takes back what the others restore of them: what was
-        here before the changes that are held, and before those of the minute before them."""
+    def _ours_rejected(self, said_by: str) -> None:
+        """Our changes were rejected. Whoever said so may put back what was here before those of the last minutes. Where this
+        node only sends, it takes back what was here before the changes that are held, and before those of the minute before
+        them, except for what was approved."""
         index, me = self._board.index, self._board.index.identity.replica
-        if self._mode_rules.mode is not Mode.SEND_ONLY:
-            return
         held = {
             one.path
             for peer, news in self._brakes.held_elsewhere.items()
             for one in news
             if one.maker == me and said_by in ("", peer)
         }
-        since_ns = self._board.now.wall_ns - _REVERT_MS * 1_000_000
-        for entry in index.journal.since(0) if held else ():
-            if entry.path in held and entry.maker == me:
-                since_ns = min(since_ns, entry.time_ns - BRAKE_WINDOW_MS * 1_000_000)
-        for entry in index.journal.since(since_ns):
-            if entry.maker == me and entry.kind is not Kind.ABSENT:
-                self._mode_rules.want_back(entry.path, (entry.kind, entry.content))
+        only_sends = self._mode_rules.mode is Mode.SEND_ONLY
+        reverts_ns = self._board.now.wall_ns - _REVERT_MS * 1_000_000
+        times = [last for path in held if only_sends and (last := index.journal.last_ns(path, me)) is not None]
+        reverts: dict[bytes, set[bytes]] = {}
+        for entry in index.journal.since(min([reverts_ns, *(last - BRAKE_WINDOW_MS * 1_000_000 for last in times)])):
+            if entry.maker != me:
+                reverts.pop(entry.path, None)
+            elif entry.kind is not Kind.ABSENT:
+                if entry.kind is Kind.FILE and entry.time_ns >= reverts_ns:
+                    reverts.setdefault(entry.path, set()).add(entry.content)
+                if only_sends and not self._peer_losses.was_approved(entry.path, me, ""):
+                    self._mode_rules.want_back(entry.path, (entry.kind, entry.content))
+        if said_by:
+            self._peer_losses.approvals.expect_reverts(said_by, reverts)
 
     def decided_here(self, approve: bool) -> None:
         """Announce the losses of this node, or fetch the lost files back from the peers that have them."""

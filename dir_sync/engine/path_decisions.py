@@ -115,6 +115,8 @@ class PathDecisions:
             if not isinstance(decision, Take):
                 continue
             wanted = self.vouched(decision.record)
+            if wanted is decision.record:
+                self._peer_losses.approved_alone(wanted)
             # With the names of those who have the content: without one, it would be looked for in the history here.
             for offer in index.offers.of(path):
                 is_of_peer = offer.peer not in (NOBODY, THEIRS) and not offer.peer.startswith(OURS)
@@ -156,8 +158,8 @@ class PathDecisions:
         return True
 
     def bring_back(self, maker: str, link: str, rewrites: bool, below: Collection[bytes] = ()) -> None:
-        """Undo what a maker changed within the minute before the brake held its link. The brake let that through. `below`:
-        only at these paths and below them."""
+        """Undo what a maker changed within the minute before the brake held its link, if the brake let that through: what a
+        person approved stays. `below`: only at these paths and below them."""
         since = self._board.index.notes.get(BRAKED_AT + link)
         if not isinstance(since, int):
             return
@@ -169,6 +171,7 @@ class PathDecisions:
             wanted += [before for before in rewritten if before.path not in gone]
         if below:
             wanted = [before for before in wanted if covers(below, before.path)]
+        wanted = [before for before in wanted if not self._peer_losses.was_approved(before.path, maker, link)]
         if wanted:
             self._queries.on_restore(undo_plan.with_parents(self._board.index, wanted), {}, is_decided=True)
 

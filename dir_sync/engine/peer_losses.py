@@ -34,6 +34,7 @@ _STAYS = (
 _HEARSAY = (
     "hearsay "  # prefix of an index note, before the id of a link: how many tombstones of unknown paths it brought.
 )
+_LET_GO = "let go "  # prefix of an index note, before a path in hex: the maker and counter of a change approved alone
 
 
 class PeerLosses:
@@ -124,6 +125,8 @@ class PeerLosses:
     def brake_again(self) -> None:
         """Hold again what was held when the program ended."""
         kinds = {link: kind for link, kind in self._board.index.notes.below(BRAKED).items() if kind}
+        for path_hex in self._board.index.notes.below(_LET_GO) if not kinds else ():
+            self._board.index.notes.forget(_LET_GO + path_hex)
         held: dict[str, dict[bytes, tuple[str, int]]] = {link: {} for link in kinds}
         rewritten: set[bytes] = set()
         after: bytes | None = None
@@ -224,6 +227,19 @@ class PeerLosses:
         offers = self._board.index.offers.of(path)
         return {OURS if offer.peer.startswith(OURS) else offer.peer for offer in offers if _is_by(offer, maker)}
 
+    def approved_alone(self, record: Record) -> None:
+        """A person approved this version of one path, and no version of this node says so."""
+        self._board.index.notes.put(_LET_GO + record.path.hex(), _change_of(record, record.stamp.maker))
+
+    def was_approved(self, path: bytes, maker: str, link: str) -> bool:
+        """True if a person approved the change that `maker` made last at this path. `link`: that brought it; "": made here."""
+        row = self._board.index.rows.get(path)
+        counter = None if row is None else counter_of(row.record.vector, maker)
+        if row is None or counter is None:
+            return False
+        is_alone = self._board.index.notes.get(_LET_GO + path.hex()) == _change_of(row.record, maker)
+        return is_alone or self.approvals.was_approved(maker, counter, link)
+
     def no_longer_braked(self, link: str) -> None:
         self._board.index.notes.put(BRAKED + link, "")
         self._board.index.notes.put(BRAKED_AT + link, "")
@@ -264,3 +280,8 @@ class PeerLosses:
 def _is_by(offer: Offer, maker: str) -> bool:
     """True if `maker` made the offered version."""
     return offer.record.stamp.maker == maker and offer.peer != NOBODY
+
+
+def _change_of(record: Record, maker: str) -> str:
+    """The last change of `maker` that a version includes, as a word."""
+    return f"{maker} {counter_of(record.vector, maker)}"

@@ -54,6 +54,13 @@ class Journal:
         for columns in self._database.execute(query, (time_ns,)):
             yield _before(*columns)
 
+    def last_ns(self, path: bytes, maker: str) -> int | None:
+        """When `maker` changed a path last; None: there is no such entry. It reads the whole table."""
+        self.flush()
+        query = "SELECT MAX(time_ns) FROM change WHERE path=? AND maker=?"
+        found: int | None = self._database.execute(query, (path, maker)).fetchone()[0]
+        return found
+
     def of(self, path: bytes, limit: int) -> list[Before]:
         """The last entries of one path, oldest first. It reads the whole table."""
         self.flush()

@@ -395,7 +395,7 @@ ENGINE: dict[str, set[str]] = {
         *("engine.brakes", "engine.own_losses", "engine.peer_losses", "engine.rows", "engine.intake", "engine.queries"),
     },
     "engine.decisions": {
-        *("history.undo_plan", "engine.board", "engine.mode_rules", "engine.brakes", "engine.own_losses"),
+        *("engine.board", "engine.mode_rules", "engine.brakes", "engine.own_losses"),
         *("engine.peer_losses", "engine.rows", "engine.intake", "engine.path_decisions"),
     },
     "engine.idle": {

@@ -46,7 +46,7 @@ class Approvals:
         self._told: dict[tuple[str, str], int] = {}  # maker and approver -> counter
         # by node: number of losses, and the paths that have arrived
         self._expected: dict[str, tuple[int, set[bytes]]] = {}
-        self._reverts: dict[str, dict[bytes, bytes]] = {}  # by node: path -> the content that it will restore
+        self._reverts: dict[str, dict[bytes, set[bytes]]] = {}  # by node: path -> the contents that it may restore
         self._address_of = address_of
 
     def expect(self, node: str, files: int) -> None:
@@ -63,13 +63,13 @@ class Approvals:
         come.add(path)
         return True
 
-    def expect_reverts(self, node: str, contents: dict[bytes, bytes]) -> None:
-        """A peer rejected changes of this node, and restores these contents now."""
+    def expect_reverts(self, node: str, contents: dict[bytes, set[bytes]]) -> None:
+        """A peer rejected changes of this node, and restores some of these contents now."""
         self._reverts[node] = contents
 
     def is_revert(self, path: bytes, content: bytes, carriers: Collection[str]) -> bool:
         """True if this change is one of those restores."""
-        return bool(content) and any(self._reverts.get(one, {}).get(path) == content for one in carriers)
+        return bool(content) and any(content in self._reverts.get(one, {}).get(path, ()) for one in carriers)
 
     def approve(self, maker: str, counter: int, links: Collection[str]) -> Approval | None:
         """Approve changes here. None if they were approved already."""
@@ -96,6 +96,17 @@ class Approvals:
             return True
         return bool(self._told) and any(
             counter <= self._told.get((maker, one), 0) and self.may_decide(one, maker, carriers) for one in carriers
+        )
+
+    def was_approved(self, maker: str, counter: int, link: str) -> bool:
+        """True if a person has approved this change, which `link` brought. "": it was made here."""
+        approval = self.here.get(maker)
+        if approval is not None and counter <= approval.counter and (not link or link in approval.links):
+            return True
+        return any(
+            counter <= most and (not link or self.may_decide(one, maker, {link}))
+            for (of, one), most in self._told.items()
+            if of == maker
         )
 
     def may_decide(self, approver: str, maker: str, carriers: Collection[str]) -> bool:

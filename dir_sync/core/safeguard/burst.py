@@ -39,7 +39,7 @@ class Passed:
     # files that had not arrived just before; their contents
     removed_old: deque[tuple[int, bytes]] = field(default_factory=deque)
     rewritten: dict[bytes, int] = field(default_factory=dict)  # the same for new contents, each path once
-    makers: set[str] = field(default_factory=set)  # the makers of these changes
+    makers: dict[str, int] = field(default_factory=dict)  # of these changes, each with its highest counter
     before: int = 0  # how many files there were shortly before the first removal
 
     def add(self, path: bytes, change: Change, now_ms: int) -> None:

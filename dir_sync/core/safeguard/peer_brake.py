@@ -96,6 +96,10 @@ class PeerBrake:
         shortly before."""
         return {link: {maker, *burst.passed.makers} for link, burst in self._bursts_of(maker).items()}
 
+    def let_through(self, maker: str) -> int:
+        """The highest counter of that maker's changes that were let through lately."""
+        return max((burst.passed.makers.get(maker, 0) for burst in self.bursts.values()), default=0)
+
     def _bursts_of(self, maker: str) -> dict[str, Burst]:
         return {
             link: burst
@@ -205,7 +209,8 @@ class PeerBrake:
         )
 
     def _let_through(self, burst: Burst, path: bytes, change: Change, now_ms: int) -> None:
-        burst.passed.makers.add(change.maker)
+        makers = burst.passed.makers
+        makers[change.maker] = max(change.counter, makers.get(change.maker, 0))
         for each in (burst, self._all):
             each.passed.add(path, change, now_ms)
         if change.is_removal:
