@@ -36,7 +36,18 @@ from dir_sync.reporting import shell
 from dir_sync.reporting.log import listed
 from dir_sync.reporting.output import say
 
-__all__ = ["Done", "default_log", "ends", "owner_against", "restart", "start", "started", "stop", "writer_against"]
+__all__ = [
+    "Done",
+    "default_log",
+    "ends",
+    "owner_against",
+    "restart",
+    "start",
+    "started",
+    "stop",
+    "words_of",
+    "writer_against",
+]
 
 _READY_S = 60
 _ENDED_S = 30.0
@@ -160,7 +171,7 @@ def _restarted(parser: Parser, given: argparse.Namespace, argv: list[str]) -> Do
     if node.typed is None and not is_as_before:
         kept = Kept(typed, before_is_known=False)
     else:
-        kept = with_typed(without(_words_of(node), FOR_ONE_START), typed, node.folders)
+        kept = with_typed(without(words_of(node), FOR_ONE_START), typed, node.folders)
     asked = read_asked(kept.words.line)
     _check_all_named(node, [one.folder for one in asked.configs])
     ends(node)
@@ -312,8 +323,8 @@ def default_log(asked: Asked) -> str:
     raise ConfigError("there is no place for a log file: name one with --log-file")
 
 
-def _words_of(node: Node) -> Words:
-    """The command line of a node that runs."""
+def words_of(node: Node) -> Words:
+    """The command line of a node that runs. ConfigError if it cannot be seen, or if that is `once`."""
     typed = node.typed
     if typed is None:
         raise ConfigError(

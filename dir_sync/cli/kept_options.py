@@ -2,7 +2,7 @@
 
 In:   the words of the running node, and those that were typed. Out: the words of the new node; what is said about them.
 Rule: nothing is dropped without a word. An option that was typed takes the place of all values that it had.
-Used by: background.
+Used by: background, service.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dir_sync.core.named import NamedTuple
 from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 
-__all__ = ["Kept", "with_typed"]
+__all__ = ["Kept", "not_in", "with_typed"]
 
 _INSTEAD = {"quiet": "verbose", "verbose": "quiet"}
 """Options that say the opposite of another one."""
@@ -61,6 +61,11 @@ def with_typed(before: Words, typed: Words, shared: Sequence[str]) -> Kept:
         else:
             changed.append((old, new))
     return Kept(words, tuple(changed), tuple(same))
+
+
+def not_in(words: Words, before: Words) -> list[str]:
+    """The options of a node that `words` does not have at all, as they can be typed."""
+    return [_shown(before, name) for name in before.options if name not in words.options]
 
 
 def _folders(before: Words, typed: Words, shared: Sequence[str]) -> list[str]:

@@ -17,13 +17,14 @@ from blake3 import blake3
 
 from dir_sync import config
 from dir_sync.cli import crontab
-from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, here, of_typed
+from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, here, of_typed, without
 from dir_sync.cli.asked import Asked, read_asked
-from dir_sync.cli.background import Done, ends, owner_against, started, writer_against
+from dir_sync.cli.background import Done, ends, owner_against, started, words_of, writer_against
 from dir_sync.cli.boot_files import Service, cron_line, openrc_script, unit
+from dir_sync.cli.kept_options import not_in, with_typed
 from dir_sync.cli.options import KEY_FILE
 from dir_sync.cli.parser import Parser, examples_of
-from dir_sync.cli.results import tell
+from dir_sync.cli.results import hint, tell
 from dir_sync.cli.running_nodes import node_of, node_of_file, output_of, systemctl
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
@@ -139,6 +140,8 @@ def _install(init: _Init, words: Words, user: str, only_print: bool) -> Done:
     made = _service(init, words, asked := read_asked(words.line), user)
     if init.kind in ("cron", "user"):
         _check_rights(asked)
+    for line in _options_given_up(made):
+        hint(line)
     if init.kind == "cron":
         _check_cron(made)
     if not only_print:
@@ -241,6 +244,25 @@ def _check_others(made: Service) -> None:
             )
 
 
+def _options_given_up(made: Service) -> list[str]:
+    """What the nodes that the service takes the place of were told, and the service is not: a line for each. For people."""
+    nodes = {}
+    for folder in made.folders:
+        try:
+            node = node_of(folder)
+            if node is not None and node.unit != f"{made.name}.service":
+                nodes[node.number] = node, without(words_of(node), FOR_ONE_START | {"log_file"})
+        except ConfigError:  # another program has the folder, or its words cannot be seen
+            continue
+    lines = []
+    for node, before in nodes.values():
+        if lost := not_in(made.words, before):
+            with_them = shell.command("service", "install", *with_typed(before, made.words, node.folders).words.line)
+            told = f"the node that runs (process {node.number}) has {' '.join(lost)}, which the service does not get"
+            lines.append(f"{told}; with all of it: {with_them}")
+    return lines
+
+
 def _linger() -> str:
     """Let this user's services run without a login. What is left to do, as a command; "": nothing."""
     name = pwd.getpwuid(os.geteuid()).pw_name
@@ -335,8 +357,8 @@ def _none(words: Words) -> str:
 
 def _none_of_cron(words: Words) -> str:
     """Without cron, nothing can be installed in it."""
-    without = "" if crontab.has_cron() else "; but there is neither systemd nor OpenRC nor cron here"
-    return _none(words) + without
+    lacking = "" if crontab.has_cron() else "; but there is neither systemd nor OpenRC nor cron here"
+    return _none(words) + lacking
 
 
 def _end_own(words: Words) -> list[str]:

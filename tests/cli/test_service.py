@@ -301,10 +301,11 @@ class Running(NamedTuple):
     in_terminal: bool = False
     unit: str = ""
     folders: tuple[str, ...] = ()
+    typed: list[str] | None = None
 
     @property
     def process(self) -> SimpleNamespace:
-        return SimpleNamespace(ends_with_terminal=self.in_terminal)
+        return SimpleNamespace(ends_with_terminal=self.in_terminal, folder="/")
 
 
 def test_again_with_other_options_and_removed_the_node_is_ended(
@@ -370,6 +371,29 @@ def test_a_node_that_shares_other_folders_is_not_ended(
     assert ended.pop() == node
     assert cli.main(["service", "install", f"one={host.folder}", f"two={other}"]) == 0, capsys.readouterr().err
     assert ended == [node]
+
+
+@pytest.mark.parametrize("by", ["cron", "systemd", "none"])
+def test_options_of_the_node_that_the_service_does_not_get_are_named(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "systemd":
+        host.has("_SYSTEMD", user=True)
+    elif by == "none":
+        monkeypatch.setenv("PATH", str(host.place))
+    folder = str(host.folder)
+    typed = ["run", folder, "--name=anna", "-l", "7001", "--limit-up", "2M", "--log-file=/var/log/x"]
+    node = Running(70, folders=(folder,), typed=typed)
+    monkeypatch.setattr(service, "node_of", lambda folder: node)
+    assert cli.main(["service", "install", folder, "--print", "--limit-up", "3M"]) == (by == "none")
+    line = capsys.readouterr().err.splitlines()[0]
+    assert line.startswith(
+        "the node that runs (process 70) has --listen-port=7001 --name=anna, which the service does not get;"
+    )
+    assert line.endswith(f"service install {shlex.quote(folder)} --listen-port=7001 --name=anna --limit-up=3M")
+    words = ["--name=anna", "-l7001"]
+    assert cli.main(["service", "install", folder, "--print", "--limit-up", "3M", *words]) == (by == "none")
+    assert "does not get" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("by", ["cron", "systemd", "none"])

@@ -109,6 +109,7 @@ CLI: dict[str, set[str]] = {
     "cli.crontab": {"config"},
     "cli.service": {
         *("cli.absolute", "cli.asked", "cli.background", "cli.boot_files", "cli.crontab", "cli.options", "cli.parser"),
+        "cli.kept_options",
         *("cli.results", "cli.running_nodes", "config", "folder.user_state", "network.control", "reporting.log"),
         "reporting.shell",
     },
