@@ -65,6 +65,7 @@ DEAD_AFTER_MS = 30_000
 ACK_WITHIN_MS = 1_000  # if a peer acknowledges no bytes for so long, its other address is tried, if it has one
 UNFINISHED_PER_ADDRESS_MAX = 8
 UNFINISHED_MAX = 64
+REJECTED_PATHS_MAX = 100  # in one message: with the longest names that is some 2 MB of text
 LINKS_MAX = 256
 LINKS_PER_ADDRESS_MAX = 32  # several nodes on one machine or behind one router; one address does not get all places
 OUTBOX_BYTES_MAX = 8 * MIB  # above, announcements wait in the index

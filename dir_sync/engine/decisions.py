@@ -1,6 +1,6 @@
 """A person approves or rejects what a brake holds, here or at another node.
 
-In:   the commands `approve` and `reject`; DECISION messages.
+In:   the commands `approve` and `reject`; DECISION and REJECTED messages.
 Rule: a decision counts only if a person gave it at another node than the one whose link brought the changes.
 Used by: router.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dir_sync.core import notes
-from dir_sync.core.messages import Decision
+from dir_sync.core import limits, notes
+from dir_sync.core.messages import Decision, Rejected
 from dir_sync.core.mode import Mode
 from dir_sync.core.model import Kind
 from dir_sync.core.reconcile import Take
+from dir_sync.core.safeguard.brake import covers
 from dir_sync.core.safeguard.peer_brake import BRAKE_WINDOW_MS
 from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
@@ -55,7 +56,9 @@ class Decisions:
     def on_decided(self, approve: bool, paths: Sequence[bytes] = ()) -> None:
         """A person at this node decided about everything that is held, here and by the peers; or about some paths."""
         if paths:
-            self._path_decisions.decide(approve, paths)
+            makers = self._path_decisions.decide(approve, paths)
+            for maker in makers if not approve else ():
+                self._tell_rejected(maker, paths)
             return
         for replica, news in self._brakes.held_elsewhere.items():
             if approve and (files := sum(one.files for one in news if one.maker == replica)):
@@ -135,25 +138,47 @@ class Decisions:
         if held:
             self._brakes.publish()
 
-    def _ours_rejected(self, said_by: str) -> None:
+    def _tell_rejected(self, maker: str, paths: Sequence[bytes]) -> None:
+        """Tell the maker of changes that they were rejected at these paths; all peers, if it is not connected."""
+        for at in range(0, len(paths), limits.REJECTED_PATHS_MAX):
+            some = tuple(paths[at : at + limits.REJECTED_PATHS_MAX])
+            message, size = Rejected(self._board.folder, maker, some), 100 + sum(map(len, some))
+            peer = self._board.peers.get(maker)
+            if peer is None:
+                self._board.send_to_all(message, size)
+            elif peer.has_asked:
+                self._board.send(maker, message, size)
+
+    def on_rejected(self, said_by: str, message: Rejected) -> None:
+        """A person at a peer, or at one of its peers, rejected changes at some paths: of this node, or of another one, to which
+        it is passed on."""
+        if not self._intake.is_member(said_by):
+            return
+        if message.maker == self._board.index.identity.replica:
+            self._ours_rejected(said_by, message.paths)
+        elif message.maker in self._board.peers and message.maker != said_by:
+            self._tell_rejected(message.maker, message.paths)
+
+    def _ours_rejected(self, said_by: str, below: Sequence[bytes] = ()) -> None:
         """Our changes were rejected. Whoever said so may put back what was here before those of the last minutes. Where this
         node only sends, it takes back what was here before the changes that are held, and before those of the minute before
-        them, except for what was approved."""
+        them, except for what was approved. `below`: only at these paths and below them."""
         index, me = self._board.index, self._board.index.identity.replica
         held = {
             one.path
             for peer, news in self._brakes.held_elsewhere.items()
             for one in news
-            if one.maker == me and said_by in ("", peer)
+            if one.maker == me and (below or said_by in ("", peer))
         }
         only_sends = self._mode_rules.mode is Mode.SEND_ONLY
         reverts_ns = self._board.now.wall_ns - _REVERT_MS * 1_000_000
         times = [last for path in held if only_sends and (last := index.journal.last_ns(path, me)) is not None]
+        meant = set(below)
         reverts: dict[bytes, set[bytes]] = {}
         for entry in index.journal.since(min([reverts_ns, *(last - BRAKE_WINDOW_MS * 1_000_000 for last in times)])):
             if entry.maker != me:
                 reverts.pop(entry.path, None)
-            elif entry.kind is not Kind.ABSENT:
+            elif entry.kind is not Kind.ABSENT and (not meant or covers(meant, entry.path)):
                 if entry.kind is Kind.FILE and entry.time_ns >= reverts_ns:
                     reverts.setdefault(entry.path, set()).add(entry.content)
                 if only_sends and not self._peer_losses.was_approved(entry.path, me, ""):

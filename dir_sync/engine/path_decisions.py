@@ -1,7 +1,7 @@
 """A person approves or rejects single paths of what a brake holds here; the others stay held.
 
 In:   the commands `approve` and `reject` with paths. Out: changes and versions of this node, which spread like all others.
-Rule: no message says that a person decided about a path. What is approved becomes a change of this node, on top of the one
+Rule: no message decides about a path. What is approved becomes a change of this node, on top of the one
 that was held; what is rejected is asserted anew. Another node judges both as what this one brings.
 Used by: decisions.
 """
@@ -90,10 +90,12 @@ class PathDecisions:
         folder = next((one for one in parents_of(path) if one in held), None)
         return folder if folder is not None and held[folder][0] else None
 
-    def decide(self, approve: bool, paths: Sequence[bytes]) -> None:
-        """Carry out or undo what is held here at these paths and below them. What else is held stays so."""
+    def decide(self, approve: bool, paths: Sequence[bytes]) -> list[str]:
+        """Carry out or undo what is held here at these paths and below them. What else is held stays so. Returns the makers of
+        the changes."""
         meant = set(paths)
-        for maker, some in self.held_below(meant).changed.items():
+        changed = self.held_below(meant).changed
+        for maker, some in changed.items():
             if approve:
                 self._approve(some)
             else:
@@ -104,6 +106,7 @@ class PathDecisions:
             self.decide_own(approve, meant)
         self._board.plan_queue.add_all_offers()  # folders and paths that waited for the decision
         self._brakes.publish()
+        return list(changed)
 
     # --- what peers did ----------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from dir_sync.core.messages import (
     NeedSignature,
     Pull,
     Refuse,
+    Rejected,
     Settle,
     Signature,
     State,
@@ -225,6 +226,9 @@ class MessageRouter:
 
     def on_decision(self, peer: Contact, message: Decision) -> None:
         self._decisions.decide_on(message.maker, message.counter, message.approve, peer.replica)
+
+    def on_rejected(self, peer: Contact, message: Rejected) -> None:
+        self._decisions.on_rejected(peer.replica, message)
 
     # --- everything is read again ---
 

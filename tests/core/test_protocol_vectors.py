@@ -47,6 +47,7 @@ from dir_sync.core.messages import (
     Pull,
     PullItem,
     Refuse,
+    Rejected,
     Rows,
     RowsRequest,
     Settle,
@@ -173,6 +174,7 @@ MEANING: dict[str, list[Message]] = {
         Brake("docs", (Held(HERE, 412, 5000, b"b/new"),)),
         Brake("docs", ()),
         Decision("docs", HERE, 412, False),
+        Rejected("docs", HERE, (b"b/new", b"photos/\xff")),
     ],
     "4.18": [
         HistoryRequest("docs", 11, b"b", 10_000, conflicts=True),
@@ -321,7 +323,7 @@ def test_the_document_has_all_vectors() -> None:
     assert list(VECTORS) == list(MEANING)
     assert SECTION.count("\n### ") == len(VECTORS) + 1
     said = {type(message) for messages in MEANING.values() for message in messages}
-    assert len(said) == 32  # each message there is
+    assert len(said) == 33  # each message there is
     assert len(REFUSED) >= 25
 
 

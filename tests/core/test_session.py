@@ -49,6 +49,7 @@ from dir_sync.core.messages import (
     Pull,
     PullItem,
     Refuse,
+    Rejected,
     Rows,
     RowsRequest,
     Settle,
@@ -99,6 +100,7 @@ ONE_OF_EACH: list[Message] = [
     Have("docs", 1, (0,)),
     Brake("docs", (Held("ab", 1, 2, b"a"),)),
     Decision("docs", "ab", 1, False),
+    Rejected("docs", "ab", (b"a",)),
     Lacks("docs", 12, 3, 700, 1),
     Settle("docs", (Loser(b"a", Kind.FILE, b"d" * 32),)),
     Lost("docs", RECORD._replace(size=4), "ab", b"text"),
@@ -169,7 +171,7 @@ EXPECTED = {
 
 def test_the_table_is_the_protocols() -> None:
     assert {phase: set(legal) for phase, legal in LEGAL.items()} == EXPECTED
-    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 32
+    assert len({type(message) for message in ONE_OF_EACH}) == len(ONE_OF_EACH) == 33
 
 
 @pytest.mark.parametrize("message", ONE_OF_EACH, ids=name_of)

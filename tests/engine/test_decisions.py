@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dir_sync.core import notes
-from dir_sync.core.messages import Decision, Held
+from dir_sync.core.messages import Decision, Held, Rejected
 from dir_sync.core.model import Record
 from dir_sync.core.safeguard.brake import Limits
 from dir_sync.engine.brakes import Brakes
@@ -137,3 +137,27 @@ def test_what_a_member_rejects_of_ours_it_may_put_back(member: bool) -> None:
     kit.it.decide_on(kit.index.identity.replica, 9, False, PEER)
     before = record(b"a", b"before").content
     assert kit.real(PeerLosses).approvals.is_revert(b"a", before, {PEER}) == member
+
+
+@pytest.mark.parametrize(("maker", "to"), [(PEER, [PEER]), ("gone", [PEER, OTHER])])
+def test_rejected_paths_are_told_to_their_maker_or_to_all_if_it_is_not_there(maker: str, to: list[str]) -> None:
+    paths = tuple(b"%d" % number for number in range(101))
+    kit = alone(path_decisions__decide=[maker])
+    kit.it.on_decided(True, paths)
+    assert not any(isinstance(one, Rejected) for node in (PEER, OTHER) for one in kit.said(node))
+    kit.it.on_decided(False, paths)
+    for node in (PEER, OTHER):
+        told = [one for one in kit.said(node) if isinstance(one, Rejected)]
+        assert [one.paths for one in told] == ([paths[:100], paths[100:]] if node in to else [])
+
+
+@pytest.mark.parametrize(
+    ("member", "said_by", "passed"), [(True, OTHER, True), (False, OTHER, False), (True, PEER, False)]
+)
+def test_who_stands_between_passes_on_what_a_member_rejected(member: bool, said_by: str, passed: bool) -> None:
+    kit = alone(intake__is_member=member)
+    message = Rejected(kit.board.folder, PEER, (b"a",))
+    kit.it.on_rejected(said_by, message)
+    assert (message in kit.said(PEER)) == passed
+    kit.it.on_rejected(said_by, Rejected(kit.board.folder, "gone", (b"a",)))
+    assert not [one for one in kit.said(OTHER) if isinstance(one, Rejected)]

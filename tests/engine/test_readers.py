@@ -15,6 +15,7 @@ from dir_sync.core.messages import (
     Message,
     ModificationUpdate,
     Pull,
+    Rejected,
     Settle,
     State,
 )
@@ -75,7 +76,12 @@ def test_its_sequence_goes_on_and_its_contents_are_left_out() -> None:
 
 def test_it_decides_nothing_and_may_ask() -> None:
     kit = Alone(ReadersFilter)
-    for message in (Decision(FOLDER, "mm", 1, True), Settle(FOLDER, ()), Brake(FOLDER, ())):
+    for message in (
+        Decision(FOLDER, "mm", 1, True),
+        Rejected(FOLDER, "mm", (b"a",)),
+        Settle(FOLDER, ()),
+        Brake(FOLDER, ()),
+    ):
         assert allowed(kit, message) is None
     pull = Pull(FOLDER, ())
     assert allowed(kit, pull) == pull
@@ -94,7 +100,7 @@ def test_people_are_told_once_on_each_connection() -> None:
 def test_each_kind_of_message_is_known_to_change_something_or_not() -> None:
     """A new one does not pass until somebody has decided that."""
     kinds = {*get_args(JsonMessage), Chunks}
-    deciding: set[type[Message]] = {Brake, Decision, Settle, Lost}
+    deciding: set[type[Message]] = {Brake, Decision, Rejected, Settle, Lost}
     assert HARMLESS | deciding | {State, ModificationUpdate} == kinds
     assert not HARMLESS & (deciding | {State, ModificationUpdate})
     kit = Alone(ReadersFilter)

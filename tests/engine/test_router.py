@@ -24,6 +24,7 @@ from dir_sync.core.messages import (
     NeedSignature,
     Pull,
     Refuse,
+    Rejected,
     Settle,
     Signature,
     State,
@@ -58,6 +59,7 @@ def route(message: Any, **answers: Any) -> tuple[Alone[MessageRouter], list[str]
         (HaveRequest(FOLDER, 1, (D,)), "queries.on_have_request"),
         (Brake(FOLDER, ()), "peer_losses.on_brake_news"),
         (Decision(FOLDER, "mm", 1, True), "decisions.decide_on"),
+        (Rejected(FOLDER, "mm", (b"a",)), "decisions.on_rejected"),
         (Lacks(FOLDER, 1, 0, 0, 0), "sync_report.on_lacks"),
     ],
 )

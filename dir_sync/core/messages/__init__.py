@@ -8,7 +8,7 @@ handler, its JSON form in both directions, and its attachment. The classes are g
     update      MODIFICATION_UPDATE                       what has changed
     transfer    PULL, REFUSE, DELTA_REQUEST, ...          contents
     history     HISTORY_REQUEST, HISTORY, HAVE_REQUEST, HAVE, SETTLE, LOST    older versions
-    brake       BRAKE, DECISION                           what the brake holds
+    brake       BRAKE, DECISION, REJECTED                 what the brake holds
     observe     ROWS_REQUEST, ROWS, FORECAST_REQUEST, FORECAST    a dry run, which asks and changes nothing
     verify      VERIFY_REQUEST, VERIFY_REPORT             everything is read again
     records     a record as a row of JSON, the hot path
@@ -29,7 +29,7 @@ from collections.abc import Callable
 from typing import Any, Final, get_args
 
 from dir_sync.core.messages.base import Handler, Phase, Taker
-from dir_sync.core.messages.brake import Brake, Decision, Held
+from dir_sync.core.messages.brake import Brake, Decision, Held, Rejected
 from dir_sync.core.messages.history import Have, HaveRequest, History, HistoryRequest, Kept, Loser, Lost, Settle
 from dir_sync.core.messages.link import (
     PROTOCOL,
@@ -106,6 +106,7 @@ __all__ = [
     "Pull",
     "PullItem",
     "Refuse",
+    "Rejected",
     "Rows",
     "RowsRequest",
     "Settle",
@@ -139,6 +140,7 @@ JsonMessage = (
     | Have
     | Brake
     | Decision
+    | Rejected
     | Settle
     | Lost
     | Lacks

@@ -1,4 +1,4 @@
-"""Messages about the brake, which holds changes that look like a disaster: BRAKE, DECISION.
+"""Messages about the brake, which holds changes that look like a disaster: BRAKE, DECISION, REJECTED.
 
 May import of this package: base, checks. Imported by: this package's __init__ alone; all others import the package.
 """
@@ -22,7 +22,7 @@ from dir_sync.core.messages.checks import (
 )
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["Brake", "Decision", "Held"]
+__all__ = ["Brake", "Decision", "Held", "Rejected"]
 
 
 class Held(NamedTuple):
@@ -99,3 +99,27 @@ class Decision(BaseMessage):
             counter,
             checked_bool(fields.get("approve"), "approve"),
         )
+
+
+@frozen
+class Rejected(BaseMessage):
+    """A person rejected what `maker` changed at these paths and below them. Whoever only sends learns by it that the versions
+    that come from the others are wanted."""
+
+    TYPE: ClassVar[str] = "REJECTED"
+    SAID_IN: ClassVar[frozenset[Phase]] = ONCE_ASKED
+    HANDLER: ClassVar[Handler] = Handler(Taker.ENGINE, "on_rejected")
+
+    folder: str
+    maker: str
+    paths: tuple[bytes, ...]
+
+    def to_wire(self) -> dict[str, Any]:
+        paths = [text_of(path) for path in bounded(self.paths, 1, limits.REJECTED_PATHS_MAX)]
+        return {"type": self.TYPE, "folder": self.folder, "maker": self.maker, "paths": paths}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        paths = checked_array(fields.get("paths"), "paths", 1, limits.REJECTED_PATHS_MAX)
+        maker = checked_id(fields.get("maker"), "maker")
+        return cls(folder_of(fields), maker, tuple(checked_path(path, "path") for path in paths))

@@ -22,6 +22,7 @@ from dir_sync.core.messages import (
     Message,
     Ping,
     Pong,
+    Rejected,
     RowsRequest,
     Settle,
     StateRequest,
@@ -51,6 +52,7 @@ ALLOWED: dict[object, Allowance] = {
     Settle: Allowance(100_000, 1_000, "settled conflicts"),
     Lost: Allowance(2_000, 10, "losers of conflicts"),
     Decision: Allowance(2_000, 20, "decisions about held changes"),  # at contact: one for each maker with a decision
+    Rejected: Allowance(2_000, 20, "rejected paths"),  # a hundred paths each
     BrakeNews: Allowance(200, 5, "news of held changes"),
     Folders: Allowance(100, 1, "changes of what it shares"),
     # A dry run asks for all that is here, page by page, and then about all that differs.

@@ -1,4 +1,4 @@
-"""BRAKE, DECISION."""
+"""BRAKE, DECISION, REJECTED."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dir_sync.core.messages import (
     Brake,
     Decision,
     Held,
+    Rejected,
 )
 from tests.core.messages.bench import (
     Arrays,
@@ -23,6 +24,10 @@ EXAMPLES: Examples = [
         {"type": "DECISION", "folder": "docs", "maker": "ab", "counter": 7, "approve": True},
         Decision("docs", "ab", 7, True),
     ),
+    (
+        {"type": "REJECTED", "folder": "docs", "maker": "ab", "paths": ["a/b", "c"]},
+        Rejected("docs", "ab", (b"a/b", b"c")),
+    ),
 ]
 # Where a value of each kind stands: the type of the message, the way into it, the kind of value (see BAD and GOOD).
 FIELDS: Fields = [
@@ -35,10 +40,14 @@ FIELDS: Fields = [
     ("DECISION", ("maker",), "id"),
     ("DECISION", ("counter",), "sequence"),
     ("DECISION", ("approve",), "boolean"),
+    ("REJECTED", ("folder",), "name"),
+    ("REJECTED", ("maker",), "id"),
+    ("REJECTED", ("paths", 0), "path"),
 ]
 # Which arrays are bounded: the type of the message, the way to it, its least and its greatest length.
 ARRAYS: Arrays = [
     ("BRAKE", ("held",), 0, 256),
     ("BRAKE", ("held", 0), 4, 4),
+    ("REJECTED", ("paths",), 1, 100),
 ]
 WIRE = {fields["type"]: fields for fields, _ in EXAMPLES}

@@ -79,19 +79,27 @@ def test_an_hour_later_a_folder_comes_back_with_its_files(sends: Mode, takes: Mo
     assert contents(pair.one) == before
 
 
-@pytest.mark.parametrize("takes", TAKERS)
+@pytest.mark.parametrize("takes", [Mode.TWO_WAY, *TAKERS])
 @pytest.mark.parametrize("sends", SENDERS)
-def test_single_paths_that_are_rejected_are_back_on_both(sends: Mode, takes: Mode) -> None:
+@pytest.mark.parametrize("later_ms", [0, 3_600_000])
+def test_single_paths_that_are_rejected_are_back_on_both(sends: Mode, takes: Mode, later_ms: int) -> None:
     pair = linked(sends, takes)
     remove_live(pair, pair.one)
+    pair.clock.ms += later_ms
+    pair.run()
     held = sorted(path for paths in pair.two.engine.brakes.peers.held().values() for path in paths)
     pair.two.inbox.append(Decided(False, (held[0],)))
     pair.run()
     wait(pair)
-    assert held[0] in files(pair.two.disk)
     assert set(held) <= set(files(pair.two.disk)), "the others stay held"
-    if sends is Mode.TWO_WAY:
-        assert held[0] in files(pair.one.disk)
+    assert files(pair.one.disk) == [b"beside", held[0]]
+    assert not list(pair.one.engine.own_changes.differences())
+    assert not pair.one.engine.mode_rules.wants_back
+    pair.two.disk.write(held[0], b"otherwise")
+    pair.two.inbox.append(Touched(held[0], Urgency.NOW))
+    pair.run()
+    is_taken = sends is Mode.TWO_WAY and takes is Mode.TWO_WAY
+    assert pair.one.disk.content(held[0]).startswith(b"otherwise" if is_taken else b"content"), "it takes nothing else"
 
 
 def test_what_a_reader_rejects_stays_there_and_its_mirror_does_not_undo_it() -> None:
