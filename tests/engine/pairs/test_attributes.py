@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dir_sync.core import notes
 from dir_sync.core.attributes import Attributes, Owner
 from dir_sync.core.events import Inquired, Moved, RestoreRequested, Touched, Urgency
 from dir_sync.core.jobs import Before
@@ -409,3 +410,26 @@ def test_a_disk_that_fails_is_given_them_later(path: bytes) -> None:
     assert record(pair.one, path).attributes == EVERYTHING
     pair.two.disk.fail = None
     both_have(pair, EVERYTHING, b"d", b"d/f", b"big")
+
+
+def test_of_two_changes_at_once_one_counts_as_a_whole_and_undo_brings_the_other_one() -> None:
+    """No conflict: the content is equal. So the guarantees say."""
+    pair = a_pair()
+    save(pair, pair.one, b"f", b"content", xattrs=RED)
+    pair.cut()
+    since_ns = pair.clock.now().wall_ns
+    made = {}
+    for node, what in ((pair.one, {"acls": FOR_BEN}), (pair.two, {"xattrs": BLUE})):
+        change(pair, node, b"f", **what)
+        made[node] = there(node, b"f")
+    pair.link()
+    (loser,) = (node for node in made if there(node, b"f") != made[node])
+    (winner,) = made.keys() - {loser}
+    assert there(loser, b"f") == made[winner]
+    for node in made:
+        assert not node.said(notes.Conflict)
+        assert not [*node.index.versions.oldest_first()]
+    back = [one for one in loser.index.journal.since(since_ns) if one.path == b"f"][-1]
+    loser.inbox.append(RestoreRequested((back,), {}))
+    pair.run()
+    assert there(loser, b"f") == made[loser] == there(winner, b"f")
