@@ -81,6 +81,7 @@ class OneNode:
         self.disk = MemoryDisk(lambda: clock.now().wall_ns, Random(name))
         self.index = closed_at_end(Index(":memory:", Random(name)))
         self.taking: Callable[[], Taking] | None = None  # makes the limits of what is taken, at each start
+        self.reads_as = ""  # its identity, if it is a read-only member of a closed mesh
         self.starts = 0
         self.events_max = 1_000_000  # in one turn
         self.boot()
@@ -104,6 +105,8 @@ class OneNode:
         self.engine.work.disk.is_blind = self.disk.fold is not None
         self.engine.board.keeps = bool(self.disk.keeps)
         self.engine.board.links.is_on = self.links
+        if self.reads_as:
+            self.engine.mode_rules.reads_only(self.reads_as)
         self._do(self.engine.start(self.clock.now()))
 
     def _do(self, effects: list[Effect]) -> None:
@@ -158,7 +161,8 @@ class Pair:
         """The same, and nothing happens yet."""
         self.linked = True
         for here, there in ((self.one, self.two), (self.two, self.one)):
-            here.inbox.append(PeerUp(there.index.identity.replica, self.hello(there)))
+            may_write = not there.reads_as
+            here.inbox.append(PeerUp(there.index.identity.replica, self.hello(there), may_write=may_write))
 
     def cut(self) -> None:
         self.linked = False

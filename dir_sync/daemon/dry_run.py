@@ -64,7 +64,7 @@ def run(
     try:
         sealing = _sealing(config)
         if sealing is not None and sealing.status.role == "ro" and isinstance(side, Rehearsal):
-            side.reads_only()
+            side.reads_only(sealing.keeper.membership.me)
         meeting = Meeting(config, named, sealing, is_over, "" if here is None else here.status.node)
         try:
             return _rehearsed(side, meeting, wait_for, is_over)

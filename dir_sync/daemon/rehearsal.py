@@ -85,9 +85,9 @@ class Rehearsal:
     def mode(self) -> Mode:
         return self._engine.mode_rules.mode
 
-    def reads_only(self) -> None:
-        """This machine is a read-only member of its mesh. Before the scan."""
-        self._engine.mode_rules.reads_only()
+    def reads_only(self, identity: str) -> None:
+        """This machine is a read-only member of its mesh, with that identity. Before the scan."""
+        self._engine.mode_rules.reads_only(identity)
 
     @property
     def records(self) -> Mapping[bytes, Record]:

@@ -124,7 +124,7 @@ class Sharing:
         folder is another replica from then on; `open_up` when a person has left the closed mesh. Raises ConfigError."""
         config, share = self.config, self.share
         if sealing is not None and sealing.status.role == "ro":
-            share.engine.mode_rules.reads_only()
+            share.engine.mode_rules.reads_only(sealing.keeper.membership.me)
         found = share.recover_history()
         share.note_name(config.name)
         if not share.exchanges:

@@ -56,7 +56,7 @@ class Engine(Machines):
         it ended, under the paths where the index still lists their content."""
         self.board.begin(now)
         self.ignoring.start()
-        self.own_changes.adopt()
+        self.own_changes.begin()
         self.mode_rules.adopt()
         self.board.scan.begin()
         self.own_losses.begin_to_look()

@@ -23,6 +23,7 @@ from dir_sync.index import Row
 __all__ = ["ModeRules"]
 
 _MESH_KNOWN = "mesh known"  # index note: a peer has sent its complete state
+_READS_AS = "reads as"  # index note: the identity of this machine as a read-only member, at the last start
 _UNSEEN = "unseen at first"  # index note: paths that the first scan could not see, in hex
 _UNSEEN_MAX = 10_000
 _WANTED_BACK = "wanted back "  # index note: with a path, in hex; since when, and which kinds and contents
@@ -42,7 +43,7 @@ class ModeRules:
         self.knows_mesh = board.index.notes.get(_MESH_KNOWN) is not None
         self.reverting: set[bytes] = set()
         self._wanted_back: dict[bytes, set[tuple[Kind, bytes]] | None] = {}
-        self._is_reader = False
+        self._reader = ""  # the identity of this machine, if it is a read-only member of its mesh
         self.unseen = {bytes.fromhex(word) for word in board.index.notes.words(_UNSEEN)}
 
     def mode_at(self, path: bytes, row: Row | None) -> Mode:
@@ -63,15 +64,32 @@ class ModeRules:
         """What `core.reconcile` says about a path. `row`: ours there."""
         return decide(None if row is None else row.record, self._index.offers.of(path), (), self.mode_at(path, row))
 
-    def reads_only(self) -> None:
-        """This machine is a read-only member of its mesh. Before the engine starts."""
+    def reads_only(self, identity: str) -> None:
+        """This machine is a read-only member of its mesh, with that identity. Before the engine starts."""
         self.mode = self.mode.of_reader()
-        self._is_reader = True
+        self._reader = identity
+
+    def begins_to_read(self) -> bool:
+        """True if this machine has become a read-only member since the last start: nobody took what it announced before, or
+        it was in another mesh."""
+        before, now = self._index.notes.get(_READS_AS), self._reader
+        if (before or "") == now:
+            return False
+        if now:
+            self._index.notes.put(_READS_AS, now)
+        else:
+            self._index.notes.forget(_READS_AS)
+        return bool(now)
+
+    def mesh_is_new(self) -> None:
+        """Nothing is known of what the mesh has."""
+        self.knows_mesh = False
+        self._index.notes.forget(_MESH_KNOWN)
 
     @property
     def may_decide(self) -> bool:
         """True if what a person decides at this node counts on all machines, whatever the mode says about changes."""
-        return not self._is_reader
+        return not self._reader
 
     def want_back(self, path: bytes, what: tuple[Kind, bytes] | None = None) -> None:
         """A person wants back what was at this path, though this node only sends. `what`: a kind and content that was here;

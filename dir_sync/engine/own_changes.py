@@ -22,6 +22,7 @@ from dir_sync.core.mode import (
     is_own_first,
     large_change,
     nothing,
+    own_first_scan,
 )
 from dir_sync.core.model import Kind, Record, beats, leq, same_body, same_content, unstamped
 from dir_sync.core.named import NamedTuple
@@ -162,6 +163,28 @@ class OwnChanges:
         if self._mode_rules.mode is Mode.MIRROR and not self._mode_rules.knows_mesh and not self._board.scan.is_on:
             if any(peer.synced for peer in self._board.peers.values()):
                 self._mode_rules.mesh_is_known()
+
+    def begin(self) -> None:
+        """At the start: this run may announce what earlier runs kept to themselves, or the other way round."""
+        if self._mode_rules.begins_to_read() and not self._mode_rules.mode.announces:
+            self._begin_to_read()
+        self.adopt()
+
+    def _begin_to_read(self) -> None:
+        """What was announced before counts nothing in this mesh: everything is as if a first scan had found it, and each
+        peer is asked for all that the mesh has."""
+        index = self._board.index
+        self._mode_rules.mesh_is_new()
+        index.offers.forget_all()
+        index.peers.ask_anew()
+        after, last = 0, index.sequences.last  # what is written here gets a later one
+        while after < last and (rows := index.changes.after(after, PLAN_MAX)):
+            after = rows[-1].seq
+            rows = [row for row in rows if row.seq <= last]
+            index.rows.forget_all([row.record.path for row in rows if row.record.kind is Kind.ABSENT])
+            for row in rows:
+                if row.record.kind is not Kind.ABSENT:
+                    index.rows.put(own_first_scan(*row.record[:6], row.record.attributes), row.fp)
 
     def adopt(self) -> None:
         """What was kept on this node counts as changed now, because this run announces its changes."""

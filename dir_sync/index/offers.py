@@ -205,6 +205,15 @@ class Offers:
         self._wanted.pop(peer, None)
         self._any_stored = self._exists()
 
+    def forget_all(self) -> None:
+        """Drop the offers of all peers."""
+        self.flush()
+        self._decoded.clear()
+        self.went = True
+        self._database.execute("DELETE FROM offer")
+        self._wanted.clear()
+        self._any_stored = False
+
     def _add_wanted(self, offer: Offer, sign: int) -> None:
         if offer.peer == THEIRS and is_own(offer.record):  # the mesh has nothing there
             return

@@ -66,3 +66,27 @@ def test_what_a_reader_does_stays_with_it(new_lan: Callable[..., Lan]) -> None:
     assert (asked.code, "to undo it before: " in asked.err) == (1, True)
     left = say(reader, "leave", "--yes")
     assert "What was changed or deleted on this machine only (1 path) counts from then on" in left
+
+
+def test_what_a_reader_had_announced_to_nobody_before_it_joined_differs(new_lan: Callable[..., Lan]) -> None:
+    """It has run alone on its folder, in the open."""
+    lan = new_lan(2)
+    writer, reader = lan
+    for name in ("f1", "f2"):
+        write(writer.dir / name, b"%b, as the mesh has it" % name.encode())
+        write(reader.dir / name, b"%b, as it was there" % name.encode())
+    start(reader)
+    wait_for(lambda: "ALONE" in say(reader, "status"), SOON_S, "it runs alone")
+    (reader.dir / "f2").unlink()
+    write(reader.dir / "f1", b"changed alone")
+    write(reader.dir / "only", b"made alone")
+    wait_for(lambda: "changed here: f1" in reader.log() and "only" in reader.log(), SOON_S, "it has seen that")
+    reader.stop()
+    let_in(writer, reader, role="--read-only")
+    start(writer, reader)
+    wait_for(lambda: (reader.dir / "f1").read_bytes() == b"f1, as the mesh has it", SOON_S, "the mesh counts")
+    wait_for((reader.dir / "f2").exists, SOON_S, "what was deleted before is there")
+    wait_for(lambda: (differing(reader) or {}).keys() == {"only"}, SOON_S, "what it has alone is listed")
+    assert reader.keeps(b"changed alone")
+    assert "safe to switch off: no, only this machine has 1 path" in say(reader, "status")
+    assert not (writer.dir / "only").exists()

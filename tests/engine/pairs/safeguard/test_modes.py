@@ -104,7 +104,7 @@ def test_single_paths_that_are_rejected_are_back_on_both(sends: Mode, takes: Mod
 
 def test_what_a_reader_rejects_stays_there_and_its_mirror_does_not_undo_it() -> None:
     pair = linked(Mode.TWO_WAY, Mode.MIRROR)
-    pair.two.engine.mode_rules.reads_only()
+    pair.two.engine.mode_rules.reads_only("two")
     remove_live(pair, pair.one)
     left = files(pair.two.disk)
     for _ in range(2):
