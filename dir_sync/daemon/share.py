@@ -166,7 +166,14 @@ class Share:
     def _look_for_attributes(self) -> None:
         """Attributes that are kept from now on are looked for in all files, once."""
         kept = self._disk.keeps | ({Part.HARDLINKS} if self._keeps_links else set())
-        self.index.keep([part.value for part in kept])
+        words = [part.value for part in kept]
+        if gone := self.index.keep(words):
+            logger.warning(
+                "%s of files in %s: kept until the last run, and not by this one; to keep them again: --preserve %s",
+                " and ".join(gone),
+                show(self.path),
+                ",".join(sorted([*words, *gone])),
+            )
 
     def _open_signatures(self) -> SignatureCache:
         signature_dir = self._config.signature_dir

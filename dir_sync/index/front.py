@@ -105,9 +105,10 @@ class Index:
         It may have lost that version since, and may have the same as we again. So it has to say what it has there."""
         return in_doubt(self.rows.summary(), self.offers.paths_by(replica))
 
-    def keep(self, parts: Collection[str]) -> None:
+    def keep(self, parts: Collection[str]) -> list[str]:
         """From now on, these parts of attributes are kept (words). For those that were not kept until now, each entry is looked
-        at once more; what its version says of them counts, because the disk was not given it."""
+        at once more; what its version says of them counts, because the disk was not given it. Returns those that are kept no
+        longer."""
         now, before = set(parts), set(self.notes.words(KEEPS))
         on_entries = {part.value for part in ON_ENTRIES}
         if (new := now - before) & on_entries:
@@ -118,6 +119,7 @@ class Index:
             self.rows.doubt_all()
         if now != before:
             self.notes.put(KEEPS, " ".join(sorted(now)))
+        return sorted(before - now)
 
     def forget_peer(self, replica: str) -> None:
         """Forget a replica as if it had never been connected."""

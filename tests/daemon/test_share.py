@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dir_sync.config import ConfigError
-from dir_sync.core.preserve import USUAL
+from dir_sync.core.preserve import USUAL, Part
 from dir_sync.core.taking import Keep
 from dir_sync.daemon.inbox import Inbox
 from dir_sync.daemon.jobs import DiskWorkers
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def opened(folder: Path, **more: Any) -> Share:
-    given = config(folder=str(folder), signature_dir=str(folder.parent / "signatures"), **GIVEN, **more)
+    given = config(folder=str(folder), signature_dir=str(folder.parent / "signatures"), **GIVEN | more)
     inbox = Inbox()
     return closed_at_end(
         Share(given, "tag", Random(1), inbox, DiskWorkers(Throttle()), closed_at_end(Readable()), lambda: False)
@@ -111,3 +111,22 @@ def test_how_much_may_come_is_said_each_time(folder: Path) -> None:
     assert share.other_room() is not None
     assert share.other_room() is not None, "also while the disk is as it was"
     assert share.engine.board.taking is not None
+
+
+def test_what_is_kept_of_files_no_longer_is_said_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def runs(**options: Any) -> None:
+        share = opened(folder, **options)
+        share.index.commit()
+        share.close()
+
+    runs(preserve=USUAL | {Part.HARDLINKS})
+    assert caplog.messages == []
+    runs()
+    (line,) = caplog.messages
+    assert line == (
+        f"hardlinks of files in {folder}: kept until the last run, and not by this one; to keep them again: "
+        "--preserve hardlinks"
+    )
+    caplog.clear()
+    runs()
+    assert caplog.messages == []
