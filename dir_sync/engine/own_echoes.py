@@ -75,6 +75,7 @@ class OwnEchoes(Echoes):
         if not self._is_bulk() or not self.take(path, now):
             return False
         self._board.listings.add_when_calm(path, now + FOLDER_ECHO_MS)
+        self._board.listings.made.add(path)
         return True
 
     def _is_bulk(self) -> bool:

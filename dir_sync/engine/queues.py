@@ -93,6 +93,9 @@ class ListQueue:
         self.put_in: set[bytes] = set()  # folders being listed while a job puts something into them
         self.looked: set[bytes] = set()  # paths at which a look ended since the last job began: it may be the newer one
         self.when_calm: set[bytes] = set()  # folders in which events were treated as echoes
+        self.made: set[bytes] = (
+            set()
+        )  # folders of a bulk that this node made since the last scan, and that nobody watches yet
         self.latest: dict[
             bytes, int
         ] = {}  # ... and when (ms) some of them are listed at the latest; the first ones first
@@ -184,8 +187,13 @@ class ListQueue:
         wait = first_ms if known is None else longer(known[1], most_ms)
         self.failed[folder] = (now_ms + wait, wait)
 
-    def listed(self, folder: bytes) -> None:
+    def listed(self, folder: bytes) -> bool:
+        """A folder was listed. True if this node had made it for a bulk, and nobody was watching it before."""
         self.failed.pop(folder, None)
+        was_made = folder in self.made
+        if folder not in self.put_in:
+            self.made.discard(folder)
+        return was_made
 
     def try_again_below(self, folder: bytes, now_ms: int, wait_ms: int) -> None:
         """Try the folders at and below `folder` again that could not be listed."""

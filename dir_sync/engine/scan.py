@@ -156,7 +156,7 @@ class Scan:
                 # If the folder exists again, its content is unknown.
                 self._board.scan.add(folder, self._board.now.mono_ms).listing = True
             return
-        self._board.listings.listed(folder)
+        is_made = self._board.listings.listed(folder)
         if listing.differs:
             self._board.pending_looks.add(folder, now, now)
         if listing.rules is None:
@@ -178,7 +178,9 @@ class Scan:
         for name in listing.gone:
             row = self._board.index.rows.get(prefix + name)
             if row is not None and (row.record.kind != Kind.ABSENT or row.fp):
-                self._board.scan.add(prefix + name, self._board.now.mono_ms)
+                self._board.scan.add(
+                    prefix + name, now
+                ).removal_confirmed |= is_made  # by a user, as in a watched folder
         if self._brakes.own.held:
             gone = {prefix + name for name in listing.gone}
             gone |= {prefix + name for name, stat in listing.entries if stat.kind == Kind.OTHER}

@@ -426,3 +426,62 @@ def test_what_is_left_of_our_own_losses_is_judged_again(pair: Pair) -> None:
     assert not pair.one.engine.brakes.own.held
     assert_equal(pair)
     assert len(files(pair.two.disk)) == 16
+
+
+def not_yet_watched() -> Pair:
+    """The second node has just got 20 files in a new folder, which it will list and watch when all is calm."""
+    pair = Pair()
+    pair.link()
+    fill(pair.one.disk, 20)
+    pair.one.inbox.append(Touched(b"d", Urgency.FOLDER))
+    while len(files(pair.two.disk)) < 20:
+        assert pair.turn()
+    pair.two.inbox.append(Touched(b"d", Urgency.FOLDER))
+    pair.step()
+    assert b"d" in pair.two.engine.board.listings.when_calm
+    return pair
+
+
+def test_what_goes_from_a_new_folder_of_a_bulk_before_it_is_watched_was_deleted_by_a_user() -> None:
+    """The node has run all the time: nobody has to be asked what happened there."""
+    pair = not_yet_watched()
+    for path in files(pair.two.disk):
+        pair.two.disk.delete(path)
+    pair.run()
+    assert not pair.two.said(notes.LossHeld)
+    assert pair.one.said(notes.PeerHeld), "for the others that is a burst like any other"
+    pair.one.inbox.append(Decided(True))
+    pair.run()
+    assert not files(pair.one.disk)
+
+
+@pytest.mark.parametrize("what", [b"d", b""])
+def test_what_a_scan_misses_there_is_held(what: bytes) -> None:
+    """As when the folder was moved away, or another one mounted there: all is looked through. `what`: is gone from it, or the
+    files in it."""
+    pair = not_yet_watched()
+    for path in [what] if what else files(pair.two.disk):
+        pair.two.disk.delete(path)
+    pair.two.inbox.append(Blind(b"", ""))
+    pair.run()
+    assert pair.two.said(notes.LossHeld)
+    assert len(files(pair.one.disk)) == 20
+
+
+def test_what_is_hidden_there_by_a_mount_was_not_deleted() -> None:
+    pair = not_yet_watched()
+    pair.two.disk.mount(b"d")
+    pair.run()
+    assert not pair.one.said(notes.PeerHeld)
+    assert len(files(pair.one.disk)) == 20
+
+
+def test_a_later_listing_of_such_a_folder_finds_losses_like_any_other() -> None:
+    pair = not_yet_watched()
+    pair.run()
+    for path in files(pair.two.disk):
+        pair.two.disk.delete(path)
+    pair.two.engine.board.listings.add(b"d")
+    pair.run()
+    assert pair.two.said(notes.LossHeld)
+    assert len(files(pair.one.disk)) == 20
