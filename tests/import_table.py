@@ -229,6 +229,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "history.client": {
         *(
             "history.brought",
+            "history.unkept",
             "config",
             "folder.typed",
             "network.control",
@@ -242,6 +243,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("history.codec", "history.restorer", "history.source"),
     },
     "history.differences": set(),
+    "history.unkept": {"reporting.log"},
     "history.words": {"config", "network.control", "reporting.log", "history.choice", "history.codec"},
     # what is right and what is wrong with this machine
     "doctor": set(),

@@ -259,6 +259,7 @@ SCHEMAS: dict[str, Schema] = {
     "history": {
         **_each("versions", "newest first", VERSION),
         "more": ("number", "older ones that --limit leaves out"),
+        "away": ("list", "known machines that are not connected, so that they were not asked"),
     },
     "restore": {
         "restored?": ("list", "what was brought back; all keys of `history`"),

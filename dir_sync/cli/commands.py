@@ -142,12 +142,16 @@ def history_(argv: list[str]) -> int:
 
     with open_history(config.checked_folder(given.folder)) as client:
         _, entries = client.find("." if given.path is None else given.path, whole=True)
+        unkept = client.unkept
     shown = entries[: given.limit or None]
     more = len(entries) - len(shown)
-    lines = table(shown) if shown else ["no old versions: nothing was replaced or deleted"]
+    lines = table(shown) if shown else [unkept.none]
     if more:
         lines.append(f"and {how_many(more, 'older version')} (--limit 0 lists all)")
-    tell(given.json, {"versions": [version_json(entry) for entry in shown], "more": more}, lines)
+    if shown and unkept.away:
+        lines += ["", unkept.others("more")]
+    answer = {"versions": [version_json(entry) for entry in shown], "more": more, "away": list(unkept.away)}
+    tell(given.json, answer, lines)
     return config.OK
 
 

@@ -89,7 +89,8 @@ def story_of(client: HistoryClient, text: str) -> tuple[bytes, Answer]:
     """The path that a user typed, and all of its story but the name of the folder. ConfigError if nothing is known."""
     path, told = _told(client, text)
     entries = [entry for entry in client.entries(path) if entry.version.path == path]
-    return path, told | {"versions": [_version(entry) for entry in entries]}
+    grew = client.unkept.has_grown
+    return path, told | {"versions": [_version(entry) for entry in entries], "grew": grew}
 
 
 def _told(client: HistoryClient, text: str) -> tuple[bytes, Answer]:

@@ -12,6 +12,7 @@ from typing import Any
 from dir_sync.config import ConfigError
 from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.waits import SENTENCES, Wait, Waiting, from_json
+from dir_sync.history.unkept import Unkept
 from dir_sync.history.words import FIRST_SYNC, local
 from dir_sync.network.control import Answer
 from dir_sync.reporting.log import how_many, human_bytes, human_seconds, listed
@@ -51,7 +52,7 @@ def render(told: Answer, folder: str, path: str) -> list[str]:
         lines += _labelled("waits", [f"for nothing{there}"])
     lines += _machines(told)
     lines += _labelled("changes", _changes(told["changes"]))
-    lines += _labelled("old", _old(told["versions"], folder, path))
+    lines += _labelled("old", _old(told, folder, path))
     return lines
 
 
@@ -174,9 +175,12 @@ def _change(one: dict[str, Any]) -> str:
     return f"changed it{after}"
 
 
-def _old(versions: list[dict[str, Any]], folder: str, path: str) -> list[str]:
+def _old(told: Answer, folder: str, path: str) -> list[str]:
+    versions, away = told["versions"], tuple(told.get("away", ()))
+    has_changed = any(one["was"] == "file" for one in told["changes"])
+    unkept = Unkept(bool(told.get("node_runs")), bool(told["peers"]), away, has_changed, bool(told.get("grew")))
     if not versions:
-        return ["no old versions are kept"]
+        return [unkept.none]
     lines = []
     for one in versions[:_VERSIONS_MAX]:
         size = "link" if one["kind"] == "link" else human_bytes(one["size"])
@@ -190,7 +194,7 @@ def _old(versions: list[dict[str, Any]], folder: str, path: str) -> list[str]:
         ]
     bring = command("restore", folder, path, "--version", versions[0]["id"])
     lines += [f"to bring {'it' if len(versions) == 1 else 'the first one'} back:", _COMMAND + bring]
-    return lines
+    return lines + ([unkept.others("more")] if away else [])
 
 
 def _on(where: str) -> str:

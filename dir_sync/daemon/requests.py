@@ -231,7 +231,7 @@ class Requests:
             asked.reply.put(answers.with_makers(self._index, answer) if conflicts else answer)
 
         path, conflicts = answers.path_asked(asked.question), asked.question.get("conflicts") is True
-        own = answers.listed(self._index, path)
+        own = answers.listed(self._index, path, [one.replica for one in self._peers.away()])
         if asked.question.get("peers") is not True:
             asked.reply.put(own)
             return []

@@ -4,6 +4,7 @@
     answers     the answers of a node to the commands, from its index
     story       the story of one path, as the index tells it: for `why`
     sides       who made the versions that lost conflicts
+    unkept      what is said where no old versions are found, and of machines that are away
     source      where a command gets its answers: the running node, or the index, opened here
     brought     the content of a version that only another machine keeps
     verify_here what `verify` does while no node runs

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
+from itertools import pairwise
 
 from dir_sync.config import USAGE, ConfigError
 from dir_sync.core.jobs import Before, Cause, Version
 from dir_sync.core.merging import common_version
 from dir_sync.core.messages import Have, History, Loser
-from dir_sync.core.model import Kind, PathError, check_path, show
+from dir_sync.core.model import Kind, PathError, check_path, show, show_text
 from dir_sync.core.named import NamedTuple
 from dir_sync.history import undo_plan
 from dir_sync.history.codec import Names, bytes_of, packed, text_of, unpacked
@@ -38,18 +39,33 @@ __all__ = [
     "with_makers",
 ]
 
+_CHANGES_MAX = 200  # of a path, that are looked at
 
-def listed(index: Index, path: bytes = b"") -> Answer:
-    """All versions, oldest first; and whether `path` was ever known here."""
+
+def listed(index: Index, path: bytes, away: Iterable[str]) -> Answer:
+    """All versions, oldest first; whether `path` was ever known here; whether a file there was replaced, and by a larger
+    one; and the names of those that are not asked. `away`: their replicas."""
     versions = [packed(version) for version in index.versions.oldest_first()]
     known = not path or index.rows.get(path) is not None
+    changes = _file_sizes(index, path) if path else []
+    call = Names(index.notes.below("name "), index.identity.replica)
     return {
         "versions": versions,
         "keeps": index.notes.words(KEEPS),
         "names": index.notes.below("name "),
         "node": index.identity.replica,
         "known": known,
+        "away": sorted({show_text(call(replica)) for replica in away}),
+        "changed": len(changes) > 1,
+        "grew": any(0 < before < after for before, after in pairwise(changes)),
     }
+
+
+def _file_sizes(index: Index, path: bytes) -> list[int]:
+    """The sizes of the files that had this name, and what is there now (0: no file), as far as the journal reaches back."""
+    row = index.rows.get(path)
+    sizes = [one.size for one in index.journal.of(path, _CHANGES_MAX) if one.kind is Kind.FILE]
+    return [*sizes, row.record.size if row is not None and row.record.kind is Kind.FILE else 0]
 
 
 def listed_there(answers: Iterable[tuple[str, int, History | Have]]) -> list[Answer]:

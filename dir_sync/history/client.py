@@ -26,6 +26,7 @@ from dir_sync.history.choice import Entry, below
 from dir_sync.history.codec import Names, bytes_of, id_of, packed, text_of, unpacked
 from dir_sync.history.restorer import TEXT_BYTES_MAX, Restorer
 from dir_sync.history.source import Source, open_source
+from dir_sync.history.unkept import Unkept
 from dir_sync.index import JOURNAL_SINCE
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError, Reader
@@ -43,6 +44,7 @@ class HistoryClient:
         self._node = ""
         self._requested: list[Entry] = []  # requested from the histories of peers, and not here yet
         self._known = True  # whether the path of the last question was ever known here
+        self.unkept = Unkept()  # what the last list of versions does not say
 
     def none_of(self, text: str) -> str:
         """A sentence that names the histories in which no version of a path was found."""
@@ -80,6 +82,8 @@ class HistoryClient:
         self._node = answer["node"]
         self._restorer.keep(answer.get("keeps", ()))
         self._known = answer.get("known") is not False
+        away, changed, grew = (answer.get(key) for key in ("away", "changed", "grew"))
+        self.unkept = Unkept(self.asks_others, bool(answer.get("peers")), tuple(away or ()), bool(changed), bool(grew))
         call = Names(answer["names"], self._node)
         makers = answer.get("makers", {})  # a node of an older version says nothing of them
         made_by = {id_: call(node) for id_, node in makers.items()}

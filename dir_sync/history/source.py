@@ -44,7 +44,7 @@ class Source:
             answer = {}
             match question["command"]:
                 case "versions":
-                    answer = listed(self.index, path_asked(question))
+                    answer = listed(self.index, path_asked(question), self.index.peers.replicas())
                     if question.get("conflicts"):
                         answer = with_makers(self.index, answer)
                 case "why":

@@ -63,7 +63,7 @@ def test_what_is_wrong_with_an_output_is_noticed() -> None:
     assert faults("pause", right | {"paused": 1}) == ["paused is 1, and not bool"]
     assert faults("pause", right | {"new": 1}) == ["new is not described"]
     assert faults("pause", {"was_paused": True, "paused": False, "overruled_until_s": None}) == ["until_s is missing"]
-    assert faults("history", {"versions": [{"odd": 1}], "more": 0}) == ["versions[].odd is not described"]
+    assert faults("history", {"versions": [{"odd": 1}], "more": 0, "away": []}) == ["versions[].odd is not described"]
     assert faults("status", {"anything": 1}) == []
 
 

@@ -19,7 +19,7 @@ from dir_sync.core.model import Kind, Record, Stamp, Stat, fingerprint
 from dir_sync.core.reconcile import Offer
 from dir_sync.core.waits import Wait, Waiting
 from dir_sync.folder import state
-from dir_sync.index import Index
+from dir_sync.index import Index, PeerSeen
 
 BOB, CAROL = "bb" * 8, "cc" * 8
 NOW_NS = 1_700_000_000 * 10**9
@@ -238,3 +238,23 @@ def test_what_both_had_before_they_met_has_the_words_of_the_history(
     out = " ".join(capsys.readouterr().out.split())
     assert "replaced by first sync" in out
     assert "first contact" not in out
+
+
+def test_machines_that_are_away_may_keep_old_versions(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """carol overwrote the file here; bob, who is away, keeps what was there."""
+    handle = state.lock(os.fsencode(shared))
+    index = state.open_index(os.fsencode(shared), random.Random(1))
+    for version in list(index.versions.oldest_first()):
+        index.versions.drop(version.name)
+    index.peers.put(BOB, PeerSeen(1, 1))
+    index.commit()
+    index.close()
+    os.close(handle)
+    assert main(["history", str(shared), "f"]) == 0
+    said = "no old versions are kept here; bob may keep some: start the node to ask; "
+    said += "'undo' cuts off what was only appended"
+    assert capsys.readouterr().out == f"{said}\n"
+    assert main(["why", str(shared), "f"]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert main(["history", str(shared), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"versions": [], "more": 0, "away": ["bob"]}

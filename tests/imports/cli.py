@@ -30,7 +30,8 @@ CLI: dict[str, set[str]] = {
     "cli.scrubbing": {"cli.parser", "config"},
     "cli.overview": set(),
     "cli.why_words": {
-        *("config", "history.words", "network.control", "reporting.log", "reporting.progress_words", "reporting.shell"),
+        *("config", "history.unkept", "history.words", "network.control", "reporting.log", "reporting.progress_words"),
+        "reporting.shell",
     },
     "cli.hook_options": {"cli.parser", "config"},
     "cli.watching": {

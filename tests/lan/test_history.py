@@ -64,7 +64,8 @@ def test_an_old_version_comes_back_and_can_itself_be_undone(pair: Lan, runs: boo
     edit(pair, "file", b"first", b"second", b"third")
     if not runs:
         b.stop()
-    heading, newest, oldest = say(b, "history", "file")
+    heading, newest, oldest, *more = say(b, "history", "file")
+    assert bool(more) == (not runs)
     assert say(b, "history", ".") == say(b, "history", str(b.dir)) == say(b, "history")
     assert heading.split() == ["ID", "WHEN", "WHY", "SIZE", "BY", "ON", "PATH"]
     assert "replaced" in newest
@@ -177,6 +178,23 @@ def test_what_cannot_be_had_is_said_in_one_line(pair: Lan) -> None:
     (b.dir / "file").mkdir()
     assert "is a folder now" in complaint(b, "restore", "file", "--version", ids(b, "history", "file")[0])
     assert "was never shared" in b.run_to_end("history", b.home).err
+
+
+def test_a_machine_that_is_away_may_keep_old_versions(pair: Lan) -> None:
+    a, b = pair
+    edit(pair, "file", b"first", b"second")
+    wait_equal(pair.roots, SOON_S)
+    assert len(say(a, "history", "file")) == 2
+    b.stop()
+    there = ", who is not connected, may keep"
+    wait_for(lambda: there in say(a, "history", "file")[0], SOON_S, "it is not connected any more")
+    (line,) = say(a, "history", "file")
+    assert re.fullmatch(
+        rf"no old versions are kept here; \S+ \(\w+\){there} some; 'undo' cuts off what was only appended", line
+    )
+    assert there in " ".join(" ".join(say(a, "why", "file")).split())
+    b.start()
+    wait_for(lambda: len(say(a, "history", "file")) == 2, SOON_S, "it is asked again")
 
 
 def test_the_machine_where_it_was_deleted_asks_the_others(pair: Lan) -> None:

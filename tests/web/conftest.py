@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.web.kit import Browser, StandIn, browser, stand_in
+from tests.web.kit import Browser, StandIn, stand_in
+from tests.web.kit import browser as client
+from tests.web.lab import chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
 
 
 @pytest.fixture(autouse=True)
@@ -24,5 +30,15 @@ def node() -> Iterator[StandIn]:
 
 @pytest.fixture
 def page() -> Iterator[Browser]:
-    with browser() as it:
+    with client() as it:
         yield it
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        it = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield it
+        it.close()

@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 from tests.web.lab import Lab, chromium, why_no_browser
-from tests.web.test_chromium import PAGES, View, png
+from tests.web.test_chromium import PAGES
+from tests.web.viewing import View, png
 
 SHOWN = {"web-overview": ("overview", 1280, "light"), "web-file": ("file", 1280, "dark")}
 SIZES = ((1280, "light"), (1280, "dark"), (360, "light"), (360, "dark"))

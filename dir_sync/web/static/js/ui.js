@@ -3,6 +3,7 @@
 import { Refused } from "./api.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
+import { statusOf } from "./live.js";
 
 // A line for everybody, also for screen readers; it goes after a while.
 let saying = 0;
@@ -108,6 +109,12 @@ export function table(heads, rows, { caption = null, label }) {
 const NAMELESS = { "this node": "who.me", "first contact": "who.first", here: "who.here", "-": "who.unknown" };
 export function who(name) {
   return name in NAMELESS ? t(NAMELESS[name]) : name;
+}
+
+// Who may keep old versions that are not listed, because it is not connected.
+export function elsewhere(folder) {
+  const away = (statusOf(folder)?.away ?? []).map((one) => one.name);
+  return away.length ? h("p", { class: "note", id: "elsewhere" }, t("history.away", { n: away.length, who: away.join(", ") })) : null;
 }
 
 export function empty(text) {

@@ -5,7 +5,7 @@ import { h, show } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { statusOf } from "../live.js";
-import { attempt, badge, button, confirm, empty, fillPage, following, link, say, who } from "../ui.js";
+import { attempt, badge, button, confirm, elsewhere, empty, fillPage, following, link, say, who } from "../ui.js";
 
 const NOW = "now";
 const AT_ONCE = 50; // versions: a file may have very many, and each has its buttons
@@ -117,7 +117,8 @@ export function file({ place, params, folder }) {
           told.now ? entry(NOW, told.now, true) : h("li", { class: "now", id: "gone" }, t("file.gone")),
           told.versions.slice(0, most).map((one) => entry(one.id, one, false))),
         told.versions.length > most ? h("button", { type: "button", id: "more", onclick: more }, t("file.more", { n: told.versions.length - most })) : null,
-        told.versions.length || !statusOf(folder.id) ? null : empty(t("file.none"))),
+        told.versions.length || !statusOf(folder.id) ? null : empty(t("file.none")),
+        elsewhere(folder.id)),
       h("details", { class: "card", id: "why", ontoggle: ask }, h("summary", {}, t("file.why")),
         why ? h("pre", { tabindex: "0", lang: "en" }, why.join("\n")) : null));
   }
@@ -128,6 +129,7 @@ export function file({ place, params, folder }) {
     draw();
   });
   return {
+    show: draw, // who is away changes
     event: fresh.event,
     again: load,
     close: fresh.stop,

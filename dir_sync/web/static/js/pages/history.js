@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { count, listPage, searchedList } from "../searching.js";
-import { link, who } from "../ui.js";
+import { elsewhere, link, who } from "../ui.js";
 
 export function history({ place, params, folder }) {
   const list = searchedList({
@@ -21,7 +21,7 @@ export function history({ place, params, folder }) {
       h("span", { class: "cell by hide-narrow" }, who(one.by)),
       h("span", { class: "cell when hide-narrow" }, moment(one.until_ms)),
     ],
-    head: (search, answer) => [h("p", { class: "soft" }, t("history.words")), search, count(answer)],
+    head: (search, answer) => [h("p", { class: "soft" }, t("history.words")), elsewhere(folder.id), search, count(answer)],
   });
   return listPage(list);
 }
