@@ -47,6 +47,7 @@ NOW: Schema = {
     "now.kind": ("text", "`file`, `link`, `folder`, `nothing`"),
     "now.size": ("number", "bytes"),
     "now.changed_s": ("number", "its time, in Unix time"),
+    "now.by": ("text", "the node that made it"),
 }
 
 

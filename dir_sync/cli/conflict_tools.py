@@ -110,6 +110,8 @@ def _sides(client: HistoryClient, entry: Entry) -> tuple[_Side, _Side]:
         if entry.by == FIRST_CONTACT:
             how = "older, and won because of the mode of a machine," if older_won(version, stat) else "newer"
             won = f"{how} when the folders first met"
+        if entry.now_by not in ("", entry.by):
+            won += f", then changed by {maker(entry.now_by)}"
         now = _Side(f"{path}\tnow, {local(stat.mtime)}, {size}, {won}", data)
     data = client.content(entry)
     size = size_words(version.kind, len(data))

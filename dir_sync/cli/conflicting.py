@@ -183,5 +183,5 @@ def _table(client: HistoryClient, entries: list[Entry]) -> list[str]:
             there = ("folder", "-")
         by = maker(entry.made_by) or "-"
         lost = (local(version.mtime), size_words(version.kind, version.size), by, show_text(entry.on))
-        rows.append((entry.id, *lost, *there, maker(entry.by), full(version.path)))
+        rows.append((entry.id, *lost, *there, maker(entry.now_by or entry.by), full(version.path)))
     return columns(rows)

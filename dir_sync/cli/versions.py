@@ -52,9 +52,10 @@ def version_json(entry: Entry) -> Answer:
 def lost_json(client: HistoryClient, entry: Entry) -> Answer:
     """A version that lost a conflict, and what is there now."""
     now = client.stat(entry.version.path)
-    there = {"kind": "nothing", "size": 0, "changed_s": 0}
+    by = show_text(entry.now_by or entry.by)
+    there = {"kind": "nothing", "size": 0, "changed_s": 0, "by": by}
     if now is not None:
-        there = {
+        there |= {
             "kind": KIND_WORDS[now.kind],
             "size": now.size if now.kind == Kind.FILE else 0,
             "changed_s": now.mtime // 10**9,

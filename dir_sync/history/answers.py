@@ -82,10 +82,13 @@ def listed_there(answers: Iterable[tuple[str, int, History | Have]]) -> list[Ans
 
 
 def with_makers(index: Index, answer: Answer) -> Answer:
-    """The same answer, with who made the versions that lost a conflict, by their ids. `answer`: of `listed`, with `peers`."""
+    """The same answer, with who made the versions that lost a conflict, by their ids, and who made what is there now, by path.
+    `answer`: of `listed`, with `peers`."""
     here = [unpacked(one) for one in answer["versions"] if one["why"] == Cause.CONFLICT.value]
     there = [unpacked(one) for peer in answer.get("peers", ()) for one in peer["versions"]]
-    return answer | {"makers": makers_of_losers(index, here, there)}
+    rows = {one.path: index.rows.get(one.path) for one in (*here, *there)}
+    winners = {text_of(path): row.record.stamp.maker for path, row in rows.items() if row is not None}
+    return answer | {"makers": makers_of_losers(index, here, there), "winners": winners}
 
 
 def path_asked(question: Answer) -> bytes:

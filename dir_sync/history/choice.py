@@ -24,6 +24,7 @@ class Entry:
     on: str = "here"  # the node whose history has it
     holder: str = ""  # the id of that node; "": this one
     made_by: str = ""  # of the loser of a conflict, the node that made it; "": not known
+    now_by: str = ""  # of the loser of a conflict, the node that made what is there now; "": not known
 
 
 def by_id(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

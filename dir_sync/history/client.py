@@ -87,6 +87,7 @@ class HistoryClient:
         call = Names(answer["names"], self._node)
         makers = answer.get("makers", {})  # a node of an older version says nothing of them
         made_by = {id_: call(node) for id_, node in makers.items()}
+        now_by = {path: call(node) for path, node in answer.get("winners", {}).items()}
         own: list[Entry] = []
         for fields in answer["versions"]:
             one = unpacked(fields)
@@ -105,7 +106,10 @@ class HistoryClient:
                 known = theirs.setdefault(id_, Entry(id_, one, call(one.maker), on, peer["node"], made_by.get(id_, "")))
                 if on not in known.on.split(", "):
                     theirs[id_] = replace(known, on=f"{known.on}, {on}")
-        return sorted([*own, *theirs.values()], key=lambda entry: -entry.version.time_ns)
+        found = [*own, *theirs.values()]
+        if now_by:
+            found = [replace(one, now_by=now_by.get(text_of(one.version.path), "")) for one in found]
+        return sorted(found, key=lambda entry: -entry.version.time_ns)
 
     def story(self, path: bytes) -> Answer:
         """The story of one path: what is known of it here, and what it waits for."""

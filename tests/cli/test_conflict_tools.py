@@ -140,7 +140,7 @@ class Binary(Client):
 def test_what_is_no_text_is_not_shown_as_lines(now: bytes, lost: bytes) -> None:
     """Nothing of it goes to the terminal; what the two versions are is said all the same."""
     version = SimpleNamespace(path=b"d/\x1bpicture", kind=Kind.FILE, mtime=0)
-    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="", version=version))
+    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="", now_by="", version=version))
     lines = difference(cast(Any, Binary(now, lost)), entry)
     assert len(lines) == 3
     assert lines[0].startswith("--- ")
@@ -151,7 +151,7 @@ def test_what_is_no_text_is_not_shown_as_lines(now: bytes, lost: bytes) -> None:
 
 def test_texts_are_shown_as_lines() -> None:
     version = SimpleNamespace(path=b"notes", kind=Kind.FILE, mtime=0)
-    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="", version=version))
+    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="", now_by="", version=version))
     lines = difference(cast(Any, Binary(b"a\nnow\nb\n", b"a\nlost\x1b\nb\n")), entry)
     assert lines[2:] == ["@@ -1,3 +1,3 @@", " a", "-now", "+lost\\x1b", " b"]
 
@@ -174,7 +174,7 @@ def test_attributes_that_differ_are_shown_as_far_as_both_sides_say_them() -> Non
     was = Attributes(Owner("bob", 7, "", 8), ((), ()), ((b"user.a", b"1"), (b"user.long", b"x" * 50)))
     now = Attributes(Owner("anna", 5, "staff", 6), (((1, 7, "", 0),), ()), ((b"user.a", b"2\x1b"), (b"user.b", b"")))
     version = SimpleNamespace(path=b"notes", kind=Kind.FILE, mtime=0, mode=0o644, attributes=was)
-    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="bob", version=version))
+    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="bob", now_by="", version=version))
     same = [
         "permissions: 0600 now, 0644 in the version that lost",
         "owner: anna:staff now, bob:8 in the version that lost",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import time
@@ -66,6 +67,7 @@ class Node:
         self.peers: dict[str, list[Version]] = {}
         self.asked: list[dict[str, Any]] = []
         self.makers: dict[str, str] = {}  # of the losers of conflicts, by their ids
+        self.winners: dict[str, str] = {}  # who made what is there now, by path
         self.pending = 0
         self.undo: dict[str, Any] = {"changes": [], "left": []}
         self.unknown: set[str] = set()
@@ -90,7 +92,8 @@ class Node:
         peers = [{"node": peer, "versions": [packed(one) for one in some]} for peer, some in self.peers.items()]
         own = [packed(one) for one in self.own]
         known = question.get("path") not in self.unknown
-        return {"versions": own, "names": {}, "node": "aa", "peers": peers, "known": known, "makers": self.makers}
+        answer = {"versions": own, "names": {}, "node": "aa", "peers": peers, "known": known}
+        return answer | {"makers": self.makers, "winners": self.winners}
 
     def entries(self, conflicts: bool = False) -> list[Entry]:
         with open_history(str(self.folder)) as opened:
@@ -503,6 +506,25 @@ def test_an_older_file_that_won_a_first_sync_won_because_of_a_mode(
     assert capsys.readouterr().out.endswith(
         f"{both} the newer one won; or the older one won because of the mode of a machine\n"
     )
+
+
+def test_who_changed_the_winner_again_made_what_is_there_now(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    (node.folder / "file").write_bytes(b"winner, edited")
+    node.has(version(b"loser", 60, why=Cause.CONFLICT)._replace(maker="aa"), b"loser")
+    words = ["conflicts", str(node.folder)]
+    for winners, by, since in (
+        ({}, "this node", ""),  # a node of an older version
+        ({"file": "aa"}, "this node", ""),
+        ({"file": "bb" * 8}, "bbbbbbbb", ", then changed by bbbbbbbb"),
+    ):
+        node.winners = winners
+        assert cli.main(words) == 0
+        assert re.search(rf" B +{by} +file$", capsys.readouterr().out, re.MULTILINE)
+        assert cli.main([*words, "--json"]) == 0
+        (one,) = json.loads(capsys.readouterr().out)["conflicts"]
+        assert (one["by"], one["now"]["by"]) == ("this node", by)
+        assert cli.main([*words, "show", one["id"]]) == 0
+        assert f"won by the change of this node{since}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [b"back\\slash", b"new\nline", b"caf\xe9", "\u202e".encode(), b"x" * 240 + b"\\"])

@@ -7,7 +7,8 @@ from random import Random
 from dir_sync.core.attributes import Attributes
 from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.model import Kind, Record, Stamp
-from dir_sync.history.codec import id_of
+from dir_sync.history.answers import with_makers
+from dir_sync.history.codec import id_of, packed
 from dir_sync.history.sides import makers_of_losers
 from dir_sync.index import Index, PeerSeen
 from tests.ends import closed_at_end
@@ -41,6 +42,15 @@ def test_the_journal_says_who_made_it() -> None:
         id_of(first): ANNA,
     }
     assert makers_of_losers(index, [], [lost(b"o", b"other")]) == {}, "that is what is there now"
+
+
+def test_the_index_says_who_made_what_is_there_now() -> None:
+    index = index_with(BOB, CAROL)
+    loser = lost(b"b")
+    index.rows.put(record(b"n", BOB), b"")
+    index.rows.put(record(b"o", CAROL, b"other"), b"")
+    answer = {"versions": [packed(loser)], "peers": [{"node": BOB, "versions": [packed(lost(b"x", b"gone"))]}]}
+    assert with_makers(index, answer)["winners"] == {"f": BOB}
 
 
 def test_what_the_only_other_machine_keeps_is_of_that_one() -> None:

@@ -43,6 +43,7 @@ class Shared:
         self.versions: list[Version] = []
         self.elsewhere: list[Version] = []
         self.makers: dict[str, str] = {}  # by the id of the version that lost
+        self.winners: dict[str, str] = {}  # by path
         self.api = f"/api/folders/{page.id_of(self.path)}"
         node.answers["versions"] = self._listed
         node.answers["keep"] = {}
@@ -59,6 +60,7 @@ class Shared:
             "peers": peers,
             "known": False,
             "makers": self.makers,
+            "winners": self.winners,
         }
 
     def keep(self, path: bytes, data: bytes, until_s: int = 100, why: Cause = Cause.REPLACED) -> str:
@@ -223,6 +225,9 @@ def test_conflicts_have_both_sides(shared: Shared) -> None:
     found = shared.page.get(f"{shared.api}/conflicts")
     assert [(one["id"], one["now"] and one["now"]["size"]) for one in found["rows"]] == [(other, None), (lost, 6)]
     assert [(one["by"], one["made_by"]) for one in found["rows"]] == [("bob", ""), ("bob", "carol\\u202e")]
+    assert found["rows"][1]["now"]["by"] == "bob", "a node of an older version does not say who changed it since"
+    shared.winners["a"] = "c" * 32
+    assert shared.page.get(f"{shared.api}/conflicts")["rows"][1]["now"]["by"] == "carol\\u202e"
     shared.makers[lost] = "a" * 32
     assert shared.page.get(f"{shared.api}/conflicts")["rows"][1]["made_by"] == "this node"
     assert shared.page.post(f"{shared.api}/conflicts", {"ids": [lost], "choice": "restore"}) == {"settled": 1}

@@ -26,7 +26,8 @@ def _conflicts(asked: Asked) -> Answer:
         for entries in list(found.values())[:_SHOWN_MAX]:
             first = entries[0]
             now = client.stat(first.version.path)
-            there = None if now is None else {"size": now.size, "mtime_ms": now.mtime // 10**6}
+            by = show_text(first.now_by or first.by)
+            there = None if now is None else {"size": now.size, "mtime_ms": now.mtime // 10**6, "by": by}
             rows.append({**version_row(first), "made_by": show_text(first.made_by), "now": there})
     return {"count": len(found), "rows": rows}
 

@@ -39,7 +39,7 @@ export function conflicts({ place, folder }) {
     return h("section", { class: "card", id: `conflict-${one.id}`, "aria-labelledby": `path-${one.id}` },
       h("h2", { id: `path-${one.id}` }, link("file", { folder: folder.id, path: one.key }, one.path)),
       h("div", { class: "sides" },
-        side(t("conflicts.winner"), one.now ? [["size", bytes(one.now.size)], ["changed", moment(one.now.mtime_ms)], ["by", who(one.by)]]
+        side(t("conflicts.winner"), one.now ? [["size", bytes(one.now.size)], ["changed", moment(one.now.mtime_ms)], ["by", who(one.now.by)]]
           : [["size", t("conflicts.gone")]], button(t("conflicts.keep"), settle(one, "keep"), { id: `keep-${one.id}` })),
         side(t("conflicts.loser"), [["size", bytes(one.size)], ["changed", moment(one.mtime_ms)],
           one.made_by ? ["by", who(one.made_by)] : null, ["kept", who(one.on)]],
