@@ -11,6 +11,7 @@ from __future__ import annotations
 from dir_sync.core import limits
 from dir_sync.core.events import Event, Moved, Touched, Urgency
 from dir_sync.core.jobs import ApplyItem, TreeOp
+from dir_sync.core.model import Kind
 from dir_sync.core.watching.echoes import Echoes, both_names
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import ECHO_LOOK_MS, ECHO_MS, FOLDER_ECHO_MS
@@ -70,13 +71,18 @@ class OwnEchoes(Echoes):
 
     def is_folder(self, path: bytes) -> bool:
         """True if a folder that was found was made most probably by us, for a bulk of files. It is listed, and watched from
-        then on, when most of them are in it: so they cause no event."""
+        then on, when most of them are in it: so they cause no event. Not if the folder is gone again by what is known here: our
+        own may have caused no event, because it was made in a folder that was not watched yet."""
         now = self._board.now.mono_ms
-        if not self._is_bulk() or not self.take(path, now):
+        if not self._is_bulk() or self._is_known_gone(path) or not self.take(path, now):
             return False
         self._board.listings.add_when_calm(path, now + FOLDER_ECHO_MS)
         self._board.listings.made.add(path)
         return True
+
+    def _is_known_gone(self, path: bytes) -> bool:
+        row = self._board.index.rows.get(path)
+        return row is not None and row.record.kind is Kind.ABSENT
 
     def _is_bulk(self) -> bool:
         return bool(self._board.listings.when_calm) or len(self) >= self.bulk_min

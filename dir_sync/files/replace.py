@@ -67,7 +67,7 @@ class Replacer:
             raise Unexpected
         try:
             if item.naming is not None and item.known == item.target.content:
-                if self._is_spare(swap, displaced, path, match):
+                if self._is_spare(swap, displaced, path):
                     self._disk.remove_file(swap)
                     return None
                 digest = item.known
@@ -108,15 +108,11 @@ class Replacer:
         # A bad sector stays one, and what is on it must not be in the way for ever. Too many open files are not for long.
         return Match.OTHER if trouble is Trouble.LIMIT else Match.UNREAD
 
-    def _is_spare(self, name: bytes, displaced: Stat, path: bytes, match: Match) -> bool:
+    def _is_spare(self, name: bytes, displaced: Stat, path: bytes) -> bool:
         """True if the displaced name is one of several names of its file, or if its content is that of the file that replaced
-        it, and no program can write into it any more. (That of a small one is known if it could be read: see `compare`.)"""
-        if displaced.links > 1:
-            return True
-        if not self._disk.is_closed(name):
-            return False
-        is_known = displaced.size <= limits.MIB and match is Match.SAME
-        return is_known or self._begins_with(path, name, displaced.size)
+        it, and no program can write into it any more. The one that replaced it is read, too: a program may have written to it
+        under its other name since the job began."""
+        return displaced.links > 1 or (self._disk.is_closed(name) and self._begins_with(path, name, displaced.size))
 
     def _is_beginning(self, name: bytes, displaced: Stat, path: bytes, ready: Stat) -> bool:
         """True if the displaced file is the beginning of the file that replaced it, so that nothing is lost with it,

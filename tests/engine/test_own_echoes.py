@@ -9,7 +9,7 @@ from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
 from dir_sync.engine.constants import ECHO_LOOK_MS, ECHO_MS, FOLDER_ECHO_MS
 from dir_sync.engine.look_queue import LookQueue
 from dir_sync.engine.own_echoes import OwnEchoes
-from tests.engine.kit import Alone, record
+from tests.engine.kit import Alone, record, tombstone
 from tests.engine.test_look_queue import alone, looks, paths
 
 
@@ -193,7 +193,7 @@ def test_if_it_is_never_calm_that_folder_is_listed_two_seconds_later() -> None:
     assert (kit.board.listings.when_calm, kit.board.listings.next_due_ms()) == (set(), None)
 
 
-@pytest.mark.parametrize("why", ["no bulk", "not ours", "late"])
+@pytest.mark.parametrize("why", ["no bulk", "not ours", "late", "gone since"])
 def test_any_other_new_folder_is_looked_at_at_once(why: str) -> None:
     kit = alone()
     path = echo(kit, 3 if why == "no bulk" else 40)[0]
@@ -201,5 +201,7 @@ def test_any_other_new_folder_is_looked_at_at_once(why: str) -> None:
         path = b"d/other"
     if why == "late":
         kit.wait(ECHO_MS)
+    if why == "gone since":  # without an event: it was in a folder that was not watched yet
+        kit.has(tombstone(path), b"")
     kit.it.on_touched(path, Urgency.FOLDER)
     assert paths(looks(kit)) == [[path]]

@@ -168,6 +168,26 @@ def test_a_file_that_should_become_a_name_of_another_is_kept_if_it_cannot_be_rea
     assert result.is_unread is not is_readable
 
 
+def test_a_file_that_became_a_name_of_another_is_kept_if_that_was_written_meanwhile(disk: MemoryDisk) -> None:
+    """Its own content would be gone: it shows what a program wrote to the other one."""
+    sync = file_sync(disk)
+    disk.write(b"file", b"same")
+    disk.write(b"other", b"same")
+    source = disk.stat(b"other")
+    assert source is not None
+    item = change(disk, b"file", b"same")._replace(data=None, copy_path=b"other", copy_fp=fingerprint(source))
+    item = item._replace(naming=Naming.JOIN, known=item.target.content)
+
+    def before(verb: str, path: bytes) -> None:
+        if verb == "exchange" and path == b"file":
+            disk.write(b"other", b"edit")
+
+    disk.before = before
+    apply(sync, item)
+    assert disk.content(b"file") == b"edit"
+    assert kept(disk) == [b"same"]
+
+
 @pytest.mark.parametrize(("trouble", "times"), [(Trouble.LIMIT, 2), (Trouble.IO, 1), (Trouble.LIMIT, 1)])
 def test_what_cannot_be_read_for_a_moment_is_not_taken_for_known(
     disk: MemoryDisk, trouble: Trouble, times: int
