@@ -2,7 +2,7 @@
 
 In:   the words of a node, a parser that knows them, and the folder in which they were typed. Out: words for ``run``.
 Rule: nothing is checked here but that the parser knows the words: whoever uses them does that.
-Used by: background, boot_files, kept_options, service.
+Used by: background, boot_files, kept_options, running_nodes, service.
 """
 
 from __future__ import annotations

@@ -20,10 +20,9 @@ from dir_sync.cli.asked import Asked, default_file, read_asked
 from dir_sync.cli.kept_options import Kept, with_typed
 from dir_sync.cli.launch import launch
 from dir_sync.cli.names import is_named
-from dir_sync.cli.options import run_parser
 from dir_sync.cli.parser import Parser, add_json, checked, examples_of
 from dir_sync.cli.results import tell
-from dir_sync.cli.running_nodes import Node, node_of, node_of_file, restart_unit
+from dir_sync.cli.running_nodes import Node, node_of, node_of_file, restart_unit, words_of
 from dir_sync.config import Config, ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.named import NamedTuple
@@ -45,7 +44,6 @@ __all__ = [
     "start",
     "started",
     "stop",
-    "words_of",
     "writer_against",
 ]
 
@@ -167,16 +165,17 @@ def _restarted(parser: Parser, given: argparse.Namespace, argv: list[str]) -> Do
         answer = _answer("restarted", node.folders, None if new is None else new.number, unit=node.unit)
         return Done(answer, (f"restarted: {_folders(node)} ({node.unit})",))
     if node.owner != os.geteuid():
-        raise ConfigError(f"that node runs as {owner_name(f'/proc/{node.number}')}: run this as that user")
+        raise ConfigError(f"that node runs as {node.process.owner_name}: run this as that user")
     if node.typed is None and not is_as_before:
         kept = Kept(typed, before_is_known=False)
     else:
         kept = with_typed(without(words_of(node), FOR_ONE_START), typed, node.folders)
     asked = read_asked(kept.words.line)
     _check_all_named(node, [one.folder for one in asked.configs])
+    key_file = node.key_file  # asked while it runs
     ends(node)
     try:
-        done = _start(kept.words, asked, seconds, node.key_file, "restarted")
+        done = _start(kept.words, asked, seconds, key_file, "restarted")
         return Done({**done.answer, **kept.answer}, (*done.lines, *kept.lines))
     except ConfigError as error:
         raise ConfigError(f"the node is stopped, and did not start again: {error}", error.exit_code) from None
@@ -263,7 +262,7 @@ def ends(node: Node) -> None:
     try:
         node.process.end()
     except PermissionError:
-        owner = owner_name(f"/proc/{node.number}")
+        owner = node.process.owner_name
         raise ConfigError(f"that node runs as {owner}: run this as {owner}, or as root") from None
     if not node.process.has_ended(_ENDED_S):
         raise ConfigError(
@@ -321,20 +320,6 @@ def default_log(asked: Asked) -> str:
             if os.stat(above).st_uid == os.geteuid() and os.access(above, os.W_OK):
                 return os.path.join(above, name)
     raise ConfigError("there is no place for a log file: name one with --log-file")
-
-
-def words_of(node: Node) -> Words:
-    """The command line of a node that runs. ConfigError if it cannot be seen, or if that is `once`."""
-    typed = node.typed
-    if typed is None:
-        raise ConfigError(
-            f"how process {node.number} was started cannot be found out: give the options of the node here"
-        )
-    if typed[:1] == ["run"]:
-        typed = typed[1:]
-    elif typed[:1] == ["once"]:
-        raise ConfigError(f"'once' is running for {_folders(node)} (process {node.number}): it ends by itself")
-    return of_typed(run_parser(), typed, node.process.folder)
 
 
 def _running(parser: Parser, folders: Sequence[str], file: str | None) -> list[Node]:

@@ -2,7 +2,7 @@
 
 In:   a folder, or a configuration file. Out: the Node that shares it.
 Rule: a process is a node only if it has the lock of the folder and answers on its control socket, or has said that it waits for
-the folder. One that has just begun is waited for.
+the folder. One that has just begun is waited for. What the kernel does not tell of a node that holds a key, the node says itself.
 Used by: background, service.
 """
 
@@ -12,15 +12,19 @@ import os
 import subprocess
 import time
 
+from dir_sync.cli.absolute import Words, of_typed
+from dir_sync.cli.options import run_parser
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.named import NamedTuple
 from dir_sync.folder import root
 from dir_sync.folder.processes import Process, holder_of, process_of
 from dir_sync.folder.running import running
-from dir_sync.network.control import process_that_answers
+from dir_sync.network.control import Answer, NoDaemon, ask, process_that_answers
+from dir_sync.reporting import shell
+from dir_sync.reporting.log import listed
 
-__all__ = ["Node", "node_of", "node_of_file", "output_of", "restart_unit", "systemctl"]
+__all__ = ["Node", "node_of", "node_of_file", "output_of", "restart_unit", "systemctl", "words_of"]
 
 _BEGINS_S = 15.0
 _AGAIN_S = 0.05
@@ -28,10 +32,12 @@ _PROGRAMS = ("main.py", "dir-sync", "__main__.py")
 
 
 class Node(NamedTuple):
-    """A node, and the folders that it shares or waits for. The handle of its process lives as long as the command."""
+    """A node, and the folders that it shares or waits for. The handle of its process lives as long as the command. `told`: what
+    it says of itself (`own_facts`), if that cannot be seen from here."""
 
     process: Process
     folders: list[str]
+    told: Answer | None = None
 
     @property
     def number(self) -> int:
@@ -46,10 +52,23 @@ class Node(NamedTuple):
         return self.process.unit
 
     @property
+    def works_in(self) -> str | None:
+        """The folder in which it works; None: that cannot be found out."""
+        if self.told is not None:
+            return self.told.get("works_in")
+        try:
+            return self.process.folder
+        except OSError:
+            return None  # it has ended, or has just gone over to a closed mesh
+
+    @property
     def key_file(self) -> str:
-        """What its environment names, as an absolute path."""
-        name = self.process.key_file
-        return os.path.join(self.process.folder, name) if name else ""
+        """What its environment names, as an absolute path; "": nothing, as far as can be found out."""
+        try:
+            name = self.process.key_file if self.told is None else str(self.told.get("key_file", ""))
+        except OSError:
+            return ""
+        return os.path.join(self.works_in or "/", name) if name else ""
 
     @property
     def typed(self) -> list[str] | None:
@@ -67,7 +86,7 @@ def node_of(folder: str) -> Node | None:
     """`folder`: its real path. ConfigError if a program has the folder that is no node."""
     until_s = time.monotonic() + _BEGINS_S
     while True:
-        process = holder_of(folder)
+        process = holder_of(folder, process_that_answers)
         if process is None:
             waits = root.pauser(folder)
             process = None if waits is None else process_of(*waits)
@@ -91,11 +110,55 @@ def node_of_file(file: str) -> Node | None:
 
 
 def _node(process: Process, folder: str) -> Node:
+    told = None
     try:
         folders = process.locked()
+    except PermissionError:
+        told = _told_by(process, folder)
+        folders = told["folders"]
     except OSError:
-        folders = []  # it has ended, or is another user's
-    return Node(process, folders if not folder or folder in folders else [folder, *folders])
+        folders = []  # it has ended
+    return Node(process, folders if not folder or folder in folders else [folder, *folders], told)
+
+
+def _told_by(process: Process, folder: str) -> Answer:
+    """What a node says of itself, at the first folder at which it answers. A node of an older version, which does not know the
+    question, is known by its folders alone; one that waits for all of them, not even by these."""
+    folders = []
+    for path in dict.fromkeys([*([folder] if folder else []), *root.shared_before()]):
+        if process_that_answers(path) != process.number:
+            continue
+        folders.append(path)
+        try:
+            told = ask(path, {"command": "process"}, begins_s=0.0)
+        except (NoDaemon, OSError):
+            continue
+        if isinstance(told.get("folders"), list):
+            return told
+    return {"folders": sorted(folders)}
+
+
+def words_of(node: Node) -> Words:
+    """The command line of a node that runs. ConfigError if it cannot be seen, or if that is `once`."""
+    typed = node.typed
+    if typed is None:
+        raise ConfigError(
+            f"how process {node.number} was started cannot be found out: give the options of the node here"
+        )
+    if typed[:1] == ["run"]:
+        typed = typed[1:]
+    elif typed[:1] == ["once"]:
+        shown = listed([show(os.fsencode(folder)) for folder in node.folders]) or "its folders"
+        raise ConfigError(f"'once' is running for {shown} (process {node.number}): it ends by itself")
+    if node.works_in is not None:
+        return of_typed(run_parser(), typed, node.works_in)
+    words, elsewhere = (of_typed(run_parser(), typed, folder) for folder in ("/", "/elsewhere"))
+    if words != elsewhere:
+        raise ConfigError(
+            f"in which folder process {node.number} was started cannot be found out, and its command line has relative"
+            f" paths: {shell.command('stop', *node.folders)}, then start it again"
+        )
+    return words
 
 
 def restart_unit(node: Node) -> None:

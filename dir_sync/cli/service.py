@@ -19,13 +19,13 @@ from dir_sync import config
 from dir_sync.cli import crontab
 from dir_sync.cli.absolute import FOR_ONE_START, Words, add_node_words, here, of_typed, without
 from dir_sync.cli.asked import Asked, read_asked
-from dir_sync.cli.background import Done, ends, owner_against, started, words_of, writer_against
+from dir_sync.cli.background import Done, ends, owner_against, started, writer_against
 from dir_sync.cli.boot_files import Service, cron_line, openrc_script, unit
 from dir_sync.cli.kept_options import not_in, with_typed
 from dir_sync.cli.options import KEY_FILE
 from dir_sync.cli.parser import Parser, examples_of
 from dir_sync.cli.results import hint, tell
-from dir_sync.cli.running_nodes import node_of, node_of_file, output_of, systemctl
+from dir_sync.cli.running_nodes import node_of, node_of_file, output_of, systemctl, words_of
 from dir_sync.config import ConfigError
 from dir_sync.core.model import show
 from dir_sync.core.named import NamedTuple

@@ -242,6 +242,10 @@ class Sharing:
     def ask(self, question: Answer) -> Answer:
         """Any thread but the engine's, once the loop knows the folder. With `look`, the answer knows of everything that was saved
         before."""
+        if question["command"] == "process":
+            from dir_sync.folder.processes import own_facts  # imported late: few nodes are asked
+
+            return own_facts()  # a disk or an engine that is busy delays no `stop`
         if question.get("look"):
             self._catch_up()
         return ask_engine(self._post, question, lambda: self.threads.is_ending)

@@ -2,8 +2,10 @@
 
 In:   a folder, or the id of a process and when that started. Out: a Process.
 Rule: no process gets a signal because a file names its id. A process shares a folder only if it has the folder's lock open while
-that is taken; and from then on it is a handle (pidfd), which never means another process.
-Used by: cli, shared_now, network.control.
+that is taken; and from then on it is a handle (pidfd), which never means another process. A process that holds a key keeps its
+memory to itself (security.process): then its open files, its environment and its working folder cannot be seen from outside,
+also by its own user. The kernel says of it who has the lock, and it says the rest itself (`own_facts`).
+Used by: cli, daemon.sharing, shared_now, network.control.
 """
 
 from __future__ import annotations
@@ -15,17 +17,19 @@ import pwd
 import re
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dir_sync.config import ConfigError
 from dir_sync.core import limits
 from dir_sync.core.model import show
 from dir_sync.folder.started import started
 
-__all__ = ["Process", "holder_of", "is_locked", "owner_name", "process_of"]
+__all__ = ["Process", "holder_of", "is_locked", "own_facts", "owner_name", "process_of"]
 
 _OWN = os.fsdecode(limits.RESERVED_NAME)
 _LOCK = f"/{_OWN}/lock"
+_ANOTHER = "another user"
+_KEY_FILE = "DIR_SYNC_KEY_FILE"
 
 
 class Process:
@@ -41,8 +45,20 @@ class Process:
 
     @property
     def owner(self) -> int:
-        """Its user."""
-        return os.stat(f"/proc/{self.number}").st_uid
+        """The user as whom it acts. Its folder in /proc belongs to root if it keeps its memory to itself."""
+        with open(f"/proc/{self.number}/status", "rb") as file:
+            found = re.search(rb"^Uid:\s*\d+\s+(\d+)", file.read(), re.MULTILINE)
+        if found is None:
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        return int(found[1])
+
+    @property
+    def owner_name(self) -> str:
+        """The name of that user."""
+        try:
+            return _name_of(self.owner)
+        except OSError:
+            return _ANOTHER
 
     @property
     def words(self) -> list[str]:
@@ -52,7 +68,7 @@ class Process:
 
     @property
     def folder(self) -> str:
-        """The folder in which it works."""
+        """The folder in which it works. PermissionError if that cannot be seen, another OSError if it has ended."""
         return os.readlink(f"/proc/{self.number}/cwd")
 
     @property
@@ -70,12 +86,10 @@ class Process:
 
     @property
     def key_file(self) -> str:
-        """The key file that its environment names; "": none."""
-        try:
-            with open(f"/proc/{self.number}/environ", "rb") as file:
-                found = re.search(rb"(?:^|\0)DIR_SYNC_KEY_FILE=([^\0]*)", file.read())
-        except OSError:
-            return ""
+        """The key file that its environment names; "": none. PermissionError if that cannot be seen, another OSError if it has
+        ended."""
+        with open(f"/proc/{self.number}/environ", "rb") as file:
+            found = re.search(rb"(?:^|\0)%b=([^\0]*)" % _KEY_FILE.encode(), file.read())
         return os.fsdecode(found[1]) if found else ""
 
     @property
@@ -94,11 +108,12 @@ class Process:
         return os.path.basename(self.unit_path)
 
     def locked(self) -> list[str]:
-        """The folders that it shares now."""
+        """The folders that it shares now. PermissionError if that cannot be seen."""
         found = {path.removesuffix(_LOCK) for path, _ in self._open_files() if path.endswith(_LOCK)}
         return sorted(found)
 
     def has_open(self, file: os.stat_result) -> bool:
+        """PermissionError if that cannot be seen."""
         return any((one.st_dev, one.st_ino) == (file.st_dev, file.st_ino) for _, one in self._open_files())
 
     def end(self) -> None:
@@ -121,12 +136,34 @@ class Process:
                 path = os.readlink(f"{folder}/{name}")
                 if path.startswith("/"):
                     yield path, os.stat(f"{folder}/{name}")
+            except PermissionError:
+                raise
             except OSError:
                 continue  # closed meanwhile
 
 
-def holder_of(folder: str) -> Process | None:
-    """The process that has the lock of a folder; None: nobody has it. ConfigError if that cannot be found out."""
+def own_facts() -> dict[str, object]:
+    """What other commands of this user cannot see of this process once it holds a key: the folders that it shares, the folder in
+    which it works (None: that is gone), and the key file that its environment names."""
+    this = Process(os.getpid())
+    try:
+        folders = this.locked()
+    finally:
+        this.close()
+    try:
+        works_in = os.getcwd()
+    except OSError:
+        works_in = None
+    return {"folders": folders, "works_in": works_in, "key_file": os.environ.get(_KEY_FILE, "")}
+
+
+def _nobody(folder: str) -> int | None:
+    return None
+
+
+def holder_of(folder: str, who_answers: Callable[[str], int | None] = _nobody) -> Process | None:
+    """The process that has the lock of a folder; None: nobody has it. `who_answers`: the id of the process that answers for a
+    folder by the kernel's word, where another way is needed. ConfigError if it cannot be found out."""
     path = folder + _LOCK
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -138,7 +175,7 @@ def holder_of(folder: str) -> Process | None:
             raise ConfigError(f"the node of {_shown(folder)} belongs to {owner}: run this as {owner}") from None
         raise ConfigError(f"{_shown(path)}: {error.strerror}") from None
     try:
-        return _holder(folder, handle) if _is_taken(handle) else None
+        return _holder(folder, handle, who_answers) if _is_taken(handle) else None
     except OSError as error:
         raise ConfigError(f"{_shown(path)}: {error.strerror}") from None
     finally:
@@ -168,7 +205,7 @@ def _is_taken(handle: int) -> bool:
         return True
 
 
-def _holder(folder: str, handle: int) -> Process:
+def _holder(folder: str, handle: int, who_answers: Callable[[str], int | None]) -> Process:
     lock = os.fstat(handle)
     text = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
     for number in ([int(text)] if text.isdigit() and int(text) > 0 else []) + list(_lockers(lock.st_ino)):
@@ -181,16 +218,26 @@ def _holder(folder: str, handle: int) -> Process:
         try:
             if process.has_open(lock):
                 return process
-        except PermissionError:
-            owner = owner_name(f"/proc/{number}")
+        except PermissionError:  # it is another user's, or keeps its memory to itself
+            owner, is_ours = process.owner_name, _is_ours(process)
+            has_lock = number in _lockers(lock.st_ino)
+            if is_ours and (has_lock or who_answers(folder) == number):
+                return process
             process.close()
-            if number in _lockers(lock.st_ino):
+            if has_lock and not is_ours:
                 raise ConfigError(f"the node of {_shown(folder)} runs as {owner}: run this as {owner}") from None
             continue
         except OSError:
             pass
         process.close()
     raise ConfigError(f"a program that cannot be found from here, such as one in a container, uses {_shown(folder)}")
+
+
+def _is_ours(process: Process) -> bool:
+    try:
+        return process.owner == os.geteuid()
+    except OSError:
+        return False  # it has ended
 
 
 def _lockers(inode: int) -> Iterator[int]:
@@ -222,9 +269,12 @@ def process_of(number: object, since: object) -> Process | None:
 def owner_name(path: str) -> str:
     """The name of the user to whom a file belongs; its number, if it has none."""
     try:
-        user = os.stat(path).st_uid
+        return _name_of(os.stat(path).st_uid)
     except OSError:
-        return "another user"
+        return _ANOTHER
+
+
+def _name_of(user: int) -> str:
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:

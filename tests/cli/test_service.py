@@ -302,10 +302,11 @@ class Running(NamedTuple):
     unit: str = ""
     folders: tuple[str, ...] = ()
     typed: list[str] | None = None
+    works_in: str = "/"
 
     @property
     def process(self) -> SimpleNamespace:
-        return SimpleNamespace(ends_with_terminal=self.in_terminal, folder="/")
+        return SimpleNamespace(ends_with_terminal=self.in_terminal)
 
 
 def test_again_with_other_options_and_removed_the_node_is_ended(

@@ -14,7 +14,7 @@ import pytest
 
 from dir_sync.config import ConfigError
 from dir_sync.folder import processes
-from dir_sync.folder.processes import Process, holder_of, is_locked, process_of
+from dir_sync.folder.processes import Process, holder_of, is_locked, own_facts, process_of
 from dir_sync.folder.started import started
 
 HOLD = (
@@ -119,6 +119,42 @@ def test_what_its_environment_says(tmp_path: Path) -> None:
             assert one.unit == ""
             one.close()
             process.communicate(b"\n")
+
+
+def test_what_a_process_says_of_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIR_SYNC_KEY_FILE", "a key")
+    monkeypatch.chdir(folder)
+    with (folder / ".dir_sync" / "lock").open("w"):
+        facts = own_facts()
+    assert facts == {"folders": [str(folder)], "works_in": str(folder), "key_file": "a key"}
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_one_that_keeps_its_files_to_itself_is_known_by_who_answers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, is_ours: bool
+) -> None:
+    """Where the kernel's list of locks does not tell, as on some file systems; another user's is not taken for ours."""
+
+    def hidden(process: Process, lock: os.stat_result) -> bool:
+        raise PermissionError
+
+    with holding(folder) as number:
+        monkeypatch.setattr(Process, "has_open", hidden)
+        monkeypatch.setattr(processes, "_lockers", lambda inode: iter(()))
+        monkeypatch.setattr(Process, "owner", os.geteuid() if is_ours else os.geteuid() + 1)
+        with pytest.raises(ConfigError, match="cannot be found"):
+            holder_of(str(folder), lambda folder: number + 1)
+        if is_ours:
+            found = holder_of(str(folder), lambda folder: number)
+            assert found is not None
+            assert found.number == number
+            found.close()
+        else:
+            with pytest.raises(ConfigError, match="cannot be found"):
+                holder_of(str(folder), lambda folder: number)
+            monkeypatch.setattr(processes, "_lockers", lambda inode: iter((number,)))
+            with pytest.raises(ConfigError, match="run this as"):
+                holder_of(str(folder))
 
 
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid is not installed")

@@ -88,7 +88,8 @@ CLI: dict[str, set[str]] = {
     "cli.kept_options": {"cli.absolute", "network.control", "reporting.shell"},
     "cli.launch": {"cli.options", "daemon.supervisor", "reporting.shell"},
     "cli.running_nodes": {
-        *("config", "folder.processes", "folder.root", "folder.running", "network.control"),
+        *("cli.absolute", "cli.options", "config", "folder.processes", "folder.root", "folder.running"),
+        *("network.control", "reporting.log", "reporting.shell"),
     },
     "cli.background": {
         *(
@@ -98,7 +99,6 @@ CLI: dict[str, set[str]] = {
             "cli.kept_options",
             "cli.launch",
             "cli.names",
-            "cli.options",
             "cli.parser",
             "cli.results",
             "cli.running_nodes",
