@@ -174,7 +174,9 @@ def test_attributes_that_differ_are_shown_as_far_as_both_sides_say_them() -> Non
     was = Attributes(Owner("bob", 7, "", 8), ((), ()), ((b"user.a", b"1"), (b"user.long", b"x" * 50)))
     now = Attributes(Owner("anna", 5, "staff", 6), (((1, 7, "", 0),), ()), ((b"user.a", b"2\x1b"), (b"user.b", b"")))
     version = SimpleNamespace(path=b"notes", kind=Kind.FILE, mtime=0, mode=0o644, attributes=was)
-    entry = cast(Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="bob", now_by="", version=version))
+    entry = cast(
+        Entry, SimpleNamespace(id="1a", by="anna", on="", holder="", made_by="bob", now_by="", version=version)
+    )
     same = [
         "permissions: 0600 now, 0644 in the version that lost",
         "owner: anna:staff now, bob:8 in the version that lost",

@@ -1,6 +1,6 @@
 // Numbers, sizes, rates and times, as people of the chosen language read them.
 
-import { language, t } from "./i18n.js";
+import { locale, t } from "./i18n.js";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
@@ -12,7 +12,7 @@ export function bytes(amount) {
     unit += 1;
   }
   const digits = unit && value < 9.95 ? 1 : 0;
-  return `${value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${UNITS[unit]}`;
+  return `${value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${UNITS[unit]}`;
 }
 
 export function rate(amount) {
@@ -20,20 +20,20 @@ export function rate(amount) {
 }
 
 export function number(value) {
-  return value.toLocaleString(language);
+  return value.toLocaleString(locale);
 }
 
 export function moment(timeMs) {
-  return new Date(timeMs).toLocaleString(language, { dateStyle: "medium", timeStyle: "medium" });
+  return new Date(timeMs).toLocaleString(locale, { dateStyle: "medium", timeStyle: "medium" });
 }
 
 export function clock(timeMs) {
-  return new Date(timeMs).toLocaleTimeString(language);
+  return new Date(timeMs).toLocaleTimeString(locale);
 }
 
 export function ago(timeMs) {
   const seconds = Math.max(0, Math.round((Date.now() - timeMs) / 1000));
-  const words = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  const words = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
   for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
     if (seconds >= size) return words.format(-Math.floor(seconds / size), unit);
   }

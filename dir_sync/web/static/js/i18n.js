@@ -7,11 +7,13 @@ let fallback = {};
 let plurals = new Intl.PluralRules("en");
 
 export let language = "en";
+export let locale = "en"; // of numbers and times: the browser's own, if it is of that language
 
 export async function load(wanted) {
   language = wanted in LANGUAGES ? wanted : "en";
   [texts, fallback] = await Promise.all([language, "en"].map(read));
   plurals = new Intl.PluralRules(language);
+  locale = spoken().find((one) => one.slice(0, 2) === language) ?? language;
   document.documentElement.lang = language;
 }
 
@@ -20,10 +22,14 @@ async function read(one) {
   return answer.json();
 }
 
+function spoken() {
+  return navigator.languages ?? [navigator.language];
+}
+
 export function preferred() {
   const chosen = localStorage.getItem("language");
   if (chosen) return chosen;
-  return (navigator.languages ?? [navigator.language]).map((one) => one.slice(0, 2)).find((one) => one in LANGUAGES) ?? "en";
+  return spoken().map((one) => one.slice(0, 2)).find((one) => one in LANGUAGES) ?? "en";
 }
 
 export function has(key) {
@@ -40,6 +46,6 @@ export function t(key, values = {}) {
   if (text === undefined) return key;
   return text.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = values[name];
-    return value === undefined ? whole : typeof value === "number" ? value.toLocaleString(language) : value;
+    return value === undefined ? whole : typeof value === "number" ? value.toLocaleString(locale) : value;
   });
 }

@@ -83,6 +83,23 @@ export function confirm(text, yes, { detail = null, danger = false } = {}) {
   });
 }
 
+// A text that is too long for its place, in full.
+export function tell(text, lang = null) {
+  const close = () => {
+    dialog.close();
+    dialog.remove();
+  };
+  const dialog = h("dialog", { id: "told", "aria-label": text },
+    h("p", { class: "told", lang }, text),
+    h("div", { class: "row end" }, h("button", { type: "button", id: "close", onclick: close }, t("close"))));
+  dialog.oncancel = (event) => {
+    event.preventDefault();
+    close();
+  };
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 export function badge(text, kind) {
   return h("span", { class: `badge ${kind}` }, text);
 }
@@ -124,6 +141,12 @@ export function empty(text) {
 export function link(page, params, ...children) {
   const words = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== null && value !== undefined));
   return h("a", { href: `#/${page}${words.size ? `?${words}` : ""}` }, children);
+}
+
+// A path whose folders are cut where there is no room for all of it; its name stays.
+export function pathWords(path) {
+  const at = path.lastIndexOf("/") + 1;
+  return h("span", { class: "cut" }, at ? h("span", { class: "above" }, path.slice(0, at)) : null, h("span", { class: "last" }, path.slice(at)));
 }
 
 // Calls `work` some time after it was asked for, once for all that ask meanwhile, and never twice at a time.

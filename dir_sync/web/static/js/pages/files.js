@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { count, listPage, searchedList } from "../searching.js";
-import { link } from "../ui.js";
+import { link, pathWords } from "../ui.js";
 
 export function files({ place, params, folder }) {
   const list = searchedList({
@@ -28,8 +28,8 @@ export function files({ place, params, folder }) {
 
 function row(id, one, isFound) {
   const name = isFound ? one.path : one.name;
-  const target = one.kind === "folder" ? link("files", { folder: id, dir: one.key }, name)
-    : link("file", { folder: id, path: one.key }, name);
+  const target = one.kind === "folder" ? link("files", { folder: id, dir: one.key }, isFound ? pathWords(name) : name)
+    : link("file", { folder: id, path: one.key }, isFound ? pathWords(name) : name);
   return [
     h("span", { class: `kind ${one.kind}`, role: "img", "aria-label": t(`kind.${one.kind}`) }),
     h("span", { class: "cell name", title: one.path }, target),

@@ -11,7 +11,7 @@ const FOLDERS_MAX = 20;
 export function held({ place, folder }) {
   const decide = (word) => async () => {
     const asked = seen;
-    if (!await confirm(t(`held.${word}.ask`), t(`held.${word}`), { danger: true })) return;
+    if (!await confirm(t(`held.${word}.ask`), t(`held.${word}`), { danger: word === "approve" })) return;
     if (seen !== asked) throw new Refused(t("held.different")); // decided elsewhere, or there is more that nobody has seen
     const answer = await post(`folders/${folder.id}/${word}`);
     const others = word === "approve" && answer.missing ? answer.others : [];

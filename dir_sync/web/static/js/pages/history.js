@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { count, listPage, searchedList } from "../searching.js";
-import { elsewhere, link, who } from "../ui.js";
+import { elsewhere, link, pathWords, who } from "../ui.js";
 
 export function history({ place, params, folder }) {
   const list = searchedList({
@@ -15,9 +15,11 @@ export function history({ place, params, folder }) {
     text: params.find,
     load: (query) => get(`folders/${folder.id}/history`, query),
     row: (one) => [
-      h("span", { class: `why ${one.why}` }, t(`why.${one.why}`)),
-      h("span", { class: "cell name", title: one.path }, link("file", { folder: folder.id, path: one.key }, one.path)),
-      h("span", { class: "cell num" }, one.kind === "file" ? bytes(one.size) : ""),
+      h("span", { class: `why hide-narrow ${one.why}` }, t(`why.${one.why}`)),
+      h("div", { class: "cell name two", title: one.path },
+        link("file", { folder: folder.id, path: one.key }, pathWords(one.path)),
+        h("span", { class: "soft only-narrow" }, [moment(one.until_ms), who(one.by), t(`why.${one.why}`), one.kind === "file" ? bytes(one.size) : null].filter(Boolean).join(" · "))),
+      h("span", { class: "cell num hide-narrow" }, one.kind === "file" ? bytes(one.size) : ""),
       h("span", { class: "cell by hide-narrow" }, who(one.by)),
       h("span", { class: "cell when hide-narrow" }, moment(one.until_ms)),
     ],
