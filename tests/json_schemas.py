@@ -33,7 +33,7 @@ VERSION: Schema = {
     "size": ("number", "bytes"),
     "changed_s": ("number", "the time of the file, in Unix time"),
     "until_s": ("number", "when it was replaced or deleted"),
-    "why": ("text", "`replaced`, `deleted`, `conflict`, `recovered`"),
+    "why": ("text", "`replaced`, `deleted`, `conflict`, `recovered`, `rotten` (it had gone bad on the disk)"),
     "by": ("text", "the node whose change displaced it"),
     "on": ("list", "the nodes that keep it; `here`: this one"),
     "here": ("bool", "this machine keeps it"),

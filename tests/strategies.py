@@ -358,7 +358,7 @@ def chunks() -> st.SearchStrategy[Chunks]:
 @cache
 def kept() -> st.SearchStrategy[Kept]:
     """A version in a history: of a file or of a link."""
-    whys = st.sampled_from(["replaced", "deleted", "conflict", "recovered"])
+    whys = st.sampled_from(["replaced", "deleted", "conflict", "recovered", "rotten"])
 
     def of(record: Record) -> st.SearchStrategy[Kept]:
         path, kind, size, content, mtime, mode, (until, _), *_ = record

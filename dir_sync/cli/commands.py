@@ -176,7 +176,7 @@ def restore(argv: list[str]) -> int:
     add_json(parser)
     given = parser.parse_args(argv)
     from dir_sync.cli.versions import version_json, which
-    from dir_sync.history.choice import newest_per_path, there_at
+    from dir_sync.history.choice import good, newest_per_path, there_at
     from dir_sync.history.client import open_history
     from dir_sync.history.words import full, local, moment, summary
 
@@ -186,6 +186,8 @@ def restore(argv: list[str]) -> int:
         is_of_folder = bool(entries) and all(entry.version.path != path for entry in entries)
         if given.version is not None:
             entries = [entry for entry in entries if entry.id == given.version]
+        else:
+            entries = good(entries)
         too_new: list[Entry] = []
         if given.at is not None:
             entries, too_new = there_at(entries, moment(given.at, time.time_ns()))

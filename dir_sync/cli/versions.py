@@ -25,6 +25,7 @@ _DISPLACED = {
     Cause.DELETED: "deleted",
     Cause.CONFLICT: "that lost a conflict",
     Cause.RECOVERED: "found",
+    Cause.ROTTEN: "that had gone bad",
 }
 
 

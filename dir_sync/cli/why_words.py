@@ -10,6 +10,7 @@ import textwrap
 from typing import Any
 
 from dir_sync.config import ConfigError
+from dir_sync.core.jobs import Cause
 from dir_sync.core.model import FIRST_CONTACT
 from dir_sync.core.waits import SENTENCES, Wait, Waiting, from_json
 from dir_sync.history.unkept import Unkept
@@ -184,16 +185,18 @@ def _old(told: Answer, folder: str, path: str) -> list[str]:
     lines = []
     for one in versions[:_VERSIONS_MAX]:
         size = "link" if one["kind"] == "link" else human_bytes(one["size"])
-        lines.append(
-            f"{one['id']}  {local(one['until_ns'])}: {one['why']} by {_by(one)}; {size}, kept {_on(one['on'])}"
-        )
+        why = "had gone bad" if one["why"] == Cause.ROTTEN.value else f"{one['why']} by {_by(one)}"
+        lines.append(f"{one['id']}  {local(one['until_ns'])}: {why}; {size}, kept {_on(one['on'])}")
     if len(versions) > _VERSIONS_MAX:
         lines += [
             f"and {len(versions) - _VERSIONS_MAX:,} more; to list all:",
             _COMMAND + command("history", folder, path),
         ]
-    bring = command("restore", folder, path, "--version", versions[0]["id"])
-    lines += [f"to bring {'it' if len(versions) == 1 else 'the first one'} back:", _COMMAND + bring]
+    good = [one for one in versions if one["why"] != Cause.ROTTEN.value]
+    if good:
+        which = "it" if len(versions) == 1 else "the first one" if good[0] is versions[0] else "the first good one"
+        bring = command("restore", folder, path, "--version", good[0]["id"])
+        lines += [f"to bring {which} back:", _COMMAND + bring]
     return lines + ([unkept.others("more")] if away else [])
 
 

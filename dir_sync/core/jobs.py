@@ -51,6 +51,12 @@ class Cause(Enum):
     DELETED = "deleted"
     CONFLICT = "conflict"
     RECOVERED = "recovered"
+    ROTTEN = "rotten"  # it had gone bad on the disk: what was recorded has taken its place
+
+    @property
+    def is_of_nobody(self) -> bool:
+        """True if no change of a user or of a peer displaced it."""
+        return self in (Cause.RECOVERED, Cause.ROTTEN)
 
 
 class Version(NamedTuple):

@@ -76,12 +76,12 @@ class HistoryStore:
                         place = folder + b"-"
                 elif error.trouble != Trouble.EXISTS:
                     raise
-        if why is Cause.RECOVERED and not content:
+        if why.is_of_nobody and not content:
             with contextlib.suppress(Stopped):
                 content = self._read_if_possible(kept, stat)  # no look has seen it
         version = Version(kept, path, stat.kind, stat.size, content, stat.mtime, stat.mode, now, why, node)
         self._filed.setdefault(path, []).append(version)
-        if not is_read and why is not Cause.RECOVERED:
+        if not is_read and not why.is_of_nobody:
             self._unread.add(version.name)
         return version
 

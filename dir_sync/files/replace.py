@@ -75,7 +75,7 @@ class Replacer:
                 self._disk.remove_file(swap)
                 return None
             if displaced.kind != Kind.DIRECTORY:
-                maker = item.target.stamp.maker
+                maker = "" if item.why is Cause.ROTTEN else item.target.stamp.maker  # nobody made it go bad
                 is_read = match is not Match.UNREAD
                 return self._history.file_away(swap, displaced, path, digest, item.why, maker, is_read)
             self._disk.remove_directory(swap)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dir_sync.core.jobs import Version
+from dir_sync.core.jobs import Cause, Version
 from dir_sync.core.parents import parents_of
 
-__all__ = ["Entry", "below", "by_id", "newest_per_path", "there_at"]
+__all__ = ["Entry", "below", "by_id", "good", "newest_per_path", "there_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class Entry:
     holder: str = ""  # the id of that node; "": this one
     made_by: str = ""  # of the loser of a conflict, the node that made it; "": not known
     now_by: str = ""  # of the loser of a conflict, the node that made what is there now; "": not known
+
+
+def good(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries without those that had gone bad on a disk: they come back only if a person names one."""
+    return [entry for entry in entries if entry.version.why is not Cause.ROTTEN]
 
 
 def by_id(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

@@ -258,3 +258,29 @@ def test_machines_that_are_away_may_keep_old_versions(shared: Path, capsys: pyte
     assert said in " ".join(capsys.readouterr().out.split())
     assert main(["history", str(shared), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"versions": [], "more": 0, "away": ["bob"]}
+
+
+def test_what_had_gone_bad_is_listed_and_not_offered(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    handle = state.lock(os.fsencode(shared))
+    index = state.open_index(os.fsencode(shared), random.Random(1))
+    (old,) = index.versions.oldest_first(b"f")
+    bad = old._replace(
+        name=b".dir_sync/versions/2",
+        content=blake3(b"fiRst").digest(),
+        time_ns=old.time_ns + 10**9,
+        why=Cause.ROTTEN,
+        maker="",
+    )
+    index.versions.put(bad)
+    index.commit()
+    index.close()
+    os.close(handle)
+    answer = told(shared, "f", capsys)
+    assert [one["why"] for one in answer["versions"]] == ["rotten", "replaced"]
+    assert main(["why", str(shared), "f"]) == 0
+    out = capsys.readouterr().out
+    assert ": had gone bad; 5 B, kept here" in out
+    assert "to bring the first good one back:" in out
+    assert f"--version {answer['versions'][1]['id']}" in out
+    assert f"--version {answer['versions'][0]['id']}" not in out
+    assert why_words._old(answer | {"versions": answer["versions"][:1]}, str(shared), "f")[1:] == []

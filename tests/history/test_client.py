@@ -602,3 +602,25 @@ def test_the_difference_to_what_only_another_machine_keeps(node: Node, capsys: p
     assert "lost, " in out
     assert "made by bbbbbbbb, kept on bbbbbbbb" in out
     assert "-two\n+2\n" in out
+
+
+def test_what_had_gone_bad_comes_back_only_by_its_id(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.has(version(b"good", 10), b"good")
+    node.has(version(b"bad!", 20, why=Cause.ROTTEN), b"bad!")
+    assert restored(node, "file") == 0
+    assert (node.folder / "file").read_bytes() == b"good"
+    (node.folder / "file").unlink()
+    assert restored(node, "file", "--at", at(15)) != 0, "what was there then had gone bad"
+    assert not (node.folder / "file").exists()
+    (bad,) = [entry.id for entry in node.entries() if entry.version.why is Cause.ROTTEN]
+    capsys.readouterr()
+    assert restored(node, "file", "--version", bad) == 0
+    assert capsys.readouterr().out == f"file: restored (the version that had gone bad at {at(20)})\n"
+    assert (node.folder / "file").read_bytes() == b"bad!"
+
+
+def test_only_what_had_gone_bad_is_there(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
+    node.has(version(b"bad!", 20, why=Cause.ROTTEN), b"bad!")
+    assert restored(node, "file") != 0
+    assert not (node.folder / "file").exists()
+    assert "no such old version" in capsys.readouterr().err

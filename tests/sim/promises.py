@@ -239,7 +239,7 @@ class Promises:
                 node.seen.add(item.target.content)
                 self.sizes[item.target.content] = item.target.size
             version = result.version
-            if version is None or version.kind != Kind.FILE or version.why == Cause.RECOVERED:
+            if version is None or version.kind != Kind.FILE or version.why.is_of_nobody:
                 continue
             content = node.disk.content(version.name)
             if content is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from dir_sync.core.jobs import Cause, Version
+from dir_sync.core.jobs import Version
 from dir_sync.core.mode import is_own
 from dir_sync.core.model import Kind, Record, beats, leq
 from dir_sync.index import Index
@@ -66,7 +66,7 @@ def kept_since(node: Node, since_ns: int) -> list[Version]:
     return [
         one
         for one in node.index.versions.oldest_first()
-        if one.kind == Kind.FILE and one.why != Cause.RECOVERED and one.time_ns >= since_ns
+        if one.kind == Kind.FILE and not one.why.is_of_nobody and one.time_ns >= since_ns
     ]
 
 

@@ -42,6 +42,7 @@ from dir_sync.core.wire import ATTACHMENT, Buffer, LocalError, Piece, encode_mes
 __all__ = ["Have", "HaveRequest", "History", "HistoryRequest", "Kept", "Loser", "Lost", "Settle"]
 
 _WHYS: Final = frozenset({"replaced", "deleted", "conflict", "recovered"})
+_ROTTEN: Final = "rotten"  # a node of an older version knows only the others: it is told "recovered"
 
 
 @frozen
@@ -105,25 +106,32 @@ class History(BaseMessage):
     kept: tuple[Kept, ...]
 
     def to_wire(self) -> dict[str, Any]:
-        return {
+        fields: dict[str, Any] = {
             "type": self.TYPE,
             "folder": self.folder,
             "id": self.id,
             "last": self.last,
             "kept": [_kept_row(one) for one in bounded(self.kept, 0, limits.PAGE_RECORDS_MAX)],
         }
+        rotten = [number for number, one in enumerate(self.kept) if one.why == _ROTTEN]
+        return fields | {"rotten": rotten} if rotten else fields
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
         rows = checked_array(fields.get("kept"), "kept", 0, limits.PAGE_RECORDS_MAX)
         makers: dict[str, str] = {"": ""}
         last = checked_bool(fields.get("last"), "last")
-        return cls(folder_of(fields), id_of(fields), last, tuple([_checked_kept(row, makers) for row in rows]))
+        kept = [_checked_kept(row, makers) for row in rows]
+        for position in checked_array(fields.get("rotten", []), "rotten", 0, len(kept)):
+            number = checked_int(position, "rotten", 0, len(kept) - 1)
+            kept[number] = kept[number]._replace(why=_ROTTEN)
+        return cls(folder_of(fields), id_of(fields), last, tuple(kept))
 
 
 def _kept_row(kept: Kept) -> list[Any]:
     path, kind, size, content, mtime, mode, until, why, node, attributes = kept
     text = content_text(kind, content)
+    why = "recovered" if why == _ROTTEN else why
     row = [text_of(path), int(kind), size, text, *divmod(mtime, NS_PER_S), mode, *divmod(until, NS_PER_S), why, node]
     return row if attributes is None else [*row, attributes_row(attributes)]
 

@@ -163,3 +163,16 @@ def test_only_a_small_file_can_be_merged() -> None:
         row = [*fields["record"][:2], size, *fields["record"][3:]]
         assert "small" in refused({**fields, "record": row})
     assert "attached" in refused({**fields, "attached": False})
+
+
+def test_what_had_gone_bad_is_said_beside_the_word_that_older_nodes_know() -> None:
+    kept = Kept(b"a/b", Kind.FILE, 5, RAW, 7, 0o644, 8, "rotten", "")
+    fine = kept._replace(why="replaced")
+    message = History("docs", 4, True, (fine, kept))
+    fields = message.to_wire()
+    assert ([row[9] for row in fields["kept"]], fields["rotten"]) == (["replaced", "recovered"], [1])
+    assert from_wire(fields) == message
+    assert "rotten" not in History("docs", 4, True, (fine,)).to_wire()
+    for wrong in (2, -1, True, "1"):
+        assert "rotten" in refused({**fields, "rotten": [wrong]})
+    assert "rotten" in refused({**fields, "rotten": [0, 1, 1]})
