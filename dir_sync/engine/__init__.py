@@ -14,9 +14,9 @@ requests give events to `Engine` alone; its status, requests and chores also ask
 Layers, lowest first: apply_orders, queues, scan_state; board; mode_rules, contacts; path_work; attempts, path_jobs, retries,
 holders, expected, arrivals, folder_waits, obstacles, out_of_reach, room_queues; work; publisher; scope, stamps, sources,
 versions, signatures, folder_times; brakes, own_losses, peer_losses; in_vain, readers, part_files; transfers; local_renames,
-own_echoes, look_queue, names; rows; own_changes, deltas_out, uploader, applier, hard_links, incoming_moves; growth_in, deltas_in,
-excerpts, fetcher; bulk_install, acquire, planner; declining, sync_report, unconfirmed, intake; forecaster; ignoring; recorder,
-local_changes, scan; queries, merging, path_decisions, decisions, idle; rereads, healing, apart, verify_answers, scrub,
+own_echoes, look_queue, names; rows; own_changes, deltas_out, rotten, uploader, applier, hard_links, incoming_moves; growth_in,
+deltas_in, excerpts, fetcher; bulk_install, acquire, planner; declining, sync_report, unconfirmed, intake; forecaster; ignoring;
+recorder, local_changes, scan; queries, merging, path_decisions, decisions, idle; rereads, healing, apart, verify_answers, scrub,
 verifying; router; machines; engine.
 """
 

@@ -1,7 +1,7 @@
 """Deltas made for peers: made on demand, kept while they may be pulled.
 
 In:   DELTA_REQUEST messages, and deltas that a look made. Out: delta jobs; DELTA and REFUSE messages.
-Used by: uploader, recorder, local_changes, router.
+Used by: rotten, uploader, recorder, local_changes, router.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class Engine(Machines):
                 self.board.job_came_back()
                 self.board.listings.came_back(left)
                 for listing in listings:
-                    self.scan.on_listed(listing)
+                    self.scan.on_listed(self.rotten_files.listed_as_recorded(listing))
             case Looked(items):
                 self.look_queue.look_came_back(self.board.looking[items[0].path])
                 self.board.job_came_back()
@@ -136,7 +136,7 @@ class Engine(Machines):
                     is_soon or any(pending.listing for pending in self.board.looking.values())
                 )
                 for seen in items:
-                    self.local_changes.on_looked(seen, together)
+                    self.local_changes.on_looked(self.rotten_files.as_recorded(seen), together)
             case Applied(items, rescued):
                 self.board.job_came_back()
                 self.versions.rescued(rescued)
@@ -218,7 +218,7 @@ class Engine(Machines):
             self.ignoring.run_timers()
         if self.merging.is_on:
             self.merging.run()
-        if self.rereads.is_on:
+        if self.rereads.is_on or self.rotten_files.again:
             self.verifying.heal()
         self.planner.plan_todo()
         if self.excerpts.wanted:

@@ -24,6 +24,7 @@ from dir_sync.engine.board import Board
 from dir_sync.engine.brakes import Brakes
 from dir_sync.engine.local_renames import LocalRenames
 from dir_sync.engine.mode_rules import ModeRules
+from dir_sync.engine.rotten import RottenFiles
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.work import WorkTable
 from dir_sync.index import Row
@@ -49,6 +50,7 @@ class HardLinks:
         brakes: Brakes,
         local_renames: LocalRenames,
         applier: Applier,
+        rotten_files: RottenFiles,
     ) -> None:
         self._board = board
         self._mode_rules = mode_rules
@@ -57,6 +59,7 @@ class HardLinks:
         self._brakes = brakes
         self._local_renames = local_renames
         self._applier = applier
+        self._rotten_files = rotten_files
         self._asked: set[bytes] = set()
         self._tries: dict[bytes, int] = {}
         self._mates: dict[bytes, bytes] = {}
@@ -205,10 +208,14 @@ class HardLinks:
         path, fp = mate.record.path, mate.fp
         return (
             len(fp) == FINGERPRINT_BYTES
-            and inode_of(fp) not in self._board.links.refused
+            and self._may_have_more(mate)
             and not self._work.jobs.is_at(path)
             and not self._sources.is_avoided(path, fp)
         )
+
+    def _may_have_more(self, row: Row) -> bool:
+        """True if the file of a row may get another name: it can have one more, and it is not known to have gone bad."""
+        return inode_of(row.fp) not in self._board.links.refused and not self._rotten_files.is_bad(row.fp)
 
     def may_be_moved(self, row: Row, target: Record) -> bool:
         """True if the file of a row may be renamed to the path of `target`: it is not changed for its other names."""
@@ -273,8 +280,8 @@ class HardLinks:
         by_inode = Counter(inode_of(one.fp) for one in names)
         mine = inode_of(row.fp)
         names.sort(key=lambda one: (-by_inode[inode_of(one.fp)], one.record.path))
-        free = [inode_of(one.fp) for one in names if inode_of(one.fp) not in self._board.links.refused]
-        if len(by_inode) < 2 or not free or mine in self._board.links.refused:
+        free = [inode_of(one.fp) for one in names if self._may_have_more(one)]
+        if len(by_inode) < 2 or not free or not self._may_have_more(row):
             self._tries.pop(path, None)
             return
         if free[0] == mine:

@@ -20,6 +20,7 @@ from dir_sync.engine.applier import Applier
 from dir_sync.engine.board import Board
 from dir_sync.engine.constants import RETRY_MS
 from dir_sync.engine.rereads import Rereads
+from dir_sync.engine.rotten import RottenFiles
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.transfers import TransferTable
 from dir_sync.engine.work import WorkTable
@@ -29,6 +30,7 @@ __all__ = ["Healing"]
 
 _AT_ONCE = 4  # files, of many rotten ones
 _ROTTEN_MAX = 10_000  # remembered: with more, a disk is to be replaced
+_DROPPED_MAX = 5  # then it waits, as if nobody had it
 _WAIT_MS = 60_000  # until the peers are asked again for what none of them has
 
 
@@ -41,6 +43,7 @@ class _Heal:
     peers: list[str] = field(default_factory=list)
     fetch: Fetch | None = None
     by: str = ""  # the peer that is asked; "": it is copied from here
+    dropped: int = 0  # how often what was fetched was dropped on its way
     is_installing: bool = False
     is_active: bool = False
     not_before_ms: int = 0
@@ -57,6 +60,7 @@ class Healing:
         transfers: TransferTable,
         applier: Applier,
         rereads: Rereads,
+        rotten_files: RottenFiles,
     ) -> None:
         self._board = board
         self._work = work
@@ -64,6 +68,7 @@ class Healing:
         self._transfers = transfers
         self._applier = applier
         self._rereads = rereads
+        self._rotten_files = rotten_files
         self._heals: dict[bytes, _Heal] = {}
         self.healed = 0
 
@@ -72,6 +77,8 @@ class Healing:
         path = checked.item.path
         known = self._heals.get(path)
         if (known is None or known.checked != checked) and len(self._heals) < _ROTTEN_MAX:
+            if known is not None:
+                self._cancel(path, known)
             self._heals[path] = _Heal(checked)
             self._rereads.wake()
 
@@ -103,18 +110,23 @@ class Healing:
 
     def run(self) -> None:
         """Take one step with each file. This comes before paths are planned, which would drop what nobody announces."""
-        active = sum([heal.is_active for heal in self._heals.values()])
+        for checked in self._rotten_files.take_again():
+            self.heal(checked)
+        active = [inode_of(heal.checked.item.fp) for heal in self._heals.values() if heal.is_active]
         now = self._board.now.mono_ms
         for path, heal in list(self._heals.items()):
-            if not heal.is_active and (heal.not_before_ms > now or active >= _AT_ONCE):
+            if not heal.is_active and (heal.not_before_ms > now or len(active) >= _AT_ONCE):
                 continue
-            row = self._board.index.rows.get(path)
+            row, inode = self._board.index.rows.get(path), inode_of(heal.checked.item.fp)
             if not self._is_still_so(heal, row):
                 self._over(path, heal, row)
+            elif not heal.is_active and inode in active:
+                heal.not_before_ms = now + RETRY_MS  # another name of this file leaves it: then a look comes first
             elif row is not None:
                 was_active = heal.is_active
                 self._step(path, heal, row)
-                active += heal.is_active - was_active
+                if heal.is_active and not was_active:
+                    active.append(inode)
 
     def _is_still_so(self, heal: _Heal, row: Row | None) -> bool:
         """True if the index says what it said when the file was read, and nobody has announced anything newer."""
@@ -131,6 +143,7 @@ class Healing:
         if not heal.is_installing or row is None or row.record.content != item.content or row.fp == item.fp:
             return
         self.healed += 1
+        self._rotten_files.healed(item.fp)
         self._board.tell(notes.Healed(path, item.size, self._board.name_of(heal.by)))
         if len(row.fp) > FINGERPRINT_BYTES:
             now = self._board.now.mono_ms
@@ -156,8 +169,9 @@ class Healing:
                 return
             if self._work.arrivals.fetch(path) is heal.fetch:
                 return
-            heal.fetch = None
-        if self._work.is_at_work(path):
+            self._ask_again(heal, heal.fetch)
+        is_planned = not heal.is_active and path in self._board.plan_queue  # a plan would drop what is fetched
+        if self._work.is_at_work(path) or is_planned:
             heal.not_before_ms, heal.is_active = self._board.now.mono_ms + RETRY_MS, False
             return
         if not heal.is_active:
@@ -165,6 +179,14 @@ class Healing:
         heal.is_active = self._try_next(heal, row)
         if not heal.is_active:
             heal.not_before_ms = self._board.now.mono_ms + _WAIT_MS
+
+    def _ask_again(self, heal: _Heal, fetch: Fetch) -> None:
+        """A content did not come. If nobody refused it, a plan has dropped it: after a look at the path, for example."""
+        heal.fetch = None
+        is_whole = fetch.received == fetch.size  # then it was another content
+        if not is_whole and heal.dropped < _DROPPED_MAX and self._sources.may_be_asked(heal.by, fetch.target.content):
+            heal.dropped += 1
+            heal.peers.insert(0, heal.by)
 
     def _try_next(self, heal: _Heal, row: Row) -> bool:
         """False: there is no place left that may have the content."""
@@ -188,7 +210,7 @@ class Healing:
         return False
 
     def _change(self, row: Row) -> tuple[bytes, TreeOp, Record, bytes, Cause]:
-        return row.record.path, TreeOp.INSTALL, row.record, row.fp, Cause.RECOVERED
+        return row.record.path, TreeOp.INSTALL, row.record, row.fp, Cause.ROTTEN
 
     def _install(self, heal: _Heal, row: Row, item: ApplyItem) -> None:
         heal.is_installing = heal.is_active = True
@@ -203,6 +225,7 @@ class Healing:
         for other in self._board.index.rows.by_content(row.record.content):
             path = other.record.path
             is_same = path == row.record.path or inode_of(other.fp) == inode_of(row.fp)
+            is_same = is_same or self._rotten_files.is_bad(other.fp)
             if not is_same and len(other.fp) == FINGERPRINT_BYTES and path not in self._heals:
                 if not self._work.is_at_work(path):
                     found.append((path, other.fp))

@@ -51,6 +51,7 @@ from dir_sync.engine.queries import Queries
 from dir_sync.engine.readers import ReadersFilter
 from dir_sync.engine.recorder import LocalRecorder
 from dir_sync.engine.rereads import Rereads
+from dir_sync.engine.rotten import RottenFiles
 from dir_sync.engine.router import MessageRouter
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.scan import Scan
@@ -125,6 +126,7 @@ class Machines:
         )
         self.own_changes = own_changes = OwnChanges(board, mode_rules, stamps, sources, rows)
         self.deltas_out = deltas_out = DeltasForPeers(board, contacts)
+        self.rotten_files = rotten_files = RottenFiles(board, deltas_out)
         self.uploader = uploader = Uploader(
             board, contacts, work, sources, brakes, publisher, local_renames, look_queue, deltas_out, vain
         )
@@ -132,7 +134,9 @@ class Machines:
             *(board, mode_rules, work, scope, sources, versions, signatures, folder_times, transfers, echoes),
             *(look_queue, rows),
         )
-        self.hard_links = hard_links = HardLinks(board, mode_rules, work, sources, brakes, local_renames, applier)
+        self.hard_links = hard_links = HardLinks(
+            board, mode_rules, work, sources, brakes, local_renames, applier, rotten_files
+        )
         self.incoming_moves = incoming_moves = IncomingMoves(
             board, mode_rules, work, sources, brakes, transfers, rows, applier
         )
@@ -250,11 +254,11 @@ class Machines:
         )
         self.idle = IdleTasks(board, work, signatures, folder_times, transfers, echoes)
         self.rereads = rereads = Rereads(board, work)
-        self.healing = healing = Healing(board, work, sources, transfers, applier, rereads)
+        self.healing = healing = Healing(board, work, sources, transfers, applier, rereads, rotten_files)
         self.apart = apart = Aparts(board, scope, mode_rules, work)
-        self.verify_answers = verify_answers = VerifyAnswers(board, apart, rereads, healing)
+        self.verify_answers = verify_answers = VerifyAnswers(board, apart, rereads, healing, rotten_files)
         self.scrub = scrub = Scrub(board, work, rereads, verify_answers, scrub_s)
-        self.verifying = verifying = Verifying(board, scope, rereads, healing, verify_answers, scrub)
+        self.verifying = verifying = Verifying(board, scope, rereads, healing, verify_answers, scrub, rotten_files)
         self.router = MessageRouter(
             board,
             mode_rules,

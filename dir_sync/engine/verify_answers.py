@@ -17,6 +17,7 @@ from dir_sync.engine.apart import Aparts
 from dir_sync.engine.board import Board
 from dir_sync.engine.healing import Healing
 from dir_sync.engine.rereads import Rereads, Walk
+from dir_sync.engine.rotten import RottenFiles
 
 __all__ = ["VerifyAnswers"]
 
@@ -47,11 +48,14 @@ class _Request:
 class VerifyAnswers:
     """The requests of peers, and what each of them has had read."""
 
-    def __init__(self, board: Board, aparts: Aparts, rereads: Rereads, healing: Healing) -> None:
+    def __init__(
+        self, board: Board, aparts: Aparts, rereads: Rereads, healing: Healing, rotten_files: RottenFiles
+    ) -> None:
         self._board = board
         self._aparts = aparts
         self._rereads = rereads
         self._healing = healing
+        self._rotten_files = rotten_files
         self._requests: dict[str, _Request] = {}
         self._accounts: dict[str, _Account] = {}
 
@@ -110,6 +114,7 @@ class VerifyAnswers:
 
     def act(self, found: list[Checked], repair: bool) -> None:
         """Say what is rotten, and heal it if that is wanted."""
+        self._rotten_files.read(found, repair)
         for one in found:
             if one.outcome is Outcome.ROTTEN:
                 self._board.tell(notes.Rotten(one.item.path, one.item.size))

@@ -19,6 +19,7 @@ from dir_sync.core.verify import Apart, Entry, Finding, Outcome, What, compare, 
 from dir_sync.engine.board import Board
 from dir_sync.engine.healing import Healing
 from dir_sync.engine.rereads import Rereads, Walk
+from dir_sync.engine.rotten import RottenFiles
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.scrub import Scrub
 from dir_sync.engine.verify_answers import VerifyAnswers
@@ -82,7 +83,14 @@ class Verifying:
     """The verification that a person waits for, and the order in which all that reads again has its turn."""
 
     def __init__(
-        self, board: Board, scope: Scope, rereads: Rereads, healing: Healing, answers: VerifyAnswers, scrub: Scrub
+        self,
+        board: Board,
+        scope: Scope,
+        rereads: Rereads,
+        healing: Healing,
+        answers: VerifyAnswers,
+        scrub: Scrub,
+        rotten_files: RottenFiles,
     ) -> None:
         self._board = board
         self._scope = scope
@@ -90,6 +98,7 @@ class Verifying:
         self._healing = healing
         self._answers = answers
         self._scrub = scrub
+        self._rotten_files = rotten_files
         self._run: Run | None = None
         self._count = 0
 
@@ -211,6 +220,7 @@ class Verifying:
         assert run.here is not None
         found = walk.take()
         run.here.update((one.item.path, entry_of(one)) for one in found)
+        self._rotten_files.read(found, run.repair)
         if run.repair and run.parts is None:
             for one in found:
                 if one.outcome is Outcome.ROTTEN:

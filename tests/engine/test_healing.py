@@ -37,7 +37,7 @@ def ordered(kit: Alone[Healing]) -> list[tuple[bytes | None, bytes | None, bytes
     found = []
     for item, take in kit.changes():
         assert take is None, "nothing is decided anew, so nothing is announced"
-        assert (item.act, item.expect, item.why) == (TreeOp.INSTALL, FP, Cause.RECOVERED)
+        assert (item.act, item.expect, item.why) == (TreeOp.INSTALL, FP, Cause.ROTTEN)
         found.append((item.copy_path, item.data, item.known))
     return found
 
@@ -100,17 +100,22 @@ def test_if_one_peer_cannot_give_it_the_next_is_asked() -> None:
     kit.connects("cc")
     kit.real(TransferTable).holders["cc"] = Holder(Window())
     rotten(kit)
+    gone: list[str] = []
+    kit.answers["sources.may_be_asked"] = lambda peer, _: peer not in gone
     kit.it.run()
     first = kit.work.arrivals.fetch(b"a")
     assert first is not None
-    kit.work.arrivals.end_fetch(first)  # it was refused, or the digest was wrong
+    gone.append(first.peer)
+    kit.work.arrivals.end_fetch(first)  # it was refused
     kit.it.run()
     second = kit.work.arrivals.fetch(b"a")
     assert second is not None
     assert {first.peer, second.peer} == {PEER, "cc"}
-    kit.work.arrivals.end_fetch(second)
+    second.received = second.size
+    kit.work.arrivals.end_fetch(second)  # the digest was wrong
     kit.it.run()
     assert not kit.it.is_busy
+    gone.clear()
     kit.it.peer_came()
     kit.it.run()
     assert kit.work.arrivals.fetch(b"a") is not None, "whoever came may have it"
@@ -159,3 +164,49 @@ def test_nobody_waits_for_what_nobody_has() -> None:
     kit.it.run()
     kit.it.forget_waiting()
     assert kit.it.rotten == []
+
+
+def test_what_a_plan_has_dropped_is_asked_for_again_but_not_without_end() -> None:
+    kit = made()
+    with_peer(kit)
+    rotten(kit)
+    for _ in range(6):
+        kit.it.run()
+        fetch = kit.work.arrivals.fetch(b"a")
+        assert fetch is not None
+        kit.work.arrivals.end_fetch(fetch)
+    kit.it.run()
+    assert kit.work.arrivals.fetch(b"a") is None
+    assert not kit.it.is_busy
+
+
+def test_nothing_is_fetched_for_a_path_that_is_about_to_be_planned() -> None:
+    kit = made()
+    with_peer(kit)
+    rotten(kit)
+    kit.board.plan_queue.add(b"a")
+    kit.it.run()
+    assert kit.work.arrivals.fetch(b"a") is None
+    kit.planned()
+    kit.board.now = kit.board.now._replace(mono_ms=kit.board.now.mono_ms + 5_000)
+    kit.it.run()
+    assert kit.work.arrivals.fetch(b"a") is not None
+
+
+def test_names_of_one_file_are_healed_one_after_the_other() -> None:
+    """What one of them does changes the fingerprint of the others."""
+    kit = made()
+    kit.has(record(b"copy", b"good"), fingerprint(stat(b"good", inode=8)))
+    rotten(kit, b"b")
+    rotten(kit)
+    kit.it.run()
+    assert ordered(kit) == [(b"copy", None, BAD)]
+
+
+def test_another_name_of_a_file_that_is_known_to_be_bad_is_no_copy() -> None:
+    kit = made()
+    kit.answers["rotten_files.is_bad"] = lambda fp: fp == fingerprint(stat(b"good", inode=8))
+    kit.has(record(b"copy", b"good"), fingerprint(stat(b"good", inode=8)))
+    rotten(kit)
+    kit.it.run()
+    assert ordered(kit) == []

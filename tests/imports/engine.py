@@ -28,6 +28,7 @@ MACHINES = [
     "rows",
     "own_changes",
     "deltas_out",
+    "rotten",
     "uploader",
     "applier",
     "hard_links",
@@ -173,6 +174,7 @@ ENGINE: dict[str, set[str]] = {
         ),
     },
     "engine.deltas_out": {"engine.constants", "engine.board", "engine.contacts"},
+    "engine.rotten": {"index", "engine.board", "engine.deltas_out"},
     "engine.uploader": {
         *(
             "engine.board",
@@ -265,7 +267,7 @@ ENGINE: dict[str, set[str]] = {
     },
     "engine.hard_links": {
         *("index", "engine.board", "engine.mode_rules", "engine.work", "engine.sources", "engine.local_renames"),
-        *("engine.brakes", "engine.applier"),
+        *("engine.brakes", "engine.applier", "engine.rotten"),
     },
     "engine.acquire": {
         "engine.hard_links",
@@ -427,16 +429,16 @@ ENGINE: dict[str, set[str]] = {
     "engine.rereads": {"index", "engine.board", "engine.work"},
     "engine.healing": {
         *("index", "engine.constants", "engine.board", "engine.work", "engine.sources", "engine.transfers"),
-        *("engine.applier", "engine.rereads"),
+        *("engine.applier", "engine.rereads", "engine.rotten"),
     },
     "engine.apart": {"engine.board", "engine.scope", "engine.mode_rules", "engine.work"},
-    "engine.verify_answers": {"engine.board", "engine.apart", "engine.rereads", "engine.healing"},
+    "engine.verify_answers": {"engine.board", "engine.apart", "engine.rereads", "engine.healing", "engine.rotten"},
     "engine.scrub": {
         *("engine.constants", "engine.board", "engine.work", "engine.rereads", "engine.verify_answers"),
     },
     "engine.verifying": {
         *("engine.board", "engine.scope", "engine.rereads", "engine.healing", "engine.verify_answers"),
-        "engine.scrub",
+        *("engine.scrub", "engine.rotten"),
     },
     "engine.machines": {"index"} | {f"engine.{name}" for name in MACHINES},
     "engine.engine": {"engine.constants", "engine.values", "engine.machines"},

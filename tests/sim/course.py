@@ -135,6 +135,11 @@ class Course:
         self.world.at_rest.check_history()
         self.world.at_rest.check_versions()
         self.world.at_rest.check_quiet()
+        if self.world.options.rot:
+            Rot(self.world).run()
+            self.world.at_rest.check("after rot")
+            self.world.linking.check("after rot")
+            return
         self.world.linking.pass_on()
 
     def _something_happens(self) -> None:

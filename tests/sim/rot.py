@@ -50,6 +50,7 @@ class Rot:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.most_names = 0  # of a file that went bad
 
     def run(self) -> None:
         for number in range(_ROUNDS):
@@ -67,33 +68,44 @@ class Rot:
         if len(files) < 2:
             return
         victim, edited = world.rng.sample(files, 2)
+        several = [path for path in files if path != edited and self._names(node, path, files)[1:]]
+        if world.options.one_file and several:
+            victim = world.rng.choice(several)
         good = node.disk.content(victim)
         inode = node.disk._find(victim)
         assert good is not None
         assert inode is not None
-        if inode.links > 1:
-            return
+        names = self._names(node, victim, files)
+        self.most_names = max(self.most_names, len(names))
+        if inode.links > len(names) or edited in names:
+            return  # it has a name that is not synchronized
         inode.data[world.rng.randrange(len(good))] ^= 1 << world.rng.randrange(8)
         bad = bytes(inode.data)
         node.seen.add(blake3(bad).digest())  # a worker reads it
         world.note(f"{victim!r} rots on {node.name}")
-        before = node.index.rows.get(victim)
+        before = {path: node.index.rows.get(path) for path in names}
         near = [link.other(node) for _, link in sorted(node.links.items())]
         other = world.rng.choice([node, *near]) if number else node
         world.loop.post(other, other.epoch, VerifyWanted(True))
         edit = self._edit(node, edited)
         world.run_to_rest("after rot")
-        if node.disk.content(victim) != good:
-            raise Broken(f"{victim!r} is rotten on {node.name}, and was not healed, as {other.name} was asked to")
-        after = node.index.rows.get(victim)
-        if before is None or after is None or (before.seq, before.record) != (after.seq, after.record):
-            raise Broken(f"{node.name} took the rot of {victim!r} for a change")
-        kept = [version for version in node.index.versions.oldest_first() if version.path == victim]
+        for path in names:
+            if node.disk.content(path) != good:
+                raise Broken(f"{path!r} is rotten on {node.name}, and was not healed, as {other.name} was asked to")
+            was, after = before[path], node.index.rows.get(path)
+            if was is None or after is None or (was.seq, was.record) != (after.seq, after.record):
+                raise Broken(f"{node.name} took the rot of {path!r} for a change")
+        kept = [version for version in node.index.versions.oldest_first() if version.path in names]
         if bad not in [node.disk.content(version.name) for version in kept]:
             raise Broken(f"{node.name} has not kept what rot had made of {victim!r}")
         for each in world.nodes:
             if edit is not None and each.disk.content(edited) != edit:
                 raise Broken(f"{each.name} does not have the edit of {edited!r}")
+
+    @staticmethod
+    def _names(node: Node, path: bytes, files: list[bytes]) -> list[bytes]:
+        """The names of the file at a path."""
+        return [other for other in files if node.disk._find(other) is node.disk._find(path)]
 
     def _is_held(self, node: Node, path: bytes) -> bool:
         """True if each node has the same there, so each neighbour of this one can give it."""

@@ -132,6 +132,11 @@ def test_rot_is_healed_and_an_edit_that_looks_like_it_lives(seed: int) -> None:
     run(seed, changes=CALM)
 
 
+@pytest.mark.parametrize("seed", [0, 1, 9, 26, 28, 35])  # a file with several names goes bad in these
+def test_rot_of_a_file_with_several_names_is_healed(seed: int) -> None:
+    run(seed, changes=changes_of(seed, "links") | CALM)
+
+
 def test_rot_that_is_not_healed_is_noticed() -> None:
     with nothing_is_healed(), pytest.raises(Broken, match="was not healed"):
         run(0, changes=CALM)

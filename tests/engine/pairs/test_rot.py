@@ -97,7 +97,7 @@ def test_rot_is_healed_from_the_other_and_the_bad_bytes_are_kept(pair: Pair, pat
     before = sequences(pair)
     assert verify(pair, getattr(pair, asker), repair=True) == []
     assert contents(pair.one) == contents(pair.two) == FILES
-    assert kept(pair.one) == {path: (Cause.RECOVERED, bad)}
+    assert kept(pair.one) == {path: (Cause.ROTTEN, bad)}
     assert kept(pair.two) == {}
     assert sequences(pair) == before, "nothing was announced"
     assert [note for note in pair.one.notes if isinstance(note, notes.Healed)] == [notes.Healed(path, len(bad), "two")]
@@ -251,7 +251,7 @@ def test_the_scrub_takes_its_time_and_heals_without_being_asked(pair: Pair, monk
     assert scrub.last_ns == 0
     go_on(pair, 600)
     assert contents(pair.one) == FILES
-    assert kept(pair.one) == {b"z": (Cause.RECOVERED, bad)}
+    assert kept(pair.one) == {b"z": (Cause.ROTTEN, bad)}
     assert sequences(pair) == before
     assert [note for note in pair.one.notes if isinstance(note, notes.Scrubbed)] == [notes.Scrubbed(1)]
 
