@@ -35,22 +35,23 @@ def pair(new_lan: Callable[..., Lan]) -> Lan:
     return lan
 
 
-def rot(node: Node, name: str, at: int = 5) -> bytes:
+def rot(node: Node, name: str, at: int = 5, more: tuple[str, ...] = ()) -> bytes:
     """A bit tips over on the medium: for the node nothing has changed. No program can do that to a file, so the index is
-    told that the file was always so. The node does not run. Returns what is there now."""
+    told that the file was always so. The node does not run. Returns what is there now. `more`: other names of the file."""
     path = node.dir / name
     content = bytearray(path.read_bytes())
     content[at] ^= 1
     with path.open("r+b") as file:
         file.write(content)
-    folder, _, leaf = name.rpartition("/")
     index = sqlite3.connect(node.dir / ".dir_sync" / "index.db")
     with index:
-        found = index.execute(
-            "UPDATE row SET fp=? WHERE parent=? AND name=?",
-            (fingerprint(stat_of(Kind.FILE, os.stat(path))), folder.encode(), leaf.encode()),
-        )
-        assert found.rowcount == 1
+        for one in (name, *more):
+            folder, _, leaf = one.rpartition("/")
+            found = index.execute(
+                "UPDATE row SET fp=? WHERE parent=? AND name=?",
+                (fingerprint(stat_of(Kind.FILE, os.stat(path))), folder.encode(), leaf.encode()),
+            )
+            assert found.rowcount == 1
     index.close()
     return bytes(content)
 
@@ -130,6 +131,40 @@ def test_an_edit_whose_time_was_put_back_is_never_undone(pair: Lan) -> None:
     for root in pair.roots:
         assert (root / "a.txt").read_bytes() == b"A small file"
     assert "ROTTEN" not in first.log()
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize("scrubs", [True, False])
+def test_a_rotten_file_with_several_names_is_healed_under_all_of_them(
+    new_lan: Callable[..., Lan], keeps: bool, scrubs: bool
+) -> None:
+    lan, names, good = new_lan(2), ("n-1", "n-2", "n-3"), os.urandom(70_000)
+    more = ("--preserve", "hardlinks") if keeps else ()
+    write(lan[0].dir / names[0], good)
+    for name in names[1:]:
+        os.link(lan[0].dir / names[0], lan[0].dir / name)
+    for node in lan:
+        node.start(*more)
+    lan.meet("start")
+    wait_equal(lan.roots, 60)
+    wait_for(lambda: all(map(is_calm, lan)), 60, "nothing is looked at any more")
+    first, second = lan[0], lan[1]
+    first.stop()
+    bad = rot(first, names[0], more=names[1:])
+    first.start(*more, *(("--scrub", "1h") if scrubs else ()))
+    lan.meet("again")
+    if not scrubs:
+        assert {one["path"] for one in verified(second, "--repair")["healed"]} == set(names)
+    wait_for(lambda: all((first.dir / name).read_bytes() == good for name in names), 60, "all names are good")
+    lan.meet("after that")
+    assert all((root / name).read_bytes() == good for root in lan.roots for name in names)
+    assert "changed here" not in first.log(this_run=True)
+    wait_for(lambda: (len({os.stat(first.dir / name).st_ino for name in names}) == 1) is keeps, 60, "they are joined")
+    assert in_history(first, bad)
+    assert not in_history(second, bad)
+    listed = json.loads(first.run_to_end("history", first.dir, "--json").out)["versions"]
+    assert {(one["why"], one["by"]) for one in listed} == {("rotten", "-")}
+    assert verified(first)["equal"]
 
 
 def test_what_went_bad_before_the_other_has_it_is_asked_for_ever_more_seldom(pair: Lan) -> None:
