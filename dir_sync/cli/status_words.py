@@ -148,6 +148,11 @@ def machines_that_closed(status: Status) -> list[str]:
     return [one.name for one in status.away if one.has_closed] if status.mesh is None else []
 
 
+def _not_joined(status: Status) -> list[str]:
+    """The names of those that shared this folder before its mesh was closed, and were not met as members since."""
+    return [] if status.mesh is None else [one.name for one in status.away if not one.was_member]
+
+
 def _more(all_of_them: Sequence[object], words: str = "") -> list[str]:
     """The line for those that are not named."""
     rest = len(all_of_them) - _TOLD_MAX
@@ -221,6 +226,9 @@ def _last_line(status: Status, folder: str, elsewhere: Sequence[str] = ()) -> st
         return "not in sync: this machine was removed from its mesh"
     if not status.peers and status.paused_elsewhere:
         return f"not in sync: it is paused by {listed(status.paused_elsewhere)}"
+    if not status.peers and (open_ones := _not_joined(status)):
+        words, more = _to_be_let_in(open_ones, folder), _no_other_node(status, folder)
+        return f"not in sync: {words}. If {'it has' if len(open_ones) == 1 else 'they have'} joined: {more}"
     if not status.peers and elsewhere:
         one = len(elsewhere) == 1
         return (
@@ -228,14 +236,7 @@ def _last_line(status: Status, folder: str, elsewhere: Sequence[str] = ()) -> st
             f" '{status.folder_name}' now: 'status' there says whether its disk is missing, or it is not shared any more"
         )
     if not status.peers:
-        closed_there = (
-            "" if status.mesh else f"; if the others have closed the mesh, to join it: {command('join', folder)}"
-        )
-        return (
-            "no other node is connected. Check that dir_sync runs on the other machines, with the folder name"
-            f" '{status.folder_name}' and the UDP port {status.broadcast_port}, and that no firewall blocks this port"
-            f"{f' or TCP port {status.port}' if status.port else ''}. Where broadcasts do not reach: --peer HOST{closed_there}"
-        )
+        return _no_other_node(status, folder)
     if status.unseen:
         return f"not in sync: {how_many(status.unseen, 'path')} here still to be looked at"
     if status.held and not status.busy:
@@ -246,6 +247,21 @@ def _last_line(status: Status, folder: str, elsewhere: Sequence[str] = ()) -> st
     if stuck and len(stuck) == status.wanted and not status.busy:
         return f"not in sync: {how_many(len(stuck), 'path')} cannot be here"
     return "not in sync yet"
+
+
+def _to_be_let_in(names: Sequence[str], folder: str) -> str:
+    has, it = ("has", "it") if len(names) == 1 else ("have", "them")
+    inviting = command("invite", folder)
+    return f"{listed(names)} {has} not joined the closed mesh, as far as is known here; to let {it} in: {inviting}"
+
+
+def _no_other_node(status: Status, folder: str) -> str:
+    closed_there = "" if status.mesh else f"; if the others have closed the mesh, to join it: {command('join', folder)}"
+    return (
+        "no other node is connected. Check that dir_sync runs on the other machines, with the folder name"
+        f" '{status.folder_name}' and the UDP port {status.broadcast_port}, and that no firewall blocks this port"
+        f"{f' or TCP port {status.port}' if status.port else ''}. Where broadcasts do not reach: --peer HOST{closed_there}"
+    )
 
 
 def held_words(status: Status) -> list[str]:

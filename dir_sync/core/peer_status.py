@@ -83,3 +83,4 @@ class AwayPeer:
     version: str  # as it was then
     last_seen_s: int  # Unix time; 0: not known
     has_closed: bool = False  # it went over to a closed mesh, to which this node does not belong
+    was_member: bool = False  # it was met as a member of a closed mesh

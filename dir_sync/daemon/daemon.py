@@ -344,7 +344,7 @@ class Daemon:
         """Do not share that folder any longer, and close it; the others are not touched."""
         sharing = self._sharings[path]
         sharing.end_jobs(JOBS_WITHIN_S)
-        news = Detached(sharing.config.folder_name)
+        news = Detached(sharing.config.folder_name, self.goes_over(path))
         self._parts.inbox.put(news)
         news.done.wait(_ANSWER_WITHIN_S)
         self._told = tuple(self._parts.folders)

@@ -389,8 +389,10 @@ class Attached:
 class Detached:
     """The node does not share that folder any more. `done` is set when the loop has forgotten it."""
 
-    __slots__ = ("done", "name")
+    __slots__ = ("closes", "done", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, closes: bool = False) -> None:
+        """`closes`: it goes over to a closed mesh."""
         self.name = name
+        self.closes = closes
         self.done = threading.Event()

@@ -8,7 +8,8 @@ Used by: links, matching.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 
 from dir_sync.core.messages import FolderIndex, Hello
 from dir_sync.core.model import show_text
@@ -16,6 +17,7 @@ from dir_sync.core.overload.byte_rate import ByteRate
 from dir_sync.core.transfers.connection import Connection
 from dir_sync.daemon.folder import Folder, Folders
 from dir_sync.node import Node
+from dir_sync.reporting import shell
 from dir_sync.reporting.log import logger
 
 __all__ = ["NEW_FOLDERS", "Linked", "in_common", "says_the_same"]
@@ -41,8 +43,8 @@ class Linked:
         paused = {one.name for one in (*self.hello.folders, *(said.folders if said is not None else ())) if one.paused}
         return [(folder, replica) for folder, replica in common if not folder.is_paused and folder.name not in paused]
 
-    def note_common(self, common: Sequence[tuple[Folder, str]], folders: Folders) -> None:
-        """Tell people which folders the peer shares with us by now, and did not at the last call."""
+    def note_common(self, common: Sequence[tuple[Folder, str]], folders: Folders, closed: Collection[str] = ()) -> None:
+        """Tell people which folders the peer shares with us by now, and did not at the last call. `closed`: see `match`."""
         names = frozenset(folder.name for folder, _ in common)
         before, self._common = self._common, names
         had, self._had = self._had, self._had | names
@@ -51,7 +53,14 @@ class Linked:
         peer = show_text(self.hello.name)
         for name in sorted(names - before):
             logger.info("%s shares %s%s", peer, name, " again" if name in had else ", too")
-        for name in sorted(one for one in before - names if folders.named(one) is not None):
+        for name in sorted(before - names):
+            folder = folders.named(name)
+            if folder is None:
+                continue
+            if name in closed:
+                joining = shell.how_to_join(os.fsdecode(folder.share.path))
+                logger.info("%s shares %s no longer: it belongs to a closed mesh there now; %s", peer, name, joining)
+                continue
             # Which of the two it is, nobody says: with another option, a folder goes and comes back a moment later.
             logger.info("%s has stopped sharing %s, or begins anew with it", peer, name)
 

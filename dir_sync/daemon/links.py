@@ -244,7 +244,7 @@ class Neighbours:
             linked.unanswered = max(0, linked.unanswered - 1)
         else:
             node.send(Outbound(FolderList(self._folders.indexes, True), 0))
-        self.matching.match(linked, _now())
+        self.matching.match(linked, _now(), message.closed)
 
     def on_stalled(self, node: Node, now: Now) -> None:
         """The peer acknowledges nothing. End the link if another address of the peer may work better, or if it has

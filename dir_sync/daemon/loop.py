@@ -210,7 +210,7 @@ class Loop:
             self._finish(folder)
             for other in self._folders:
                 other.lender_gone(folder.share)
-            self._links.matching.folders_changed(now)
+            self._links.matching.folders_changed(now, (news.name,) if news.closes else ())
         news.done.set()
 
     def _said(self, node: Node, message: Message, now: Now) -> None:

@@ -106,16 +106,20 @@ class Matching:
                 )
         self.renewed()
 
-    def folders_changed(self, now: Now) -> None:
-        """This node shares other folders than before: say so on each link."""
+    def folders_changed(self, now: Now, closed: tuple[str, ...] = ()) -> None:
+        """This node shares other folders than before: say so on each link. `closed`: those that it shares no longer, because they
+        belong to a closed mesh now."""
         self._count(now.mono_ms)
         self._roster.shares(folder_tags([index.name for index in self._folders.indexes]), now.mono_ms)
-        self.pauses_changed(now)
+        self._say_folders(now, closed)
 
     def pauses_changed(self, now: Now) -> None:
         """A folder is paused from now on, or goes on: say so on each link."""
+        self._say_folders(now)
+
+    def _say_folders(self, now: Now, closed: tuple[str, ...] = ()) -> None:
         for linked in list(self._links.values()):
-            self._tell(linked)
+            self._tell(linked, closed)
             self.match(linked, now)
 
     def forget(self, folder: Folder, now: Now) -> None:
@@ -130,13 +134,14 @@ class Matching:
         self._manager.folders = max(1, len(indexes))
         self._roster.has_replicas([index.replica for index in indexes], mono_ms)
 
-    def _tell(self, linked: Linked) -> None:
+    def _tell(self, linked: Linked, closed: tuple[str, ...] = ()) -> None:
         linked.unanswered += 1
-        linked.node.send(Outbound(FolderList(self._folders.indexes, False), 0))
+        linked.node.send(Outbound(FolderList(self._folders.indexes, False, closed), 0))
 
-    def match(self, linked: Linked, now: Now) -> None:
+    def match(self, linked: Linked, now: Now, closed: Collection[str] = ()) -> None:
         """Bring the peers of each folder to what both sides share on that link now, and do not pause. A folder that we have
-        just begun to share waits until the peer has answered: what it said of it before is about an earlier time."""
+        just begun to share waits until the peer has answered: what it said of it before is about an earlier time. `closed`: the
+        names of those that have just gone over to a closed mesh there."""
         node, hello = linked.node, linked.hello
         common = in_common(self._folders, hello)
         used = linked.used(common)
@@ -144,8 +149,8 @@ class Matching:
         for folder in self._folders:
             before = folder.peers.replica_on(node)
             if before is not None and before != theirs.get(folder.name):
-                folder.left(node, "bye", now)
-        linked.note_common(common, self._folders)
+                folder.left(node, "closed-mesh" if folder.name in closed else "bye", now)
+        linked.note_common(common, self._folders, closed)
         linked.note_pauses(self._folders)
         if not common:
             self._manager.drop(node.link, NOTHING_IN_COMMON)

@@ -45,6 +45,7 @@ class Away(NamedTuple):
     version: str  # of its program, then; "": it did not say
     address: str
     has_closed: bool = False  # it went over to a closed mesh
+    was_member: bool = False  # it was met as a member of a closed mesh
 
 
 class ConnectedPeers:
@@ -114,7 +115,7 @@ class ConnectedPeers:
         index, removed = self._share.index, self._removed()
         seen, members = index.notes.below("seen "), index.notes.below("member ")
         found = [
-            _away(replica, str(seen.get(replica, "")), replica in self._closed)
+            _away(replica, str(seen.get(replica, "")), replica in self._closed, _is_identity(members.get(replica)))
             for replica in index.peers.replicas()
             if replica not in self._links and self.was_here(replica) and members.get(replica) not in removed
         ]
@@ -206,11 +207,16 @@ class ConnectedPeers:
         return self._share.engine.handle(PeerDown(replica, reason), now)
 
 
-def _away(replica: str, noted: str, has_closed: bool) -> Away:
+def _away(replica: str, noted: str, has_closed: bool, was_member: bool) -> Away:
     """`noted`: what `note_seen` has stored."""
     seen_s, _, rest = noted.partition(" ")
     address, _, version = rest.partition(" ")
-    return Away(replica, int(seen_s) if seen_s.isdecimal() else 0, version, address, has_closed)
+    return Away(replica, int(seen_s) if seen_s.isdecimal() else 0, version, address, has_closed, was_member)
+
+
+def _is_identity(noted: str | int | None) -> bool:
+    """True for the identity of a member. The engine has a note of the same name for a node that has shared most of the folder."""
+    return isinstance(noted, str) and len(noted) == 32
 
 
 def _raw(name: str) -> bytes:

@@ -181,6 +181,7 @@ def _away(peers: ConnectedPeers) -> tuple[AwayPeer, ...]:
             show_text(one.version),
             one.seen_s,
             one.has_closed,
+            one.was_member,
         )
         for one in peers.away()
     ]

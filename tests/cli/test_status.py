@@ -396,6 +396,18 @@ def test_a_machine_that_went_over_to_a_closed_mesh_is_named_with_how_to_join(mes
     assert not any("closed mesh now" in line for line in lines(peers=[BOB], in_sync=True, away=[DORA]))
 
 
+def test_who_has_not_joined_a_mesh_that_was_closed_here_is_named_with_how_to_let_it_in() -> None:
+    """It is still open, on this LAN or in the same process: its firewall is not the cause."""
+    for names in ([], ["dora"]):
+        last = render(Status.from_json(ANSWER | {"mesh": MESH, "away": [DORA]}), "my docs", False, names)[-1]
+        assert last.startswith(
+            "not in sync: dora has not joined the closed mesh, as far as is known here; to let it in:"
+        )
+        assert "python main.py invite 'my docs'. If it has joined: no other node is connected. Check" in last
+    for mesh, away in ((MESH, DORA | {"was_member": True}), (None, DORA)):
+        assert lines(mesh=mesh, away=[away])[-1].startswith("no other node is connected. Check")
+
+
 @pytest.mark.parametrize(
     ("mesh", "away", "code"),
     [(None, DORA, 0), (None, DORA | {"has_closed": True}, 4), (MESH, DORA | {"has_closed": True}, 0)],

@@ -205,6 +205,7 @@ class Folder:
     """Stands where a Share is: a real index, everything else a stand-in."""
 
     def __init__(self, name: str = FOLDER, number: int = 0) -> None:
+        self.path = b"/shared"
         self.index = closed_at_end(Index(":memory:", Random(number + 1)))
         self.engine = Engine(name, number)
         self.engine.brakes.me = self.index.identity.replica

@@ -386,6 +386,34 @@ def test_a_folder_of_the_peer_that_comes_and_goes() -> None:
     assert not bench.manager.orders
 
 
+@pytest.mark.parametrize("left", [hello(BOB).folders, ()], ids=["one of two", "the last one"])
+def test_a_folder_that_goes_over_to_a_closed_mesh_there_is_said_to(
+    left: tuple[FolderIndex, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also if the process shares others openly. Nobody looks for a firewall."""
+    bench = Bench(names=BOTH)
+    went = MUSIC if left else FOLDER
+    bench.standins[went].index.peers.put("b2" * 8 if left else BOBS, PeerSeen(3, 3))
+    bob = greet(bench, both() if left else hello(BOB))
+    caplog.clear()
+    bench.links.on_folders(bob.node, FolderList(left, False, (went,)))
+    assert [one.has_closed for one in bench.peers_of(went).away()] == [True]
+    assert f"bob shares {went} no longer: it belongs to a closed mesh there now; to join it:" in caplog.messages[0]
+    assert "stopped sharing" not in caplog.text
+    assert bool(bench.peers_of(FOLDER).links) == bool(left)
+
+
+def test_a_folder_that_goes_over_here_is_told() -> None:
+    bench = Bench(names=BOTH)
+    bob = greet(bench, both())
+    music = bench.folders.named(MUSIC)
+    assert music is not None
+    bench.links.matching.forget(music, NOW)
+    bench.folders.remove(MUSIC)
+    bench.links.matching.folders_changed(NOW, (MUSIC,))
+    assert bob.said_last() == FolderList(bench.folders.indexes, False, (MUSIC,))
+
+
 def test_a_folder_that_we_begin_to_share_waits_for_the_answer() -> None:
     """What the peer says of it before its answer is about an earlier time, when we shared it, too."""
     bench = Bench()

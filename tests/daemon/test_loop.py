@@ -95,7 +95,7 @@ class Neighbours:
             concern=lambda node: self.did("concern"),
             matching=SimpleNamespace(
                 forget=lambda folder, now: self.did("forget", folder.name),
-                folders_changed=lambda now: self.did("changed", sorted(self.inbox.numbers)),
+                folders_changed=lambda now, *closed: self.did("changed", sorted(self.inbox.numbers)),
             ),
         )
         Loop(self.inbox, self.folders, cast(Any, links)).run()
@@ -183,7 +183,7 @@ def test_a_folder_that_is_gone_waits_for_no_turn_to_scan() -> None:
     around = Neighbours()
     for folder in around.folders:
         folder.share.engine.board.scan.is_on = True
-    matching = SimpleNamespace(forget=lambda folder, now: None, folders_changed=lambda now: None)
+    matching = SimpleNamespace(forget=lambda folder, now: None, folders_changed=lambda now, closed: None)
     links: Any = SimpleNamespace(matching=matching, happened=lambda: None)
     loop = Loop(around.inbox, around.folders, links)
     loop._scan_in_turn()

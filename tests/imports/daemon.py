@@ -117,7 +117,7 @@ DAEMON: dict[str, set[str]] = {
     },
     "daemon.rereading": {"config", "folder.running", "reporting.log"},
     "daemon.borrowing": {"daemon.inbox", "daemon.share"},
-    "daemon.linked": {"daemon.folder", "node", "reporting.log"},
+    "daemon.linked": {"daemon.folder", "node", "reporting.log", "reporting.shell"},
     "daemon.links": {
         "daemon.timetable",
         *("config", "daemon.breaches", "daemon.folder", "daemon.linked", "daemon.matching", "engine"),

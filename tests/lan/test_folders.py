@@ -310,7 +310,12 @@ def test_an_open_folder_of_several_is_closed_while_the_node_runs() -> None:
                 assert line, "invite has ended without a code"
                 found = re.search(r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b", line)
                 code = found[0] if found else ""
-            wait_for(lambda: "has stopped sharing notes" in two.log(), SOON_S, "it is closed")
+            is_said = "shares notes no longer: it belongs to a closed mesh there now; to join it: "
+            wait_for(lambda: is_said in two.log(), SOON_S, "it is closed")
+            assert [away["has_closed"] for away in status(two, two.base / "notes")["away"]] == [True]
+            assert "belongs to a closed mesh now" in two.run_to_end("status", two.base / "notes").out
+            at_once = one.run_to_end("status", one.base / "notes").out.splitlines()[-1]
+            assert at_once.startswith("not in sync: vm has not joined the closed mesh"), at_once
             joined = two.run_to_end("join", two.base / "notes", code, "--yes", limit_s=40)
             assert joined.code == 0, joined
             assert invite.wait(30) == 0

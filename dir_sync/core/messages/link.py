@@ -129,7 +129,8 @@ class Hello(BaseMessage):
 @frozen
 class Folders(BaseMessage):
     """The folders that the sender shares from now on, in place of those of its HELLO. `answer`: it answers such a message of
-    the other side, which may then say something about a new folder."""
+    the other side, which may then say something about a new folder. `closed`: the names of those that the sender has shared, and
+    that have just gone over to a closed mesh."""
 
     TYPE: ClassVar[str] = "FOLDERS"
     SAID_IN: ClassVar[frozenset[Phase]] = ONCE_OPEN
@@ -137,13 +138,22 @@ class Folders(BaseMessage):
 
     folders: tuple[FolderIndex, ...]
     answer: bool
+    closed: tuple[str, ...] = ()
 
     def to_wire(self) -> dict[str, Any]:
-        return {"type": self.TYPE, "folders": _rows_of(self.folders), "answer": self.answer}
+        fields: dict[str, Any] = {"type": self.TYPE, "folders": _rows_of(self.folders), "answer": self.answer}
+        if self.closed:
+            fields["closed"] = list(bounded(self.closed, 0, limits.FOLDERS_MAX))
+        return fields
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
-        return cls(_folders_of(fields), checked_bool(fields.get("answer"), "answer"))
+        closed = checked_array(fields["closed"], "closed", 1, limits.FOLDERS_MAX) if "closed" in fields else []
+        return cls(
+            _folders_of(fields),
+            checked_bool(fields.get("answer"), "answer"),
+            tuple(checked_name(name, "closed") for name in closed),
+        )
 
 
 class MemberRow(NamedTuple):

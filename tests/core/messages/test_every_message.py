@@ -162,7 +162,7 @@ def test_every_field_is_in_the_table() -> None:
         assert listed | {"type", "protocol"} >= set(fields)
 
 
-OPTIONAL = [("ROWS", "room"), ("LACKS", "declined")]
+OPTIONAL = [("ROWS", "room"), ("LACKS", "declined"), ("FOLDERS", "closed")]
 
 
 @pytest.mark.parametrize("kind", list(WIRE))

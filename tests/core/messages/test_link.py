@@ -46,6 +46,10 @@ EXAMPLES: Examples = [
         Folders((FolderIndex("docs", "cd", 12), FolderIndex("photos", "ef", 3, paused=True)), True),
     ),
     (
+        {"type": "FOLDERS", "folders": [["docs", "cd", 12]], "answer": False, "closed": ["photos"]},
+        Folders((FolderIndex("docs", "cd", 12),), False, ("photos",)),
+    ),
+    (
         {"type": "MEMBERS", "members": [["ab" * 16, "nas", "rw", 5, ""], ["cd" * 16, "tv", "ro", 0, "ab" * 16]]},
         Members((MemberRow("ab" * 16, "nas", "rw", 5, ""), MemberRow("cd" * 16, "tv", "ro", 0, "ab" * 16))),
     ),
@@ -66,6 +70,7 @@ FIELDS: Fields = [
     ("FOLDERS", ("folders", 0, 1), "id"),
     ("FOLDERS", ("folders", 0, 2), "sequence"),
     ("FOLDERS", ("answer",), "boolean"),
+    ("FOLDERS", ("closed", 0), "name"),
     ("MEMBERS", ("members", 0, 1), "name"),
     ("PING", ("token",), "sequence"),
     ("PONG", ("token",), "sequence"),
@@ -78,6 +83,7 @@ ARRAYS: Arrays = [
     ("HELLO", ("folders",), 0, 64),
     ("FOLDERS", ("folders", 0), 3, 3),
     ("FOLDERS", ("folders",), 0, 64),
+    ("FOLDERS", ("closed",), 1, 64),
     ("MEMBERS", ("members", 0), 5, 5),
     ("MEMBERS", ("members",), 0, 1024),
 ]
