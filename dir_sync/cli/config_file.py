@@ -8,6 +8,7 @@ Raises ConfigError.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import tomllib
@@ -231,8 +232,9 @@ def _unknown(key: str, where: tuple[str, ...], known: Mapping[str, argparse.Acti
     return f"there is no such key{meant}; allowed here: {', '.join(allowed)}"
 
 
-def example() -> str:
-    """A configuration file with each key, its default and its meaning."""
+def example(shared: Mapping[str, str] | None = None) -> str:
+    """A configuration file with each key, its default and its meaning. `shared`: folders by the names under which they are
+    shared, in the place of two that only show how it is done."""
     lines = [
         "# The folders that dir_sync shares from this machine, and how. Without DIR, the program reads this file from",
         "# ~/.config/dir_sync/config.toml; another one with --config FILE.",
@@ -252,15 +254,23 @@ def example() -> str:
         "",
         "# --- the folders: each has the name under which all machines share it ---",
         "",
-        "[folders.notes]",
-        'dir = "~/notes"',
-        "",
-        "[folders.photos]",
-        'dir = "~/photos"',
-        "history_days = 90",
+        *(_folders(shared) if shared else [*_folders({"notes": "~/notes", "photos": "~/photos"}), "history_days = 90"]),
         *(line for key in sorted(ONE_FOLDER_KEYS) for line in _explained(key, known[key])),
     ]
     return "\n".join(lines)
+
+
+def _folders(shared: Mapping[str, str]) -> list[str]:
+    """A table for each, with an empty line between two of them. JSON texts are TOML texts, too."""
+    tables = [
+        f"[folders.{name if re.fullmatch('[A-Za-z0-9_-]+', name) else _quoted(name)}]\ndir = {_quoted(path)}"
+        for name, path in shared.items()
+    ]
+    return "\n\n".join(tables).split("\n")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _explained(key: str, action: argparse.Action) -> Iterator[str]:

@@ -24,6 +24,6 @@ def add_option(add: Callable[..., object]) -> None:
         default=",".join(sorted(part.value for part in USUAL)),
         help="what to keep of files beside content, times and modes, as words with commas between them: owner (user and"
         " group, by name and else by number; needs root), xattrs (extended attributes user.*), acls (POSIX ACLs), hardlinks"
-        " (names of one file stay names of one file), sparse (holes stay holes; kept unless LIST says no-sparse),"
-        " or all (default: sparse)",
+        " (names of one file stay names of one file), sparse (holes stay holes, but travel as zeros; kept unless LIST says"
+        " no-sparse), or all (default: sparse)",
     )

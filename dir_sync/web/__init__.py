@@ -7,6 +7,7 @@
     activity   the events of all nodes, collected while a page is open
     invitations  those that a page has made; a code as a picture
     saving     text files that a page shows and changes
+    texts      what is text, in UTF-8 or Latin-1
     stream     the server-sent events that keep the pages up to date
     routes     what the pages ask for, one module for each group of pages
     app        puts these together

@@ -34,6 +34,16 @@ def read(here: Path, text: str, *words: str) -> tuple[Config, ...]:
 TWO = '[folders.notes]\ndir = "notes"\n[folders.photos]\ndir = "~/photos"\n'
 
 
+def test_an_example_with_the_folders_that_are_shared_is_right(tmp_path: Path) -> None:
+    shared = {"notes": tmp_path / "a", 'odd "name" ö😀': tmp_path / "b\\c"}
+    for folder in shared.values():
+        folder.mkdir()
+    text = example({name: str(folder) for name, folder in shared.items()})
+    found = read_file(str(tmp_path / "config.toml"), data=text.encode())
+    assert {one.folder_name: one.folder for one in found} == {name: str(folder) for name, folder in shared.items()}
+    assert "history_days = 90" not in text
+
+
 def test_folders_have_the_names_of_their_tables(here: Path) -> None:
     notes, photos = read(here, TWO)
     assert (notes.folder_name, notes.folder, notes.label) == ("notes", str(here / "notes"), "notes")

@@ -6,6 +6,7 @@ WEB: dict[str, set[str]] = {
     "web": set(),
     "web.door": set(),
     "web.stream": set(),
+    "web.texts": set(),
     "web.saving": {"config"},
     "web.invitations": {"network.control"},
     "web.nodes": {
@@ -20,6 +21,7 @@ WEB: dict[str, set[str]] = {
     "web.routes.activity": {"network.control", "web.activity", "web.replies"},
     "web.routes.history": {
         *(
+            "cli.ignoring",
             "cli.why",
             "cli.why_words",
             "config",
@@ -29,11 +31,11 @@ WEB: dict[str, set[str]] = {
             "history.words",
             "network.control",
         ),
-        *("ports", "web.replies"),
+        *("ports", "web.replies", "web.routes.ignoring", "web.texts"),
     },
     "web.routes.content": {
         *("config", "disk", "history.client", "history.differences", "history.words", "network.control", "ports"),
-        *("web.replies", "web.routes.history"),
+        *("web.replies", "web.routes.history", "web.texts"),
     },
     "web.routes.decisions": {
         *("config", "history.choice", "history.client", "network.control", "web.replies", "web.routes.history"),

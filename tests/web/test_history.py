@@ -19,6 +19,7 @@ from dir_sync.history.codec import id_of, packed
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError, Trouble
 from dir_sync.web.replies import key_of
+from dir_sync.web.texts import decoded
 from tests.web.kit import Browser, StandIn
 
 NS = 10**9
@@ -325,12 +326,42 @@ def test_previews_of_texts(shared: Shared) -> None:
     ):
         (shared.path / name).write_bytes(data)
         assert shared.page.get(f"{shared.api}/text", path=key_of(name.encode()))["kind"] == kind
+    (shared.path / "old.txt").write_bytes("Grüße an alle\n".encode("latin-1"))
+    latin = shared.page.get(f"{shared.api}/text", path=key_of(b"old.txt"))
+    assert (latin["encoding"], latin["text"]) == ("latin-1", "Grüße an alle\n")
     (shared.path / "long").write_bytes("é".encode() * 600_000)
     cut = shared.page.get(f"{shared.api}/text", path=key_of(b"long"))
     assert (cut["whole"], len(cut["text"])) == (False, 500_000)
     (shared.path / "odd").write_bytes(b"x" + "é".encode() * 600_000)
     assert len(shared.page.get(f"{shared.api}/text", path=key_of(b"odd"))["text"]) == 500_000
     assert "is not there now" in shared.page.refused(f"{shared.api}/text", path=key_of(b"none"))
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (b"", "utf-8"),
+        ("é".encode()[:1], "utf-8"),  # cut in two
+        (b"caf\xe9 au lait", "latin-1"),
+        (b"\x1b[31mr\xf6t\x1b[0m", "latin-1"),
+        (b"a\0b\xe9", None),
+        (b"\xff\xfe", None),
+        (b"\x89PNG\r\n\x1a\n", None),
+        (b"x\x85\x93 said \x94", None),  # Windows-1252 has letters there, Latin-1 has not
+    ],
+)
+def test_what_is_text(data: bytes, encoding: str | None) -> None:
+    found = decoded(data, data != b"\xc3")
+    assert (found and found.encoding) == encoding
+
+
+def test_an_ignored_path_says_by_which_rule(shared: Shared) -> None:
+    (shared.path / ".syncignore").write_bytes(b"# not for all\n*.log\n")
+    (shared.path / "a.log").write_bytes(b"x")
+    told = shared.page.get(f"{shared.api}/timeline", path=key_of(b"a.log"))
+    assert told["ignored"] == {"file": ".syncignore", "line": 2, "text": "*.log"}
+    (shared.path / "a").write_bytes(b"x")
+    assert shared.page.get(f"{shared.api}/timeline", path=key_of(b"a"))["ignored"] is None
 
 
 def test_two_versions_are_compared(shared: Shared) -> None:
@@ -343,7 +374,13 @@ def test_two_versions_are_compared(shared: Shared) -> None:
     gone = shared.page.get(f"{shared.api}/diff", **{"path": key_of(b"a"), "from": id_, "to": "now"})
     assert gone["removed"] == 3
     (shared.path / "a").write_bytes(b"\0")
-    assert "no text" in shared.page.refused(f"{shared.api}/diff", **{"path": key_of(b"a"), "from": id_})
+    found = shared.page.get(f"{shared.api}/diff", **{"path": key_of(b"a"), "from": id_})
+    assert (found["kind"], found["lines"]) == ("binary", [])
+    assert shared.page.get(f"{shared.api}/timeline", path=key_of(b"a"))["text"] is False
+    (shared.path / "a").write_bytes(b"one\ntw\xf6\nthree\n")
+    assert shared.page.get(f"{shared.api}/timeline", path=key_of(b"a"))["text"] is True
+    found = shared.page.get(f"{shared.api}/diff", **{"path": key_of(b"a"), "from": id_, "to": "now"})
+    assert "+twö" in found["lines"]
     (shared.path / "a").write_bytes(b"x\n" * 1_000_001)
     assert "too large" in shared.page.refused(f"{shared.api}/diff", **{"path": key_of(b"a"), "from": id_})
     (shared.path / "a").write_bytes(b"x\n" * 30_000)

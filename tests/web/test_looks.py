@@ -161,6 +161,29 @@ def test_what_is_safe_is_not_red(view: View) -> None:
     assert kinds == {"reject": "primary", "approve": "danger"}
 
 
+def test_only_texts_are_compared_and_what_is_ignored_says_so(view: View, lab: Lab) -> None:
+    for path, is_text in ((f"{DEEP}/DSC_0023.png", False), ("notes.txt", True)):
+        (lab.folders["anna"] / path).write_bytes(b"1\nr\xf6t\n" if is_text else png(200))
+        lab.in_sync()
+        until(lambda path=path: same(lab, path), "it is there")
+        view.open_file("bob", path)
+        view.page.locator("[id^=restore-]").first.wait_for()
+        assert (view.page.locator("[id^=diff-]").count() > 0) == is_text
+    assert view.page.locator("#ignored").count() == 0
+    view.page.locator("#preview-now").click()
+    view.sees("Shown as Latin-1")
+    view.sees("röt")
+    (lab.folders["bob"] / "a.log").write_text("x")
+    (lab.folders["bob"] / ".dir_sync/ignore").write_text("*.log\n")
+    view.open_file("bob", "a.log")
+    view.sees("This path is not shared")
+
+
+def same(lab: Lab, path: str) -> bool:
+    one, other = ((folder / path).read_bytes() for folder in lab.folders.values())
+    return one == other
+
+
 def test_the_picture_of_the_mesh_has_room_for_all_words(view: View) -> None:
     """Each machine once, also if it runs two nodes; nothing is cut off, and no rate stands on a line."""
     peer = {"synchronized": True, "traffic": {"receives_per_s": 1000, "sends_per_s": 500}}

@@ -64,7 +64,9 @@ def test_the_configuration_file(folder: Path, page: Browser, tmp_path: Path) -> 
     file = tmp_path / "config/dir_sync/config.toml"
     told = page.get("/api/settings")
     assert (told["exists"], told["text"], told["running"]) == (False, "", False)
-    assert "[folders.notes]" in told["example"]
+    assert page.post("/api/settings/check", {"text": told["example"]}) == {"folders": ["notes"]}, (
+        "a folder that is shared"
+    )
     text = f'name = "anna"\n[folders.notes]\ndir = "{folder}"\n'
     assert page.post("/api/settings/check", {"text": text}) == {"folders": ["notes"]}
     assert not file.parent.exists(), "a look makes nothing"

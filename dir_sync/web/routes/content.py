@@ -13,7 +13,6 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 
 from dir_sync.config import USAGE, ConfigError
-from dir_sync.core.merging import is_text
 from dir_sync.core.model import Kind, show
 from dir_sync.core.named import NamedTuple
 from dir_sync.disk import RealDisk
@@ -24,6 +23,7 @@ from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError, Reader
 from dir_sync.web.replies import Asked, get
 from dir_sync.web.routes.history import entry_of
+from dir_sync.web.texts import decoded
 
 __all__ = ["IMAGES", "NOW", "ROUTES", "image_type"]
 
@@ -183,33 +183,28 @@ def _text(asked: Asked) -> Answer:
     finally:
         content.close()
     is_whole = content.size <= len(data)
-    text = _decoded(data, is_whole)
-    if text is None:
+    found = decoded(data, is_whole)
+    if found is None:
         return {"kind": "binary", "size": content.size}
-    return {"kind": "text", "size": content.size, "text": text, "whole": is_whole}
-
-
-def _decoded(data: bytes, is_whole: bool) -> str | None:
-    for cut in range(1 if is_whole else 4):  # a letter may be cut in two
-        piece = data[: len(data) - cut]
-        if is_text(piece):
-            return piece.decode("utf-8")
-    return None
+    encoding = found.encoding
+    return {"kind": "text", "size": content.size, "text": found.text, "whole": is_whole, "encoding": encoding}
 
 
 def _diff(asked: Asked) -> Answer:
     path = asked.path
     before, after = (_side(asked, asked.query.get(name, NOW)) for name in ("from", "to"))
+    if before is None or after is None:
+        return {"path": full(path), "kind": "binary", "lines": [], "added": 0, "removed": 0}
     if max(before.count("\n"), after.count("\n")) > _DIFF_LINES_MAX:
         raise ConfigError(f"{full(path)} has too many lines to be compared here: download both versions", USAGE)
     lines = line_diff(before, after)
     added = sum(line.startswith("+") for line in lines)
     removed = sum(line.startswith("-") for line in lines)
-    return {"path": full(path), "lines": lines, "added": added, "removed": removed}
+    return {"path": full(path), "kind": "text", "lines": lines, "added": added, "removed": removed}
 
 
-def _side(asked: Asked, version: str) -> str:
-    """The text of one of the two versions; "" for what is not there now."""
+def _side(asked: Asked, version: str) -> str | None:
+    """The text of one of the two versions; "" for what is not there now, None for what is no text."""
     content = _opened(asked, version)
     if content is None:
         return ""
@@ -219,9 +214,8 @@ def _side(asked: Asked, version: str) -> str:
         data = content.read(0, _DIFF_BYTES_MAX)
     finally:
         content.close()
-    if not is_text(data):
-        raise ConfigError(f"{full(content.path)}: at least one of the two is no text, so no lines can be compared")
-    return data.decode("utf-8")
+    found = decoded(data, True)
+    return None if found is None else found.text
 
 
 ROUTES = [

@@ -11,7 +11,7 @@ from dir_sync.history.choice import by_id
 from dir_sync.history.client import open_history
 from dir_sync.network.control import Answer
 from dir_sync.web.replies import Asked, get, post
-from dir_sync.web.routes.history import version_row
+from dir_sync.web.routes.history import is_text_now, version_row
 
 __all__ = ["ROUTES"]
 
@@ -25,9 +25,12 @@ def _conflicts(asked: Asked) -> Answer:
         rows = []
         for entries in list(found.values())[:_SHOWN_MAX]:
             first = entries[0]
-            now = client.stat(first.version.path)
-            by = show_text(first.now_by or first.by)
-            there = None if now is None else {"size": now.size, "mtime_ms": now.mtime // 10**6, "by": by}
+            path = first.version.path
+            now = client.stat(path)
+            there: Answer | None = None
+            if now is not None:
+                by, is_text = show_text(first.now_by or first.by), is_text_now(asked.shared.path, path, now)
+                there = {"size": now.size, "mtime_ms": now.mtime // 10**6, "by": by, "text": is_text}
             rows.append({**version_row(first), "made_by": show_text(first.made_by), "now": there})
     return {"count": len(found), "rows": rows}
 

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from dir_sync.cli.ignoring import rules_above
 from dir_sync.cli.why import story_of
 from dir_sync.cli.why_words import render
 from dir_sync.config import ConfigError
@@ -27,8 +28,10 @@ from dir_sync.history.words import full
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError
 from dir_sync.web.replies import Asked, get, key_of, path_of, post
+from dir_sync.web.routes.ignoring import rule_row
+from dir_sync.web.texts import BEGINNING_BYTES, decoded
 
-__all__ = ["ROUTES", "Lists", "entry_of", "version_row"]
+__all__ = ["ROUTES", "Lists", "entry_of", "is_text_now", "version_row"]
 
 T = TypeVar("T")
 
@@ -179,8 +182,34 @@ def _timeline(asked: Asked) -> Answer:
         "path": full(path),
         "key": key_of(path),
         "now": None if now is None else _file_row((path, now)),
+        "text": is_text_now(asked.shared.path, path, now),
+        "ignored": _ignored(asked.shared.path, path, now),
         "versions": [version_row(one) for one in entries],
     }
+
+
+def is_text_now(folder: str, path: bytes, now: Stat | None) -> bool:
+    """False if what is there now begins like something else than text, so that no lines can be compared with it."""
+    if now is None or now.kind != Kind.FILE:
+        return True
+    disk = RealDisk(folder)
+    try:
+        reader = disk.open(path)
+        try:
+            data = reader.read(0, BEGINNING_BYTES)
+        finally:
+            reader.close()
+    except DiskError:
+        return True  # whoever asks for it hears why it cannot be read
+    finally:
+        disk.close()
+    return decoded(data, len(data) < BEGINNING_BYTES) is not None
+
+
+def _ignored(folder: str, path: bytes, now: Stat | None) -> Answer | None:
+    """The rule by which a path is not shared; None: it is."""
+    rule = rules_above(os.fsencode(folder), path).rule_for(path, now is not None and now.kind == Kind.DIRECTORY)
+    return None if rule is None else rule_row(rule)
 
 
 def _why(asked: Asked) -> Answer:

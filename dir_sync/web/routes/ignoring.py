@@ -19,7 +19,7 @@ from dir_sync.reporting.log import escape
 from dir_sync.web.replies import Asked, get, post
 from dir_sync.web.saving import read_text, replace_text
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "rule_row"]
 
 _SHOWN_MAX = 500
 _FILES = {"shared": NAME, "local": LOCAL_RULES}
@@ -33,12 +33,12 @@ def _rules(asked: Asked) -> Answer:
     rules = rules_in(os.fsencode(asked.shared.path), True)
     return {
         "texts": {which: read_text(_file(asked, which)) for which in _FILES},
-        "rules": [_row(rule) for file in rules.files() for rule in file.rules],
+        "rules": [rule_row(rule) for file in rules.files() for rule in file.rules],
         "problems": [show_text(problem) for file in rules.files() for problem in file.problems],
     }
 
 
-def _row(rule: Rule) -> Answer:
+def rule_row(rule: Rule) -> Answer:
     """`file`: "" for a rule that is built in."""
     file = "" if rule.origin == DEFAULTS_ORIGIN else show_text(rule.origin)
     return {"file": file, "line": rule.line, "text": escape(rule.text)}

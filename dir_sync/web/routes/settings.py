@@ -30,9 +30,16 @@ def _settings(asked: Asked) -> Answer:
         "file": show(os.fsencode(file)),
         "exists": os.path.exists(file),
         "text": read_text(os.fsencode(file)),
-        "example": example(),
+        "example": example(_shared_now(asked)),
         "running": running(file) is not None,
     }
+
+
+def _shared_now(asked: Asked) -> dict[str, str]:
+    """The folders whose nodes run, by the names under which they are shared: an example with them is right as it is."""
+    states = (asked.nodes.state(folder) for folder in asked.nodes.folders())
+    named = ((one.status["folder_name"], one.folder.path) for one in states if one.status is not None)
+    return {name: path for name, path in named if f"{name}{path}".isprintable()}
 
 
 def _check(asked: Asked) -> Answer:

@@ -6,7 +6,7 @@ import { bytes, moment } from "../format.js";
 import { t } from "../i18n.js";
 import { statusOf } from "../live.js";
 import { button, empty, facts, fillPage, following, link, say, who } from "../ui.js";
-import { lines } from "./file.js";
+import { compared } from "./file.js";
 
 export function conflicts({ place, folder }) {
   const base = `folders/${folder.id}`;
@@ -44,8 +44,8 @@ export function conflicts({ place, folder }) {
         side(t("conflicts.loser"), [["size", bytes(one.size)], ["changed", moment(one.mtime_ms)],
           one.made_by ? ["by", who(one.made_by)] : null, ["kept", who(one.on)]],
           button(t("conflicts.restore"), settle(one, "restore"), { id: `take-${one.id}` }))),
-      !difference ? button(t("file.diff"), compare(one), { id: `compare-${one.id}` }) : null,
-      difference ? lines(difference.lines) : null);
+      !difference && one.now?.text !== false ? button(t("file.diff"), compare(one), { id: `compare-${one.id}` }) : null,
+      difference ? compared(difference) : null);
   }
 
   function draw() {

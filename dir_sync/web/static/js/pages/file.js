@@ -69,7 +69,7 @@ export function file({ place, params, folder }) {
       ].filter(Boolean).join(" · ")),
       h("div", { class: "row" },
         isFile ? button(t("file.preview"), preview(version), { id: `preview-${id}` }) : null,
-        isFile && !isNow ? button(t("file.diff"), diff(version), { id: `diff-${id}` }) : null,
+        isFile && !isNow && told.text ? button(t("file.diff"), diff(version), { id: `diff-${id}` }) : null,
         h("a", { class: "button", href: `/api/${base}/download?${query(version)}`, download: true, id: `download-${id}` }, t("file.download")),
         isNow ? null : button(t("file.restore"), restore(one), { id: `restore-${id}`, kind: "primary" })));
   }
@@ -95,7 +95,7 @@ export function file({ place, params, folder }) {
     };
     return h("section", { class: "card", id: "seen", tabindex: "-1", "aria-label": title, onkeydown },
       h("div", { class: "row" }, h("h2", {}, title), h("button", { type: "button", id: "close", onclick: close }, t("close"))),
-      kind === "diff" ? lines(value.lines) : content(version, value));
+      kind === "diff" ? compared(value) : content(version, value));
   }
 
   function content(version, value) {
@@ -103,13 +103,16 @@ export function file({ place, params, folder }) {
       return h("img", { class: "preview", src: `/api/${base}/image?${query(version)}`, alt: t("file.image", { name: told.path }) });
     }
     if (value.kind === "binary") return empty(t("file.binary", { size: bytes(value.size) }));
-    return [value.whole ? null : h("p", { class: "note" }, t("file.cut")), h("pre", { tabindex: "0" }, value.text || t("file.empty"))];
+    return [value.encoding === "latin-1" ? h("p", { class: "soft", id: "encoding" }, t("file.latin")) : null, value.whole ? null : h("p", { class: "note" }, t("file.cut")), h("pre", { tabindex: "0" }, value.text || t("file.empty"))];
   }
 
   function draw() {
     if (!told) return;
     show(place,
       h("p", { class: "path" }, link("files", { folder: folder.id }, t("files.title")), ` / ${told.path}`),
+      told.ignored ? h("p", { class: "note", id: "ignored" }, `${t("file.ignored")} `,
+        link("ignore", { folder: folder.id }, t("ignore.place", { file: told.ignored.file || t("ignore.built-in"), line: told.ignored.line })),
+        ": ", h("code", {}, told.ignored.text)) : null,
       shown(),
       h("section", { class: "card", "aria-labelledby": "timeline-title" },
         h("h2", { id: "timeline-title" }, t("file.timeline")),
@@ -136,7 +139,12 @@ export function file({ place, params, folder }) {
   };
 }
 
-export function lines(rows) {
+// What `diff` says: lines, or that there are none.
+export function compared(value) {
+  return value.kind === "binary" ? empty(t("file.no-lines")) : lines(value.lines);
+}
+
+function lines(rows) {
   if (!rows.length) return empty(t("file.equal"));
   const kind = (line) => ({ "+": "added", "-": "removed", "@": "place" })[line[0]] ?? "";
   const word = { added: t("diff.added"), removed: t("diff.removed") };
