@@ -78,6 +78,7 @@ def invite(argv: list[str]) -> int:
         agree(_closing(given.folder, mesh["peers"]), given.yes)
         answer_of(folder, {"command": "close"})
         ask_until(folder, {"command": "mesh"}, lambda answer: answer["closed"] is True, RESTART_S)
+        hint(_still_open(mesh["peers"]))
     answer = answer_of(folder, {"command": "invite", "role": role, "lasts_s": given.lasts_s})
     _say_code(answer["code"], role, given)
     try:
@@ -105,6 +106,7 @@ def _invite_alone(given: Any, folder: str, role: str) -> int:
     keep_out_of_dumps()
     if not files.is_closed(folder):
         agree(_closing(given.folder, []), given.yes)
+        hint(_still_open([]))
     name = given.name or config.host_name()
     address = "" if given.interface is None else address_of(given.interface)
     invitations = Invitations()
@@ -132,6 +134,17 @@ def _closing(name: str, peers: list[str]) -> str:
         return f"{shown} will be closed: only machines that join with a code will get anything."
     shares, gets, joins = ("shares", "gets", "it joins") if len(peers) == 1 else ("share", "get", "they join")
     return f"{shown} will be closed. {listed(peers)}, which {shares} it openly now, {gets} nothing more until {joins}."
+
+
+def _still_open(peers: list[str]) -> str:
+    """What closing the mesh on this machine does not change: the others go on as they are."""
+    if not peers:
+        return "a machine that shared this folder before shares it openly with anyone on this LAN until it joins"
+    until = "until it joins: invite it, or stop its node"
+    if len(peers) > 1:
+        until = "until they join: invite each of them, or stop their nodes"
+    share = "shares" if len(peers) == 1 else "share"
+    return f"{listed(peers)} still {share} this folder openly with anyone on this LAN {until}"
 
 
 def _say_code(code: str, role: str, given: Any) -> None:

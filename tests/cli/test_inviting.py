@@ -126,6 +126,38 @@ def test_the_last_wrong_code_says_what_comes_of_the_invitation(capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(
+    ("peers", "line"),
+    [
+        ([], "a machine that shared this folder before shares it openly with anyone on this LAN until it joins"),
+        (["bob"], "bob still shares this folder openly with anyone on this LAN until it joins: invite it, or stop its node"),
+        (["bob", "carl"], "bob and carl still share this folder openly with anyone on this LAN until they join: invite each of"
+                          " them, or stop their nodes"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("is_json", [False, True])
+def test_who_is_still_open_when_a_mesh_is_closed_is_named(
+    folder: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    peers: list[str],
+    line: str,
+    is_json: bool,
+) -> None:
+    """Closing here closes nothing there."""
+    closed = {"joined": "desk", "over": "", "guesses": 3, "fingerprint": "7K3Q-9XMD", "generation": 1, "count": 2}
+    monkeypatch.setattr(inviting, "ask_node", lambda folder, question: {"closed": False, "peers": peers})
+    monkeypatch.setattr(inviting, "answer_of", lambda folder, question: {"code": "K7QX-4MDP"})
+    monkeypatch.setattr(inviting, "ask_until", lambda *args: closed)
+    assert inviting.invite([folder, "--yes", *(["--json"] if is_json else [])]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"{line}\n"
+    assert "K7QX-4MDP" in said.out.splitlines()[0]
+    monkeypatch.setattr(inviting, "ask_node", lambda folder, question: {"closed": True, "peers": peers})
+    assert inviting.invite([folder, "--yes"]) == 0
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("peers", "losers"),
     [([], "only machines that join with a code will get anything."),
      (["bob"], "bob, which shares it openly now, gets nothing more until it joins.")],
