@@ -20,9 +20,13 @@ from dir_sync.network.control import Answer
 from dir_sync.reporting import shell
 from dir_sync.web.invitations import Invitations
 
-__all__ = ["Nodes", "SharedFolder", "State"]
+__all__ = ["NoNode", "Nodes", "SharedFolder", "State"]
 
 _KNOWN_FOR_S = 2.0  # then the list of folders is read again
+
+
+class NoNode(ConfigError):
+    """No node runs for the folder: a page says that in its own words."""
 
 
 class SharedFolder(NamedTuple):
@@ -88,10 +92,10 @@ class Nodes:
         return found
 
     def ask(self, folder: SharedFolder, question: Answer) -> Answer:
-        """The answer of a folder's node. ConfigError if there is none, or if it is an error."""
+        """The answer of a folder's node. NoNode if there is none, ConfigError if it is an error."""
         answer = ask_node(folder.path, question)
         if answer is None:
-            raise ConfigError(f"no node is running for {folder.shown}; to start one: {shell.pasteable(folder.path)}")
+            raise NoNode(f"no node is running for {folder.shown}; to start one: {shell.pasteable(folder.path)}")
         return answer
 
     def state(self, folder: SharedFolder) -> State:

@@ -23,7 +23,7 @@ from dir_sync.core.model import PathError, check_path, show
 from dir_sync.core.named import NamedTuple
 from dir_sync.network.control import Answer
 from dir_sync.ports import DiskError
-from dir_sync.web.nodes import Nodes, SharedFolder
+from dir_sync.web.nodes import Nodes, NoNode, SharedFolder
 
 __all__ = ["PAGE_MAX", "Asked", "Handler", "get", "key_of", "path_of", "post", "reply"]
 
@@ -101,14 +101,15 @@ def _endpoint(handler: Handler, has_body: bool) -> Callable[[Request], Awaitable
     async def endpoint(request: Request) -> Response:
         try:
             body = await _body_of(request) if has_body else {}
-            answer = await run_in_threadpool(_answer, handler, request, body)
+            found = await run_in_threadpool(_answer, handler, request, body)
             if has_body:
                 request.app.state.changed()  # all open pages see it at once
-            return answer
+            return found
         except DiskError as error:
             return reply({"error": f"{show(error.path)} cannot be read: {error}", "exit_code": ENVIRONMENT}, 409)
         except ConfigError as error:
-            return reply({"error": str(error), "exit_code": error.exit_code}, 400 if error.exit_code == USAGE else 409)
+            answer = {"error": str(error), "exit_code": error.exit_code, "no_node": isinstance(error, NoNode)}
+            return reply(answer, 400 if error.exit_code == USAGE else 409)
 
     return endpoint
 

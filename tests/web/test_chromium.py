@@ -324,7 +324,8 @@ def test_settings_are_checked_and_saved(view: View, lab: Lab) -> None:
     view.open("settings")
     page = view.page
     page.locator("#example").click()
-    assert "[folders.notes]" in page.locator("#config").input_value()
+    assert "[folders.default]" in page.locator("#config").input_value()
+    page.locator("#verdict .good").wait_for()
     page.locator("#config").fill("nonsense = 1\n")
     page.locator("#verdict .bad").wait_for()
     page.locator("#config").fill(f'[folders.notes]\ndir = "{lab.place}"\n')

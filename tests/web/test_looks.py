@@ -173,10 +173,9 @@ def test_only_texts_are_compared_and_what_is_ignored_says_so(view: View, lab: La
     view.page.locator("#preview-now").click()
     view.sees("Shown as Latin-1")
     view.sees("röt")
-    (lab.folders["bob"] / "a.log").write_text("x")
-    (lab.folders["bob"] / ".dir_sync/ignore").write_text("*.log\n")
-    view.open_file("bob", "a.log")
-    view.sees("This path is not shared")
+    (lab.folders["bob"] / "a.part").write_text("x")
+    view.open_file("bob", "a.part")
+    assert "*.part" in view.page.locator("#ignored").inner_text()
 
 
 def same(lab: Lab, path: str) -> bool:
@@ -218,3 +217,18 @@ def test_the_picture_of_the_mesh_has_room_for_all_words(view: View) -> None:
     assert found["texts"].count("peer 1") == 1
     assert found["texts"].count("↓ 2.0 kB/s") == 1, "both nodes of it"
     assert found["texts"].count("away") == 2
+
+
+def test_that_no_node_runs_is_said_once_and_in_the_language_of_the_page(telephone: View, lab: Lab) -> None:
+    folder = telephone.id_of("bob")
+    telephone.open("members", folder)
+    lab.stop("bob")
+    telephone.page.locator("#no-node").wait_for()
+    telephone.open("members", folder)
+    telephone.page.locator("#again").wait_for()
+    assert "no node" not in telephone.page.locator("main").inner_text()
+    assert telephone.page.locator("main .bad").count() == 0
+    telephone.wrong[:] = [line for line in telephone.wrong if " 409 " not in line]
+    lab.start("bob")
+    lab.in_sync()
+    telephone.page.locator("#no-node").wait_for(state="detached")

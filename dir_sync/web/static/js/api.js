@@ -2,11 +2,13 @@
 
 import { t } from "./i18n.js";
 
-// `lang`: of the line, if it is not that of the page; null: it is.
+// `lang`: of the line, if it is not that of the page; null: it is. `hasNoNode`: because no node runs for the folder, which the page
+// says anyway.
 export class Refused extends Error {
-  constructor(line, lang = null) {
+  constructor(line, lang = null, hasNoNode = false) {
     super(line);
     this.lang = lang;
+    this.hasNoNode = hasNoNode;
   }
 }
 
@@ -30,6 +32,7 @@ async function answered(ask) {
   if (answer.status === 401) throw new Refused(t("refused"));
   const type = answer.headers.get("Content-Type") ?? "";
   const value = type.startsWith("application/json") ? await answer.json() : { error: await answer.text() };
+  if (value.no_node) throw new Refused(t("node.none"), null, true);
   if (!answer.ok) throw new Refused(value.error ?? answer.statusText, "en");
   return value;
 }

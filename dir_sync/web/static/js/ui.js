@@ -31,7 +31,8 @@ export async function fillPage(place, work) {
     await work();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    place.replaceChildren(h("p", { class: "note bad", role: "alert", lang: error.lang }, error.message),
+    const line = error.hasNoNode ? "" : h("p", { class: "note bad", role: "alert", lang: error.lang }, error.message);
+    place.replaceChildren(line,
       h("button", { type: "button", id: "again", onclick: () => fillPage(place, work) }, t("again")));
   }
 }
