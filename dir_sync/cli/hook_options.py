@@ -22,7 +22,7 @@ __all__ = ["ALL", "NOTABLE", "add_options", "kinds_of", "settings_of"]
 ALL = "all"
 NOTABLE = (
     *("bad_content", "cannot_restore", "cannot_write", "conflict", "held_there", "in_sync", "loss_held"),
-    *("loss_held_there", "no_room", "peer_held", "rotten", "still_held", "unfit", "unreadable"),
+    *("loss_held_there", "no_room", "peer_held", "rotten", "silent_change", "still_held", "unfit", "unreadable"),
 )
 """What a person would like to know at once: conflicts, what is held, trouble, and that all is done."""
 

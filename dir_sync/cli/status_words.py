@@ -103,12 +103,7 @@ def render(status: Status, folder: str, colour: bool = False, elsewhere: Sequenc
         first = status.unwatched_first
         which = f" ({first.path}: {first.problem})" if status.unwatched == 1 else f" ({first.path}, ...)"
         lines.append(f"{how_many(status.unwatched, 'folder')} cannot be watched{which}: scanned every 20 s instead")
-    if status.rotten:
-        lines.append(
-            f"{how_many(len(status.rotten), 'file')} went bad on the disk, and no connected machine has what was there:"
-        )
-        lines += [f"  {path}" for path in status.rotten[:_TOLD_MAX]]
-        lines += _more(status.rotten)
+    lines += _gone_bad(status, folder)
     if status.healed:
         lines.append(
             f"{how_many(status.healed, 'file')} that went bad on the disk {'was' if status.healed == 1 else 'were'} healed"
@@ -180,6 +175,32 @@ def _limits(limits: LimitStatus) -> str:
 
 def _speeds(up: int, down: int) -> str:
     return ", ".join(f"{way} {human_bytes(per_s)}/s" for way, per_s in (("up", up), ("down", down)) if per_s)
+
+
+def _gone_bad(status: Status, folder: str) -> list[str]:
+    """The files that went bad on the disk: those that nobody can heal now, and those that a person may have healed."""
+    lines = []
+    if waiting := [path for path in status.rotten if path not in status.to_repair]:
+        lines.append(
+            f"{how_many(len(waiting), 'file')} went bad on the disk, and no connected machine has what was there:"
+        )
+        lines += [f"  {path}" for path in waiting[:_TOLD_MAX]]
+        lines += _more(waiting)
+    if status.to_repair:
+        lines.append(
+            f"{how_many(len(status.to_repair), 'file')} went bad on the disk (found at {moment(status.found_bad_s)});"
+            f" to heal: {command('verify', folder, '--repair')}"
+        )
+        lines += [f"  {path}" for path in status.to_repair[:_TOLD_MAX]]
+        lines += _more(status.to_repair)
+    if status.silent:
+        lines.append(
+            f"{how_many(len(status.silent), 'file')} changed without a new time: by a program that puts it back, or a disk that"
+            f" goes bad. Other machines keep the former version: {command('restore', folder, status.silent[0])}"
+        )
+        lines += [f"  {path}" for path in status.silent[:_TOLD_MAX]]
+        lines += _more(status.silent)
+    return lines
 
 
 def _scrub(scrub: ScrubStatus) -> str:

@@ -27,7 +27,7 @@ from dir_sync.core.brake_notes import (
 from dir_sync.core.merging import TextMerged
 from dir_sync.core.named import NamedTuple
 from dir_sync.core.scope_notes import Adopted, BadRule, NoRoom, Reverted, RoomAgain, RulesChanged, ScopeProgress
-from dir_sync.core.verify_notes import Healed, Rotten, Scrubbed, Suspicious, VerifyNote
+from dir_sync.core.verify_notes import Healed, Rotten, Scrubbed, SilentChange, Suspicious, VerifyNote
 
 __all__ = [
     "Adopted", "AttributesChanged", "BadContent", "BadRule", "Blocked", "CannotRestore", "CannotWrite", "ChangedHere",
@@ -36,8 +36,8 @@ __all__ = [
     "NoRoom", "NotTaken", "NotTakenThere", "Note", "NothingHeld", "PeerAhead", "PeerBehind", "PeerChange", "PeerHeld",
     "Progress", "Received", "ReceivedMany", "Removed", "Renamed", "RenamedHere", "Rescanning", "Restless", "Restored",
     "Resumed", "Reverted", "RoomAgain", "Rotten", "RulesChanged", "Safeguard", "Scanned", "Scrubbed", "Sent", "SentDelta",
-    "SentLarge", "SentMany", "Skipped", "Spared", "StillHeld", "Suspicious", "TextMerged", "Transfer", "Trouble", "Unfit",
-    "Unreadable", "WrittenLate",
+    "SentLarge", "SentMany", "SilentChange", "Skipped", "Spared", "StillHeld", "Suspicious", "TextMerged", "Transfer", "Trouble",
+    "Unfit", "Unreadable", "WrittenLate",
 ]  # fmt: skip
 
 # --- what a user did here ---------------------------------------------------------------------------------------------

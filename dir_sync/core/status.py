@@ -228,6 +228,9 @@ class Status:
     changes: tuple[Change, ...] = ()  # the last ones, newest first
     scrub: ScrubStatus | None = None  # None: there is none
     rotten: tuple[str, ...] = ()  # files here that went bad on the disk, and are not healed yet
+    to_repair: tuple[str, ...] = ()  # those of them that nothing heals now: a person has to ask for it
+    found_bad_s: int = 0  # when the last one of these was found (Unix time); 0: there are none
+    silent: tuple[str, ...] = ()  # files whose content changed lately, and whose size and time did not
     healed: int = 0  # files that were, since the node started
     not_taken: tuple[str, ...] = ()  # files elsewhere that are larger than the limit of this node, and not taken
     limits: LimitStatus | None = None  # of speed; None: there are none now

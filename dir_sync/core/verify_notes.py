@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dir_sync.core.named import NamedTuple
 
-__all__ = ["Healed", "Rotten", "Scrubbed", "Suspicious", "VerifyNote"]
+__all__ = ["Healed", "Rotten", "Scrubbed", "SilentChange", "Suspicious", "VerifyNote"]
 
 
 class Rotten(NamedTuple):
@@ -26,6 +26,14 @@ class Healed(NamedTuple):
     peer: str
 
 
+class SilentChange(NamedTuple):
+    """A file was announced with another content, though its size and the time of its last write are as before: a program has
+    put the time back, or the disk goes bad. Other machines keep the former version."""
+
+    path: bytes
+    size: int
+
+
 class Suspicious(NamedTuple):
     """A file could not be verified."""
 
@@ -39,4 +47,4 @@ class Scrubbed(NamedTuple):
     rotten: int
 
 
-VerifyNote = Rotten | Healed | Suspicious | Scrubbed
+VerifyNote = Rotten | Healed | SilentChange | Suspicious | Scrubbed

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from dir_sync import __version__
@@ -120,7 +121,7 @@ def status_of(
         conflicts=gauge.conflicts(mono),
         changes=_changes(share),
         scrub=_scrub(share),
-        rotten=tuple(show(path) for path in engine.healing.rotten[:_TOO_LARGE_MAX]),
+        **_gone_bad(share),
         healed=engine.healing.healed,
     )
 
@@ -164,6 +165,18 @@ def _scrub(share: Share) -> ScrubStatus | None:
     percent = 100 * min(scrub.done, scrub.total) // max(scrub.total, 1)
     begun, until, last = (ns // 10**9 for ns in (scrub.begun_ns, scrub.begun_ns + scrub.period_ns, scrub.last_ns))
     return ScrubStatus(percent, begun, until, last)
+
+
+def _gone_bad(share: Share) -> dict[str, Any]:
+    """The files that went bad on the disk: those that are being healed, and those that were only found."""
+    healing = share.engine.healing.rotten[:_TOO_LARGE_MAX]
+    known = islice(share.engine.rotten_files.known(), _TOO_LARGE_MAX)
+    found = {path: at_s for path, at_s, _ in known if path not in healing}
+    listed = tuple(show(path) for path in found)
+    healed_now = tuple(show(path) for path in healing)
+    return {"rotten": healed_now + listed, "to_repair": listed, "found_bad_s": max(found.values(), default=0)} | {
+        "silent": tuple(show(path) for path in share.engine.silent.found())
+    }
 
 
 def _average(count: int, since_ms: int, mono: float) -> float:

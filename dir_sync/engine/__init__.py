@@ -16,8 +16,8 @@ holders, expected, arrivals, folder_waits, obstacles, out_of_reach, room_queues;
 versions, signatures, folder_times; brakes, own_losses, peer_losses; in_vain, readers, part_files; transfers; local_renames,
 own_echoes, look_queue, names; rows; own_changes, deltas_out, rotten, uploader, applier, hard_links, incoming_moves; growth_in,
 deltas_in, excerpts, fetcher; bulk_install, acquire, planner; declining, sync_report, unconfirmed, intake; forecaster; ignoring;
-recorder, local_changes, scan; queries, merging, path_decisions, decisions, idle; rereads, healing, apart, verify_answers, scrub,
-verifying; router; machines; engine.
+silent, recorder, local_changes, scan; queries, merging, path_decisions, decisions, idle; rereads, healing, apart,
+verify_answers, scrub, verifying; router; machines; engine.
 """
 
 from dir_sync.engine.engine import Engine

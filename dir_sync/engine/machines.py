@@ -58,6 +58,7 @@ from dir_sync.engine.scan import Scan
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.scrub import Scrub
 from dir_sync.engine.signatures import SignatureBacklog
+from dir_sync.engine.silent import SilentChanges
 from dir_sync.engine.sources import Sources
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.sync_report import SyncReport
@@ -187,6 +188,7 @@ class Machines:
             board, contacts, work, scope, vain, stamps, sources, brakes, peer_losses, publisher, uploader, sync_report
         )
         self.forecaster = Forecaster(board, mode_rules, work, scope, stamps, intake)
+        self.silent = silent = SilentChanges(board)
         self.recorder = recorder = LocalRecorder(
             board,
             mode_rules,
@@ -200,6 +202,7 @@ class Machines:
             rows,
             deltas_out,
             applier,
+            silent,
         )
         self.local_changes = local_changes = LocalChanges(
             board,

@@ -26,6 +26,7 @@ from dir_sync.engine.mode_rules import ModeRules
 from dir_sync.engine.rows import Rows
 from dir_sync.engine.scope import Scope
 from dir_sync.engine.signatures import SignatureBacklog
+from dir_sync.engine.silent import SilentChanges
 from dir_sync.engine.stamps import Stamps
 from dir_sync.engine.values import got_meta
 from dir_sync.engine.work import WorkTable
@@ -55,6 +56,7 @@ class LocalRecorder:
         rows: Rows,
         deltas_out: DeltasForPeers,
         applier: Applier,
+        silent: SilentChanges,
     ) -> None:
         self._board = board
         self._mode_rules = mode_rules
@@ -68,6 +70,7 @@ class LocalRecorder:
         self._rows = rows
         self._deltas_out = deltas_out
         self._applier = applier
+        self._silent = silent
         # path -> record of its row, record that had replaced it on the disk
         self._not_noted: dict[bytes, tuple[Record, Record]] = {}
         # what has lost its name without a note: inode -> content, mtime and mode
@@ -146,6 +149,7 @@ class LocalRecorder:
                 delta, data = grown, None
         if data and self._is_elsewhere(record):
             data = None  # a peer that has the other file copies its content
+        self._silent.recorded(record, known, fp)
         row = self._rows.put(record, fp)
         folder_mtime = None if seen is None else seen.folder_mtime
         self._board.announcements.add_change(Fresh(row.record, previous, data, delta, None, folder_mtime))
@@ -225,6 +229,7 @@ class LocalRecorder:
             self.record_change(record, None, fp, seen)
         else:
             self._rows.journal(record)
+            self._silent.recorded(record, None, fp)
             self._board.index.rows.put(record, fp)
             self._signatures.sign_later(record, None)
 

@@ -51,6 +51,7 @@ Single = (
     | notes.CannotRestore
     | notes.Rotten
     | notes.Healed
+    | notes.SilentChange
     | notes.Suspicious
     | notes.Scrubbed
 )
@@ -266,6 +267,12 @@ class Sentences:
                 self._log.warning(
                     "healed %s (%s) from %s; what the disk had made of it is in the history",
                     show(path), human_bytes(size), show_text(peer) or "another place on this machine",
+                )  # fmt: skip
+            case notes.SilentChange(path, size):
+                self._log.warning(
+                    "%s (%s) has another content, with the size and the time that it had. If no program of yours puts times"
+                    " back, the disk goes bad. Other machines keep the former version: %s",
+                    show(path), human_bytes(size), pasteable("restore", self._folder, show(path)),
                 )  # fmt: skip
             case notes.Suspicious(path, problem):
                 self._log.warning("cannot verify %s: %s", show(path), problem)

@@ -28,7 +28,7 @@ _BAD = frozenset(
     {
         *("conflict", "loss_held", "peer_held", "still_held", "loss_held_there", "held_there", "no_room", "rotten"),
         *("skipped", "blocked", "unreadable", "cannot_write", "unfit", "cannot_restore", "bad_content", "bad_rule"),
-        "suspicious",
+        *("silent_change", "suspicious"),
     }
 )
 _KEYS = ("path", "peer", "maker", "size", "source", "changes", "files", "peers")

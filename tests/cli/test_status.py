@@ -373,7 +373,22 @@ def test_what_went_bad_on_the_disk_and_how_far_the_scrub_is() -> None:
     assert "scrub: 40 % of all files read again, the rest until 2023-12-1" in told
     assert "2 files went bad on the disk, and no connected machine has what was there:\n  a\n  b" in told
     assert "1 file that went bad on the disk was healed" in told
+    assert "to heal" not in told
     assert "the last one ended" in "\n".join(lines(scrub=scrub | {"last_s": 1_700_000_000}))
+
+
+def test_what_changed_without_a_new_time_is_said_with_the_way_back() -> None:
+    told = "\n".join(lines(silent=["a b", "c"]))
+    assert "2 files changed without a new time: by a program that puts it back, or a disk that goes bad." in told
+    assert "restore 'my docs' 'a b'\n  a b\n  c" in told
+
+
+def test_what_verify_has_only_listed_is_said_until_it_is_good() -> None:
+    told = "\n".join(lines(rotten=["a", "b", "c"], to_repair=["b", "c"], found_bad_s=1_700_000_000))
+    assert "1 file went bad on the disk, and no connected machine has what was there:\n  a\n2 files went bad" in told
+    assert "2 files went bad on the disk (found at 2023-11-1" in told
+    assert "); to heal: " in told
+    assert "verify 'my docs' --repair\n  b\n  c" in told
 
 
 def test_a_read_only_member_that_has_everything_is_up_to_date() -> None:

@@ -76,6 +76,9 @@ class Engine:
             is_on=True, done=30, total=90, begun_ns=10**18, period_ns=86_400 * 10**9, last_ns=5 * 10**17
         )
         self.healing = SimpleNamespace(rotten=[], healed=0)
+        self.bad: list[tuple[bytes, int, bool]] = []  # path, when it was found, whether it is to be healed
+        self.silent = SimpleNamespace(found=lambda: iter([b"quiet\n"]))
+        self.rotten_files = SimpleNamespace(known=lambda: iter(self.bad))
         self.sync_report = self.report
         self.receiving: list[tuple[bytes, str, int, int, int, int]] = []
         self.board = SimpleNamespace(

@@ -51,6 +51,7 @@ def collected() -> tuple[Folder, Status]:
     engine.report.trouble = [Troubled(b"big", "no room", Reason.DISK_FULL, True)]
     engine.report.declined = {CAROL: (Declined(Reason.FAILED, 1, 7),)}
     engine.healing = SimpleNamespace(rotten=[b"bad\n"], healed=2)
+    engine.bad = [(b"bad\n", 10**9, True), (b"worse\n", 2 * 10**9, False)]
     engine.receiving = [(b"iso", "bob", 10, 40, 0, 0)]
     engine.brakes.here = [Held(BOB, 1, 120, b"f1")]
     engine.brakes.held_elsewhere = {CAROL: (Held(CAROL, 1, 5, b"gone"),)}
@@ -110,7 +111,9 @@ def test_each_figure_comes_from_who_knows_it(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_scrub_and_what_it_found() -> None:
     _, status = collected()
     assert status.scrub == ScrubStatus(33, 10**9, 10**9 + 86_400, 5 * 10**8)
-    assert (status.rotten, status.healed) == (("bad\\n",), 2)
+    assert (status.rotten, status.healed) == (("bad\\n", "worse\\n"), 2)
+    assert status.silent == ("quiet\\n",)
+    assert (status.to_repair, status.found_bad_s) == (("worse\\n",), 2 * 10**9)
     folder = Folder()
     folder.engine.scrub.is_on = False
     peers: Any = SimpleNamespace(links={}, name_of=lambda node: b"", pausing=[], names=list, away=list)

@@ -44,6 +44,7 @@ MACHINES = [
     "sync_report",
     "intake",
     "forecaster",
+    "silent",
     "recorder",
     "local_changes",
     "ignoring",
@@ -341,6 +342,7 @@ ENGINE: dict[str, set[str]] = {
         "engine.stamps",
         "engine.work",
     },
+    "engine.silent": {"index", "engine.board"},
     "engine.recorder": {
         *(
             "index",
@@ -353,7 +355,7 @@ ENGINE: dict[str, set[str]] = {
             "engine.signatures",
         ),
         *("engine.folder_times", "engine.local_renames", "engine.look_queue", "engine.rows", "engine.deltas_out"),
-        *("engine.applier",),
+        *("engine.applier", "engine.silent"),
         *("engine.scope",),
     },
     "engine.local_changes": {

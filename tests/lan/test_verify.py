@@ -103,6 +103,8 @@ def test_rot_is_found_from_both_sides_and_healed_without_a_word_to_others(pair: 
         assert found == [("a.txt", "rotten"), ("d/large.bin", "rotten")]
         assert all((one["at"] == "") is (at == "") for one in answer["findings"])
     assert inodes(pair) == before, "nothing was changed"
+    status = json.loads(first.run_to_end("status", first.dir, "--json").out)
+    assert sorted(status["to_repair"]) == sorted(status["rotten"]) == ["a.txt", "d/large.bin"]
 
     answer = verified(second, "--repair")
     assert sorted(one["path"] for one in answer["healed"]) == ["a.txt", "d/large.bin"]
@@ -110,6 +112,8 @@ def test_rot_is_found_from_both_sides_and_healed_without_a_word_to_others(pair: 
         assert {name: (root / name).read_bytes() for name in FILES} == FILES
     assert all(in_history(first, one) for one in bad.values())
     assert not list(Path(second.versions).rglob("*.*"))
+    status = json.loads(first.run_to_end("status", first.dir, "--json").out)
+    assert (status["to_repair"], status["rotten"], status["found_bad_s"]) == ([], [], 0)
     assert "healed a.txt" in first.log()
     assert "changed here" not in first.log(this_run=True)
     assert verified(first)["equal"]

@@ -203,3 +203,41 @@ def test_another_name_whose_row_has_the_very_ctime_proves_it() -> None:
     assert pair.one.said(notes.Rotten)
     assert verify(pair, pair.two, repair=True) == []
     is_all_good(pair, 17)
+
+
+@pytest.mark.parametrize("change", ["mode", "link", "name"])
+def test_rot_that_nobody_knew_of_is_announced_and_told_and_the_former_version_is_kept(change: str) -> None:
+    """A program that puts the time back looks the same, so what it wrote is not undone."""
+    pair = a_pair()
+    save(pair, pair.one, b"f", good(17))
+    pair.cut()
+    bad = rot(pair.one, b"f")
+    if change == "mode":
+        pair.one.disk.chmod(b"f", 0o600)
+    elif change == "link":
+        pair.one.disk.give_name(b"f", b"g")
+    else:
+        pair.one.disk.move(b"f", b"g")
+    pair.one.boot()
+    pair.run()
+    pair.link()
+    path = b"g" if change == "name" else b"f"
+    assert [note.path for note in pair.one.notes if isinstance(note, notes.SilentChange)] == [path]
+    assert list(pair.one.engine.silent.found()) == [path]
+    assert not pair.two.said(notes.SilentChange)
+    assert pair.two.disk.content(path) == bad
+    assert kept(pair.two)[b"f"][1] == good(17)
+
+
+def test_an_edit_without_a_new_time_that_is_restored_is_not_said_any_more() -> None:
+    pair = a_pair()
+    save(pair, pair.one, b"f", good(17))
+    stat = pair.one.disk.stat(b"f")
+    assert stat is not None
+    pair.one.disk.write(b"f", b"x" * 17, stat.mtime)
+    pair.one.inbox.append(Touched(b"f", Urgency.NOW))
+    pair.run()
+    assert pair.two.disk.content(b"f") == b"x" * 17, "it lives"
+    assert list(pair.one.engine.silent.found()) == [b"f"]
+    save(pair, pair.two, b"f", good(17))
+    assert list(pair.one.engine.silent.found()) == []
