@@ -63,6 +63,7 @@ class Bench:
         self.inbox = Inbox()
         peers = SimpleNamespace(
             links={BOB: SimpleNamespace(address="10.0.0.2"), CAROL: SimpleNamespace(address="10.0.0.3")},
+            away=lambda: [],
             names=lambda: ["bob", "carol"],
             pausing=[],
             name_of=lambda node: {BOB: b"bob", CAROL: b"carol"}[node],
