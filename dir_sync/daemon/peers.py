@@ -27,6 +27,7 @@ from dir_sync.reporting.log import logger
 __all__ = ["Away", "ConnectedPeers", "Links"]
 
 _AWAY_MAX = 100
+_IDENTITY = "identity "  # prefix of an index note, before the replica of a member of the closed mesh
 
 
 class Links(Protocol):
@@ -113,9 +114,9 @@ class ConnectedPeers:
         """Those that were peers before, are not connected, and were not removed, the last one that was seen first. At most
         some."""
         index, removed = self._share.index, self._removed()
-        seen, members = index.notes.below("seen "), index.notes.below("member ")
+        seen, members = index.notes.below("seen "), index.notes.below(_IDENTITY)
         found = [
-            _away(replica, str(seen.get(replica, "")), replica in self._closed, _is_identity(members.get(replica)))
+            _away(replica, str(seen.get(replica, "")), replica in self._closed, replica in members)
             for replica in index.peers.replicas()
             if replica not in self._links and self.was_here(replica) and members.get(replica) not in removed
         ]
@@ -129,8 +130,8 @@ class ConnectedPeers:
     def _seen(self, replica: str, node: Node) -> None:
         notes = self._share.index.notes
         notes.put(f"seen {replica}", f"{int(node.heard_s)} {node.address} {node.version}")
-        if node.member is not None and notes.get(f"member {replica}") != node.member.identity:
-            notes.put(f"member {replica}", node.member.identity)
+        if node.member is not None and notes.get(_IDENTITY + replica) != node.member.identity:
+            notes.put(_IDENTITY + replica, node.member.identity)
 
     # --- who has paused it -------------------------------------------------------------------------------------------
 
@@ -212,11 +213,6 @@ def _away(replica: str, noted: str, has_closed: bool, was_member: bool) -> Away:
     seen_s, _, rest = noted.partition(" ")
     address, _, version = rest.partition(" ")
     return Away(replica, int(seen_s) if seen_s.isdecimal() else 0, version, address, has_closed, was_member)
-
-
-def _is_identity(noted: str | int | None) -> bool:
-    """True for the identity of a member. The engine has a note of the same name for a node that has shared most of the folder."""
-    return isinstance(noted, str) and len(noted) == 32
 
 
 def _raw(name: str) -> bytes:

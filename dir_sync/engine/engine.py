@@ -95,7 +95,7 @@ class Engine(Machines):
                 if reason:
                     self.board.tell(notes.Rescanning(path, reason))
                     self.echoes.forget()
-                self.board.listings.made.clear()
+                self.board.listings.scan_begins()
                 self.board.listings.add(path)
             case Decided(approve, paths):
                 self.decisions.on_decided(approve, paths)

@@ -116,7 +116,7 @@ class Intake:
         self._peer_losses.forget_strangers()
         peer = Contact(event.peer, hello.name, event.connection or Connection(self._links), event.may_write)
         self._contacts.came(peer, event.address)
-        is_member = bool(self._board.index.notes.get(MEMBER + peer.replica))
+        is_member = self._board.index.notes.get(MEMBER + peer.replica) == 1
         self._announcers[peer.replica] = _Announcer(known.first is None, is_member)
         if not self._board.scan.is_on:
             self.ask_state(peer)

@@ -77,7 +77,7 @@ class OwnEchoes(Echoes):
         if not self._is_bulk() or self._is_known_gone(path) or not self.take(path, now):
             return False
         self._board.listings.add_when_calm(path, now + FOLDER_ECHO_MS)
-        self._board.listings.made.add(path)
+        self._board.listings.note_made(path)
         return True
 
     def _is_known_gone(self, path: bytes) -> bool:

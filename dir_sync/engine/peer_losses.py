@@ -107,7 +107,7 @@ class PeerLosses:
         change, link = self._brakes.peers.change_at(path), self._brakes.peers.link_of(path)
         if change is None or link is None or not change[1] or change[0] == maker or maker not in carriers:
             return False
-        is_member = bool(self._board.index.notes.get(MEMBER + maker))
+        is_member = self._board.index.notes.get(MEMBER + maker) == 1
         return is_member and self.approvals.may_decide(maker, change[0], {link})
 
     def decided(self, paths: Iterable[bytes]) -> None:

@@ -187,6 +187,14 @@ class ListQueue:
         wait = first_ms if known is None else longer(known[1], most_ms)
         self.failed[folder] = (now_ms + wait, wait)
 
+    def note_made(self, folder: bytes) -> None:
+        """This node has made a folder for a bulk, and nobody watches it until it is listed."""
+        self.made.add(folder)
+
+    def scan_begins(self) -> None:
+        """What is missing anywhere is judged as by a scan from now on."""
+        self.made.clear()
+
     def listed(self, folder: bytes) -> bool:
         """A folder was listed. True if this node had made it for a bulk, and nobody was watching it before."""
         self.failed.pop(folder, None)

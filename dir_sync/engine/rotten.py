@@ -136,7 +136,7 @@ class RottenFiles:
         if _file_of(row.fp) != _file_of(seen.fp) or len(seen.fp) != FINGERPRINT_BYTES:
             return
         names = self._board.index.rows.names_of(row.record.content, inode_of(seen.fp))
-        if any(name.fp == seen.fp for name in names):
+        if any(name.fp == seen.fp and name.record.path != seen.path for name in names):
             item = Item(seen.path, Kind.FILE, seen.fp, seen.size, row.record.content)
             self._remember(Checked(item, Outcome.ROTTEN, seen.content), heals=False)
             self._board.tell(notes.Rotten(seen.path, seen.size))

@@ -129,6 +129,7 @@ class Index:
         self.notes.forget(f"name {replica}")
         self.notes.forget(f"seen {replica}")
         self.notes.forget(f"member {replica}")
+        self.notes.forget(f"identity {replica}")
 
     def set_first_scan_done(self) -> None:
         """The first scan is over: make look-ups by content fast."""
