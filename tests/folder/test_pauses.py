@@ -58,8 +58,10 @@ def test_a_time_that_is_none_changes_nothing(for_s: object) -> None:
 
 
 def test_the_answer_says_how_it_was_and_how_it_is() -> None:
-    assert pauses.answer_of(None, Pause(7)) == {"was_paused": False, "paused": True, "until_s": 7}
-    assert pauses.answer_of(Pause(7), None) == {"was_paused": True, "paused": False, "until_s": 0}
+    paused = {"was_paused": False, "paused": True, "until_s": 7, "overruled_until_s": None}
+    assert pauses.answer_of(None, Pause(7)) == paused
+    goes_on = {"was_paused": True, "paused": False, "until_s": 0, "overruled_until_s": None}
+    assert pauses.answer_of(Pause(7), None) == goes_on
 
 
 def test_a_command_that_needs_the_folder_to_be_exchanged_says_why_it_is_not() -> None:
