@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dir_sync.core import notes
+from dir_sync.core import limits, notes
 from dir_sync.core.frozen import mutable
 from dir_sync.core.looks import Listing, LookOutcome, Seen
 from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, NS_PER_S, Kind, inode_of
@@ -130,6 +130,8 @@ class RottenFiles:
             row is None
             or row.record.kind is not Kind.FILE
             or row.record.content == seen.content
+            or seen.size
+            >= limits.LARGE_FILE_BYTES  # the row of another name may have a ctime that nobody has read it at
             or self.is_bad(seen.fp)
         ):
             return
