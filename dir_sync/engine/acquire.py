@@ -6,6 +6,8 @@ Used by: planner.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dir_sync.core import limits, notes
 from dir_sync.core.hard_links import same_but_id
 from dir_sync.core.jobs import ApplyItem, Cause, TreeOp
@@ -158,12 +160,12 @@ class Acquire:
         is_near = self._sources.where_is(target.content, path) is not None
         if is_near or self._work.arrivals.path_it_arrives_at(target.content) is not None:
             return
-        if holders := self._holders(offers, target):
+        avoid = self._work.holders.failed_holders(path)
+        if holders := self._holders(offers, target, avoid):
             self._fetcher.fetch(path, row, target, holders, is_conflict=True)
 
-    def _holders(self, offers: list[Offer], target: Record) -> list[str]:
-        """The peers that can be asked for a content, and have not failed to give it."""
-        avoid = self._work.holders.failed_holders(target.path)
+    def _holders(self, offers: list[Offer], target: Record, avoid: Collection[str]) -> list[str]:
+        """The peers that can be asked for a content. `avoid`: those that failed to give it."""
         holders = [holder_of(offer.peer) for offer in offers if self._sources.has(offer, target)]
         return [replica for replica in holders if replica not in avoid]
 
@@ -284,7 +286,7 @@ class Acquire:
         now = self._board.now.mono_ms
         is_round = self._work.holders.begin_round(path, target.content, now)
         avoid = self._work.holders.failed_holders(path)
-        holders = self._holders(offers, target)
+        holders = self._holders(offers, target, avoid)
         if not holders:
             if avoid:
                 if is_round:

@@ -69,9 +69,9 @@ class ModeRules:
         self.mode = self.mode.of_reader()
         self._reader = identity
 
-    def begins_to_read(self) -> bool:
-        """True if this machine has become a read-only member since the last start: nobody took what it announced before, or
-        it was in another mesh."""
+    def note_reader(self) -> bool:
+        """Note as which member this machine reads only. True if it has become that since the last start: nobody took what it
+        announced before, or it was in another mesh."""
         before, now = self._index.notes.get(_READS_AS), self._reader
         if (before or "") == now:
             return False

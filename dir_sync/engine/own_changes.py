@@ -166,7 +166,7 @@ class OwnChanges:
 
     def begin(self) -> None:
         """At the start: this run may announce what earlier runs kept to themselves, or the other way round."""
-        if self._mode_rules.begins_to_read() and not self._mode_rules.mode.announces:
+        if self._mode_rules.note_reader() and not self._mode_rules.mode.announces:
             self._begin_to_read()
         self.adopt()
 

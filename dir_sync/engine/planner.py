@@ -225,9 +225,7 @@ class Planner:
             return
         if not isinstance(decision, Take):
             self._needs_no_room(path)
-            if row is not None and row.fp.endswith(
-                HALF_WAY
-            ):  # no newer version follows, so a look counts that as changed
+            if row is not None and row.fp.endswith(HALF_WAY):  # nothing newer follows: a look counts that as changed
                 self._board.pending_looks.add(path, self._board.now.mono_ms, self._board.now.mono_ms)
         elif self._board.taking is not None and self._stays_away(self._board.taking, row, decision):
             return

@@ -93,9 +93,7 @@ class ListQueue:
         self.put_in: set[bytes] = set()  # folders being listed while a job puts something into them
         self.looked: set[bytes] = set()  # paths at which a look ended since the last job began: it may be the newer one
         self.when_calm: set[bytes] = set()  # folders in which events were treated as echoes
-        self.made: set[bytes] = (
-            set()
-        )  # folders of a bulk that this node made since the last scan, and that nobody watches yet
+        self.made: set[bytes] = set()  # folders of a bulk that we made since the last scan, and nobody watches yet
         self.latest: dict[
             bytes, int
         ] = {}  # ... and when (ms) some of them are listed at the latest; the first ones first

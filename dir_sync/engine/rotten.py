@@ -15,17 +15,17 @@ from collections.abc import Iterable, Iterator
 from dir_sync.core import limits, notes
 from dir_sync.core.frozen import mutable
 from dir_sync.core.looks import Listing, LookOutcome, Seen
-from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, NS_PER_S, Kind, inode_of
+from dir_sync.core.model import FINGERPRINT_BYTES, NS_PER_S, Kind, inode_of
 from dir_sync.core.verify import Checked, Item, Outcome
 from dir_sync.engine.board import Board
 from dir_sync.engine.deltas_out import DeltasForPeers
+from dir_sync.engine.values import file_of, fp_of_file
 from dir_sync.index import Row
 
 __all__ = ["RottenFiles"]
 
 _NOTE = "rotten "  # index notes, by the file: recorded and found digest, when it was found (Unix time), whether it is healed
 _MOST = 1_000  # remembered: with more, a disk is to be replaced
-_META_BYTES = 3  # the kind and the mode at the beginning of a fingerprint
 
 
 @mutable
@@ -56,10 +56,10 @@ class RottenFiles:
             if one.outcome is Outcome.ROTTEN:
                 self._remember(one, heals)
             elif one.outcome is Outcome.SAME and self._bad:
-                self._forget(_file_of(one.item.fp))
+                self._forget(file_of(one.item.fp))
 
     def _remember(self, one: Checked, heals: bool) -> None:
-        key = _file_of(one.item.fp)
+        key = file_of(one.item.fp)
         known = self._bad.get(key)
         if known is None and len(self._bad) >= _MOST:
             self._forget_edited()
@@ -77,21 +77,21 @@ class RottenFiles:
 
     def _forget_edited(self) -> None:
         """Forget the files that are others by now."""
-        for key in [key for key in self._bad if not self.names(_fp_of(key))]:
+        for key in [key for key in self._bad if not self.names(fp_of_file(key))]:
             self._forget(key)
 
     def is_bad(self, fp: bytes) -> bool:
         """True if the file with this fingerprint is known to be bad."""
-        return bool(self._bad) and _file_of(fp) in self._bad
+        return bool(self._bad) and file_of(fp) in self._bad
 
     def names(self, fp: bytes) -> list[Row]:
         """The names that a bad file still has."""
-        key = _file_of(fp)
+        key = file_of(fp)
         bad = self._bad.get(key)
         if bad is None:
             return []
         rows = self._board.index.rows.names_of(bad.good, inode_of(fp))
-        return [row for row in rows if _file_of(row.fp) == key]
+        return [row for row in rows if file_of(row.fp) == key]
 
     def healed(self, fp: bytes) -> None:
         """One name of a bad file has its recorded content again. Look at the others: the file has lost a name, so it has
@@ -100,12 +100,12 @@ class RottenFiles:
         for row in names:
             self._board.pending_looks.add(row.record.path, now, now)
         if not names:
-            self._forget(_file_of(fp))
+            self._forget(file_of(fp))
 
     def known(self) -> Iterator[tuple[bytes, int, bool]]:
         """The paths of the bad files, when that was found (Unix time, s), and whether they are to be healed."""
         for key, bad in self._bad.items():
-            for row in self.names(_fp_of(key)):
+            for row in self.names(fp_of_file(key)):
                 yield row.record.path, bad.at_s, bad.heals
 
     # What looks find
@@ -124,18 +124,18 @@ class RottenFiles:
 
     def _prove(self, seen: Seen) -> None:
         """A look found another content, and nothing else is new but the ctime, which is that of all names of a file. If the row
-        of another name has just this ctime with the recorded content, nobody has changed the content since."""
+        of another name has just this ctime with the recorded content, nobody has changed the content since. That of a large
+        file may have it without having been read."""
         row = self._board.index.rows.get(seen.path)
         if (
             row is None
             or row.record.kind is not Kind.FILE
             or row.record.content == seen.content
-            or seen.size
-            >= limits.LARGE_FILE_BYTES  # the row of another name may have a ctime that nobody has read it at
+            or seen.size >= limits.LARGE_FILE_BYTES
             or self.is_bad(seen.fp)
         ):
             return
-        if _file_of(row.fp) != _file_of(seen.fp) or len(seen.fp) != FINGERPRINT_BYTES:
+        if file_of(row.fp) != file_of(seen.fp) or len(seen.fp) != FINGERPRINT_BYTES:
             return
         names = self._board.index.rows.names_of(row.record.content, inode_of(seen.fp))
         if any(name.fp == seen.fp and name.record.path != seen.path for name in names):
@@ -144,7 +144,7 @@ class RottenFiles:
             self._board.tell(notes.Rotten(seen.path, seen.size))
 
     def _known_as_recorded(self, seen: Seen) -> Seen:
-        bad = self._bad.get(_file_of(seen.fp))
+        bad = self._bad.get(file_of(seen.fp))
         if bad is None or seen.content != bad.found:
             return seen
         self._deltas_out.drop_delta(seen.delta)
@@ -158,13 +158,3 @@ class RottenFiles:
         if not self._bad or not listing.seen:
             return listing
         return listing._replace(seen=tuple([self._known_as_recorded(one) for one in listing.seen]))
-
-
-def _file_of(fp: bytes) -> bytes:
-    """Of a fingerprint: the inode, the size and the time of the last write."""
-    return fp[_META_BYTES : FINGERPRINT_BYTES - CTIME_BYTES]
-
-
-def _fp_of(key: bytes) -> bytes:
-    """A fingerprint of that file."""
-    return bytes(_META_BYTES) + key + bytes(CTIME_BYTES)

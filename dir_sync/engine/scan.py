@@ -178,9 +178,7 @@ class Scan:
         for name in listing.gone:
             row = self._board.index.rows.get(prefix + name)
             if row is not None and (row.record.kind != Kind.ABSENT or row.fp):
-                self._board.scan.add(
-                    prefix + name, now
-                ).removal_confirmed |= is_made  # by a user, as in a watched folder
+                self._board.scan.add(prefix + name, now).removal_confirmed |= is_made  # as in a watched folder
         if self._brakes.own.held:
             gone = {prefix + name for name in listing.gone}
             gone |= {prefix + name for name, stat in listing.entries if stat.kind == Kind.OTHER}

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dir_sync.core import notes
-from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES, NS_PER_S, Kind, Record
+from dir_sync.core.model import FINGERPRINT_BYTES, NS_PER_S, Kind, Record
 from dir_sync.engine.board import Board
+from dir_sync.engine.values import file_of
 from dir_sync.index import Row
 
 __all__ = ["SilentChanges"]
@@ -22,7 +23,6 @@ _MOST = 100  # remembered
 _TOLD_MAX, _TOLD_S = 20, 3_600  # so many are told of in so many seconds; `status` says the others
 _KEPT_S = 7 * 86_400  # then everybody who wants to know has been told
 _PASSING_MAX = 1_000  # files that came and went lately
-_META_BYTES = 3  # the kind and the mode at the beginning of a fingerprint
 
 
 class SilentChanges:
@@ -43,15 +43,15 @@ class SilentChanges:
         was = None if known is None or known.record.kind is not Kind.FILE or not known.fp else known
         is_file = record.kind is Kind.FILE and len(fp) == FINGERPRINT_BYTES
         if was is not None and is_file:
-            if len(was.fp) == FINGERPRINT_BYTES and _file_of(was.fp) == _file_of(fp):
+            if len(was.fp) == FINGERPRINT_BYTES and file_of(was.fp) == file_of(fp):
                 self._compare(was.record, record)
         elif was is not None and record.kind is Kind.ABSENT:
-            self._half(was.record, _file_of(was.fp), self._gone)
-            if (came := self._came.pop(_file_of(was.fp), None)) is not None:
+            self._half(was.record, file_of(was.fp), self._gone)
+            if (came := self._came.pop(file_of(was.fp), None)) is not None:
                 self._compare(was.record, came)
         elif was is None and is_file:
-            self._half(record, _file_of(fp), self._came)
-            if (gone := self._gone.pop(_file_of(fp), None)) is not None:
+            self._half(record, file_of(fp), self._came)
+            if (gone := self._gone.pop(file_of(fp), None)) is not None:
                 self._compare(gone, record)
 
     @staticmethod
@@ -90,8 +90,3 @@ class SilentChanges:
                 self._forget(path)
             else:
                 yield path
-
-
-def _file_of(fp: bytes) -> bytes:
-    """Of a fingerprint: the inode, the size and the time of the last write."""
-    return fp[_META_BYTES : FINGERPRINT_BYTES - CTIME_BYTES]

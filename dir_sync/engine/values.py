@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 
 from dir_sync.core.declined import Reason
+from dir_sync.core.model import CTIME_BYTES, FINGERPRINT_BYTES
 from dir_sync.core.named import NamedTuple
 from dir_sync.engine.constants import OURS
 
-__all__ = ["META", "Displaced", "Now", "Ready", "Troubled", "got_meta", "holder_of"]
+__all__ = ["META", "Displaced", "Now", "Ready", "Troubled", "file_of", "fp_of_file", "got_meta", "holder_of"]
 
 
 class Now(NamedTuple):
@@ -47,12 +48,23 @@ class Troubled(NamedTuple):
 
 
 META = struct.Struct("<BHQQqI")
+_MODE_BYTES = 3  # the kind and the mode at the beginning of a fingerprint
 
 
 def got_meta(fp: bytes) -> tuple[int, int]:
     """mtime (ns; 0 for folders) and mode of the file when the fingerprint was taken."""
     _, mode, _, _, mtime_s, mtime_ns = META.unpack_from(fp)
     return mtime_s * 1_000_000_000 + mtime_ns, mode
+
+
+def file_of(fp: bytes) -> bytes:
+    """Of a fingerprint: the inode, the size and the time of the last write, which no chmod, rename or further name changes."""
+    return fp[_MODE_BYTES : FINGERPRINT_BYTES - CTIME_BYTES]
+
+
+def fp_of_file(file: bytes) -> bytes:
+    """A fingerprint with that `file_of`."""
+    return bytes(_MODE_BYTES) + file + bytes(CTIME_BYTES)
 
 
 def holder_of(peer: str) -> str:

@@ -374,14 +374,19 @@ def test_a_node_that_shares_other_folders_is_not_ended(
     assert ended == [node]
 
 
-@pytest.mark.parametrize("by", ["cron", "systemd", "none"])
-def test_options_of_the_node_that_the_service_does_not_get_are_named(
-    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, by: str
-) -> None:
+def has_only(host: Host, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """What keeps programs running there: cron, systemd, or nothing."""
     if by == "systemd":
         host.has("_SYSTEMD", user=True)
     elif by == "none":
         monkeypatch.setenv("PATH", str(host.place))
+
+
+@pytest.mark.parametrize("by", ["cron", "systemd", "none"])
+def test_options_of_the_node_that_the_service_does_not_get_are_named(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    has_only(host, monkeypatch, by)
     folder = str(host.folder)
     typed = ["run", folder, "--name=anna", "-l", "7001", "--limit-up", "2M", "--log-file=/var/log/x"]
     node = Running(70, folders=(folder,), typed=typed)
@@ -401,10 +406,7 @@ def test_options_of_the_node_that_the_service_does_not_get_are_named(
 def test_who_cannot_write_there_is_told_so_first(
     host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    if by == "systemd":
-        host.has("_SYSTEMD", user=True)
-    elif by == "none":
-        monkeypatch.setenv("PATH", str(host.place))
+    has_only(host, monkeypatch, by)
     shut = host.folder / ".dir_sync"
     shut.mkdir()
     access = os.access

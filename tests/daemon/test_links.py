@@ -403,14 +403,20 @@ def test_a_folder_that_goes_over_to_a_closed_mesh_there_is_said_to(
     assert bool(bench.peers_of(FOLDER).links) == bool(left)
 
 
-def test_a_folder_that_goes_over_here_is_told() -> None:
-    bench = Bench(names=BOTH)
-    bob = greet(bench, both())
+def music_goes(bench: Bench, closed: tuple[str, ...] = ()) -> Folder:
+    """A folder is shared here no longer. `closed`: the names of those that go over to a closed mesh."""
     music = bench.folders.named(MUSIC)
     assert music is not None
     bench.links.matching.forget(music, NOW)
     bench.folders.remove(MUSIC)
-    bench.links.matching.folders_changed(NOW, (MUSIC,))
+    bench.links.matching.folders_changed(NOW, closed)
+    return music
+
+
+def test_a_folder_that_goes_over_here_is_told() -> None:
+    bench = Bench(names=BOTH)
+    bob = greet(bench, both())
+    music_goes(bench, (MUSIC,))
     assert bob.said_last() == FolderList(bench.folders.indexes, False, (MUSIC,))
 
 
@@ -477,11 +483,7 @@ def test_a_copy_that_comes_as_a_new_folder_ends_the_link() -> None:
 def test_a_folder_that_we_share_no_longer_has_no_peers() -> None:
     bench = Bench(names=BOTH)
     bob = greet(bench, both())
-    music = bench.folders.named(MUSIC)
-    assert music is not None
-    bench.links.matching.forget(music, NOW)
-    bench.folders.remove(MUSIC)
-    bench.links.matching.folders_changed(NOW)
+    music = music_goes(bench)
     assert not music.peers.links
     assert bob.said_last() == FolderList(bench.folders.indexes, False)
     assert len(bench.peers_of(FOLDER).links) == 1

@@ -175,7 +175,7 @@ ENGINE: dict[str, set[str]] = {
         ),
     },
     "engine.deltas_out": {"engine.constants", "engine.board", "engine.contacts"},
-    "engine.rotten": {"index", "engine.board", "engine.deltas_out"},
+    "engine.rotten": {"index", "engine.board", "engine.deltas_out", "engine.values"},
     "engine.uploader": {
         *(
             "engine.board",
@@ -342,7 +342,7 @@ ENGINE: dict[str, set[str]] = {
         "engine.stamps",
         "engine.work",
     },
-    "engine.silent": {"index", "engine.board"},
+    "engine.silent": {"index", "engine.board", "engine.values"},
     "engine.recorder": {
         *(
             "index",

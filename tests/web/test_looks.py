@@ -38,22 +38,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         it.stop()
 
 
-@pytest.fixture
-def telephone(lab: Lab, browser: Browser) -> Iterator[View]:
-    context = browser.new_context(locale="de-DE", viewport={"width": 360, "height": 740})
+def viewed(lab: Lab, browser: Browser, locale: str, width: int, height: int) -> Iterator[View]:
+    context = browser.new_context(locale=locale, viewport={"width": width, "height": height})
     it = View(lab, context.new_page())
     yield it
     context.close()
     assert it.wrong == []
+
+
+@pytest.fixture
+def telephone(lab: Lab, browser: Browser) -> Iterator[View]:
+    yield from viewed(lab, browser, "de-DE", 360, 740)
 
 
 @pytest.fixture
 def view(lab: Lab, browser: Browser) -> Iterator[View]:
-    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
-    it = View(lab, context.new_page())
-    yield it
-    context.close()
-    assert it.wrong == []
+    yield from viewed(lab, browser, "en-GB", 1280, 800)
 
 
 def test_pages_say_which_machines_may_keep_more(view: View, lab: Lab) -> None:
